@@ -1,0 +1,15 @@
+// Jest runs the sources as they are: TypeScript as ES modules, types stripped by swc.
+export default {
+  testEnvironment: "node",
+  roots: ["<rootDir>/test"],
+  testMatch: ["**/*.test.ts"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: {
+    "^.+\\.ts$": [
+      "@swc/jest",
+      { jsc: { parser: { syntax: "typescript" }, target: "es2024" }, module: { type: "es6" } },
+    ],
+  },
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};

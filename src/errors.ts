@@ -1,0 +1,57 @@
+/** Every code that clients may see, with the HTTP status that REST answers with. Codes never change. */
+export const errorCodes = {
+  BAD_INPUT: 400,
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  REPOSITORY_NOT_FOUND: 404,
+  WORKTREE_NOT_FOUND: 404,
+  WORKER_NOT_FOUND: 404,
+  PERMISSION_NOT_FOUND: 404,
+  BASE_NOT_FOUND: 404,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  AGENT_UNKNOWN: 400,
+  AGENT_UNAVAILABLE: 400,
+  NOT_SUPPORTED: 400,
+  BRANCH_CONFLICT: 409,
+  BRANCH_EXISTS: 409,
+  WORKTREE_IN_USE: 409,
+  WORKTREE_DIRTY: 409,
+  REPOSITORY_IN_USE: 409,
+  REPOSITORY_NOT_READY: 409,
+  REPOSITORY_CONFLICT: 409,
+  WORKER_NOT_RUNNING: 409,
+  WORKER_NOT_ENDED: 409,
+  PERMISSION_ALREADY_ANSWERED: 409,
+  IDEMPOTENCY_MISMATCH: 409,
+  CURSOR_AHEAD: 400,
+  EVENTS_EXPIRED: 410,
+  REMOTE_NOT_FOUND: 502,
+  REMOTE_AUTH_FAILED: 502,
+  REMOTE_UNREACHABLE: 502,
+  LIMIT_EXCEEDED: 429,
+  RUNNER_UNAVAILABLE: 503,
+  SERVICE_UNAVAILABLE: 503,
+  HOST_FAILURE: 507,
+  INTERNAL: 500,
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** An expected failure: a stable code for programs, and a message that says what to do, for people. */
+export class FactoryError extends Error {
+  override readonly name = "FactoryError";
+  readonly code: ErrorCode;
+  /** Further facts for programs, e.g. firstSequence. */
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; facts?: Record<string, unknown> } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.facts = options.facts ?? {};
+  }
+}
