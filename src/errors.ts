@@ -38,6 +38,11 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** Codes come back from rows as plain text. */
+export function isErrorCode(text: string | null): text is ErrorCode {
+  return text !== null && text in errorCodes;
+}
+
 /** An expected failure: a stable code for programs, and a message that says what to do, for people. */
 export class FactoryError extends Error {
   override readonly name = "FactoryError";

@@ -1,0 +1,16 @@
+import type { AgentDefinition } from "./definition.ts";
+
+/** Runs the task itself as a command line: tests, linters, deployments. */
+export function shell(): AgentDefinition {
+  const program = "bash";
+  return {
+    name: "shell",
+    program,
+    protocol: "plain",
+    install: "your system's bash package, e.g. apt-get install bash",
+    // "--" ends bash's own options, so that a task may begin with a dash.
+    command: ({ task }) => [program, "-c", "--", task],
+    environmentNames: [],
+    fixedEnvironment: {},
+  };
+}

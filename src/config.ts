@@ -1,0 +1,132 @@
+// The only reader of process.env: everything is parsed and checked once, at start.
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism, homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { parse as parseDotenv } from "dotenv";
+import { z } from "zod";
+
+const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
+const transports = ["https", "ssh", "http", "file"] as const;
+export type GitProtocol = (typeof transports)[number];
+
+const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${String(minimum)} to ${String(maximum)}`)
+    .transform(Number)
+    .refine(
+      (value) => value >= minimum && value <= maximum,
+      `must be a whole number from ${String(minimum)} to ${String(maximum)}`,
+    );
+
+const settings = z.object({
+  HOST: z.string().min(1).default("127.0.0.1"),
+  PORT: wholeNumber(0, 65_535).default(4000),
+  FACTORY_HOME: z.string().min(1).optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "must be a postgresql:// URL")
+    .optional(),
+  FACTORY_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  FACTORY_REMOTE_TEMPLATE: z
+    .string()
+    .refine(
+      (value) => value.includes("{owner}") && value.includes("{name}"),
+      "must hold {owner} and {name}",
+    )
+    .default("https://github.com/{owner}/{name}.git"),
+  FACTORY_GIT_PROTOCOLS: z
+    .string()
+    .transform((value) => value.split(",").map((part) => part.trim()))
+    .pipe(z.array(z.enum(transports, `may be any of ${transports.join(", ")}`)).min(1))
+    .default(["https", "ssh"]),
+  FACTORY_MAX_WORKERS: wholeNumber(1, 10_000).optional(),
+  FACTORY_SYNC_MAX_AGE: wholeNumber(0, 86_400).default(0),
+  FACTORY_KILL_GRACE: wholeNumber(0, 3600).default(10),
+  FACTORY_AGENTS: z.string().min(1).optional(),
+  FACTORY_LOG_LEVEL: z
+    .enum(
+      ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
+      "may be fatal, error, warn, info, debug, trace or silent",
+    )
+    .default("info"),
+  FACTORY_INTROSPECTION: z
+    .enum(["on", "off"], "may be on or off")
+    .default("on")
+    .transform((value) => value === "on"),
+});
+
+export interface Config {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Absolute path. */
+  readonly home: string;
+  /** undefined: the embedded Postgres. */
+  readonly databaseUrl: string | undefined;
+  /** undefined: the one kept in FACTORY_HOME/token. */
+  readonly token: string | undefined;
+  readonly remoteTemplate: string;
+  readonly gitProtocols: readonly GitProtocol[];
+  readonly maxWorkers: number;
+  /** Seconds. */
+  readonly syncMaxAge: number;
+  /** Seconds. */
+  readonly killGrace: number;
+  readonly agentsFile: string | undefined;
+  readonly logLevel: string;
+  readonly introspection: boolean;
+  readonly isRoot: boolean;
+  /** What workers' and git's environments are picked from. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** All that is wrong with the settings, one line each. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Parses the settings from the environment and, below it, the `.env` file of the working directory.
+ * @throws ConfigError that lists every mistake.
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  dotenvFile = resolve(".env"),
+): Config {
+  const file = existsSync(dotenvFile) ? parseDotenv(readFileSync(dotenvFile)) : {};
+  const merged: Record<string, string | undefined> = { ...file, ...environment };
+  // An empty variable is an unset one: that is how compose files and CI leave a setting out.
+  const given = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== ""));
+  const parsed = settings.safeParse(given);
+  const mistakes = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${String(issue.path[0])} ${issue.message}`);
+  const host = given["HOST"] ?? "127.0.0.1";
+  if (!loopbackHosts.includes(host) && given["FACTORY_TOKEN"] === undefined) {
+    mistakes.push(
+      `HOST is ${host}, which other machines may reach: set FACTORY_TOKEN to a secret of your own`,
+    );
+  }
+  if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+
+  const values = parsed.data;
+  const isRoot = process.getuid?.() === 0;
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    home: resolve(values.FACTORY_HOME ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory"))),
+    databaseUrl: values.DATABASE_URL,
+    token: values.FACTORY_TOKEN,
+    remoteTemplate: values.FACTORY_REMOTE_TEMPLATE,
+    gitProtocols: values.FACTORY_GIT_PROTOCOLS,
+    maxWorkers: values.FACTORY_MAX_WORKERS ?? availableParallelism() * 2,
+    syncMaxAge: values.FACTORY_SYNC_MAX_AGE,
+    killGrace: values.FACTORY_KILL_GRACE,
+    agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),
+    logLevel: values.FACTORY_LOG_LEVEL,
+    introspection: values.FACTORY_INTROSPECTION,
+    isRoot,
+    environment: merged,
+  };
+}

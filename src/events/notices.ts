@@ -1,0 +1,135 @@
+// One LISTEN connection per server process feeds everything that waits.
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { z } from "zod";
+import type { Logger } from "../log.ts";
+
+const channel = "factory";
+/** A connection that doesn't answer within this is half open, and replaced. */
+const heartbeatMs = 5_000;
+const firstRetryMs = 100;
+const longestRetryMs = 5_000;
+
+const noticeSchema = z.object({
+  topic: z.string(),
+  sequence: z.number().optional(),
+  subjects: z.array(z.string()).default([]),
+});
+
+/** Carries names and numbers alone: Postgres limits a payload to 8,000 bytes. */
+export type Notice = z.infer<typeof noticeSchema>;
+
+/** undefined: notices may have been missed; look for yourself. */
+export type NoticeListener = (notice: Notice | undefined) => void;
+
+export interface Notices {
+  /** Calls the listener for each notice on the topic ("*": on any) until the returned function is called. */
+  watch(topic: string, listener: NoticeListener): () => void;
+  /** Resolves once the first connection listens. */
+  start(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createNotices(url: string, logger: Logger): Notices {
+  const listeners = new Map<string, Set<NoticeListener>>();
+  const closing = new AbortController();
+  let client: pg.Client | undefined;
+  let running: Promise<void> | undefined;
+
+  function wake(topic: string, notice: Notice | undefined): void {
+    for (const listener of listeners.get(topic) ?? []) listener(notice);
+  }
+
+  function wakeAll(): void {
+    for (const topic of listeners.keys()) wake(topic, undefined);
+  }
+
+  function receive(payload: string | undefined): void {
+    try {
+      const notice = noticeSchema.parse(JSON.parse(payload ?? ""));
+      wake(notice.topic, notice);
+      wake("*", notice);
+    } catch (error) {
+      logger.warn({ err: error, payload }, "a notice on the channel could not be read");
+    }
+  }
+
+  async function connect(): Promise<pg.Client> {
+    const next = new pg.Client({
+      connectionString: url,
+      application_name: "factory-notices",
+      keepAlive: true,
+      connectionTimeoutMillis: heartbeatMs,
+      query_timeout: heartbeatMs,
+    });
+    // The loop in `listen` hears of a broken connection through its heartbeat and the "end" event.
+    next.on("error", (error) => {
+      logger.debug({ err: error }, "the notices' connection broke");
+    });
+    next.on("notification", (message) => {
+      receive(message.payload);
+    });
+    await next.connect();
+    await next.query(`LISTEN ${channel}`);
+    return next;
+  }
+
+  /** Resolves when the connection has ended, rejects when it no longer answers. */
+  async function watchOver(current: pg.Client): Promise<void> {
+    const ended = new AbortController();
+    current.once("end", () => {
+      ended.abort();
+    });
+    const stop = AbortSignal.any([ended.signal, closing.signal]);
+    while (!stop.aborted) {
+      await delay(heartbeatMs, undefined, { signal: stop }).catch(() => undefined);
+      if (!stop.aborted) await current.query("SELECT 1");
+    }
+  }
+
+  async function listen(first: pg.Client): Promise<void> {
+    let retryMs = firstRetryMs;
+    let current: pg.Client | undefined = first;
+    while (!closing.signal.aborted) {
+      try {
+        current ??= await connect();
+        client = current;
+        retryMs = firstRetryMs;
+        wakeAll();
+        await watchOver(current);
+      } catch (error) {
+        logger.warn({ err: error }, "the notices' connection was lost; connecting again");
+      }
+      // A half-open connection's end() may never resolve, and nothing waits for it.
+      void current?.end().catch(() => undefined);
+      current = undefined;
+      client = undefined;
+      if (closing.signal.aborted) return;
+      await delay(retryMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(
+        () => undefined,
+      );
+      retryMs = Math.min(retryMs * 2, longestRetryMs);
+    }
+  }
+
+  return {
+    watch(topic, listener) {
+      const set = listeners.get(topic) ?? new Set();
+      listeners.set(topic, set);
+      set.add(listener);
+      return () => {
+        set.delete(listener);
+        if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic);
+      };
+    },
+    async start() {
+      const first = await connect();
+      running = listen(first);
+    },
+    async close() {
+      closing.abort();
+      void client?.end().catch(() => undefined);
+      await running;
+    },
+  };
+}

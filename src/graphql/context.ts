@@ -1,0 +1,39 @@
+import type DataLoader from "dataloader";
+import type { Viewer } from "../access/viewer.ts";
+import type { AgentRegistry } from "../agents/registry.ts";
+import type { PrismaClient } from "../database/client.ts";
+import type { EventLog } from "../events/follow.ts";
+import type { Notices } from "../events/notices.ts";
+import type { Worktree } from "../generated/prisma/client.ts";
+import type { WorktreeState } from "../git/git.ts";
+import type { RepositoryService } from "../repositories/service.ts";
+import type { WorkerCounts, WorkerService } from "../workers/service.ts";
+import type { WorktreeService } from "../worktrees/service.ts";
+
+/** What one server is made of, below its edge. */
+export interface Services {
+  readonly prisma: PrismaClient;
+  readonly events: EventLog;
+  readonly notices: Notices;
+  readonly repositories: RepositoryService;
+  readonly worktrees: WorktreeService;
+  readonly workers: WorkerService;
+  readonly agents: AgentRegistry;
+}
+
+/** What a resolver has at hand. */
+export interface Context extends Services {
+  readonly viewer: Viewer;
+  readonly loaders: Loaders;
+  /** Aborted when the client is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Each reads once for all fields of one request that ask for the same. */
+export interface Loaders {
+  /** By session id: why a queued session waits; null for one that isn't queued. */
+  readonly queueReason: DataLoader<string, string | null>;
+  /** By parent session id. */
+  readonly workerCounts: DataLoader<string, WorkerCounts>;
+  readonly worktreeState: DataLoader<Worktree, WorktreeState | null, string>;
+}

@@ -1,0 +1,23 @@
+import DataLoader from "dataloader";
+import type { Viewer } from "../access/viewer.ts";
+import type { Context, Services } from "./context.ts";
+
+/** One per request, or per subscription. */
+export function createContext(services: Services, viewer: Viewer, signal: AbortSignal): Context {
+  const { workers, worktrees } = services;
+  // A subscription's context lives long, and what is read live must not be remembered in it.
+  const cache = false;
+  return {
+    ...services,
+    viewer,
+    signal,
+    loaders: {
+      queueReason: new DataLoader((ids) => workers.queueReasons(ids), { cache }),
+      workerCounts: new DataLoader((ids) => workers.countByParent(ids), { cache }),
+      worktreeState: new DataLoader(
+        (rows) => Promise.all(rows.map((worktree) => worktrees.inspect(worktree))),
+        { cache },
+      ),
+    },
+  };
+}

@@ -1,0 +1,16 @@
+// Each import adds its types, queries, mutations and subscriptions to the builder.
+import "./scalars.ts";
+import "./builder-connection.ts";
+import "../repositories/schema.ts";
+import "../worktrees/schema.ts";
+import "../worktrees/schema-changes.ts";
+import "../workers/schema.ts";
+import "../workers/schema-parents.ts";
+import "../workers/schema-events.ts";
+import "../workers/schema-mutations.ts";
+import "../workers/schema-agents.ts";
+import "./node.ts";
+import "./overview.ts";
+import { builder } from "./builder.ts";
+
+export const schema = builder.toSchema();

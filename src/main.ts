@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+// The `factory` command. The only file that does something when it is imported.
+import { parseArgs } from "node:util";
+import { ConfigError, loadConfig } from "./config.ts";
+import { FactoryError } from "./errors.ts";
+import { createLogger } from "./log.ts";
+import { startServer } from "./server/server.ts";
+
+const usage = `Usage: factory serve
+
+Starts the server. Settings are read from the environment and from .env: see the README.
+`;
+
+/** A stop that takes longer than this is cut short. */
+const stopTimeoutMs = 10_000;
+
+async function serve(): Promise<void> {
+  const config = loadConfig();
+  const logger = createLogger(config.logLevel);
+  process.title = "factory";
+  const server = await startServer(config, logger);
+  logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);
+  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
+  process.on("SIGTERM", ask);
+  process.on("SIGINT", ask);
+  // For people, beside the log: the token is for whoever started the server, and no line of a log.
+  process.stderr.write(`
+  Factory is running. Open this address in a browser:
+
+    ${server.url}/?token=${server.token}
+
+  It opens GraphiQL, with a first clone and a first dispatch to try. For programs:
+
+    export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}
+
+`);
+  const signal = await asked;
+  logger.info({ signal }, "stopping; running workers go on");
+  setTimeout(() => {
+    logger.error("the stop took too long and is cut short");
+    process.exit(1);
+  }, stopTimeoutMs).unref();
+  await server.stop();
+  logger.info("stopped");
+}
+
+async function main(): Promise<number> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: "boolean", short: "h" } },
+  });
+  if (values.help === true) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (positionals[0] !== "serve" || positionals.length > 1) {
+    process.stderr.write(usage);
+    return 2;
+  }
+  await serve();
+  return 0;
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  if (error instanceof ConfigError) {
+    for (const mistake of error.message.split("\n")) process.stderr.write(`factory: ${mistake}\n`);
+    process.exit(1);
+  }
+  if (error instanceof FactoryError) {
+    process.stderr.write(`factory: ${error.message}\n`);
+    process.exit(1);
+  }
+  throw error;
+}

@@ -1,0 +1,117 @@
+import { z } from "zod";
+import { hostFailure } from "./host-failure.ts";
+import type { Identity } from "./identity.ts";
+import { isAlive } from "./identity.ts";
+import { readBootId } from "./proc.ts";
+import { sessionPaths } from "./session-folder.ts";
+import { readSmallFile } from "./small-file.ts";
+import { createWake, watchPath } from "./wake.ts";
+
+/** Why no program ran: the shim's words in exit.json. */
+const startFailure = z.enum([
+  "DIRECTORY_UNAVAILABLE",
+  "COMMAND_NOT_FOUND",
+  "COMMAND_NOT_EXECUTABLE",
+]);
+
+const exitSchema = z
+  .object({
+    exitCode: z.int().min(0).max(255).nullable(),
+    signal: z.string().startsWith("SIG").nullable(),
+    endedAt: z.iso.datetime(),
+    endedTick: z.int().nonnegative(),
+    error: startFailure.optional(),
+  })
+  .refine((exit) => (exit.exitCode === null) !== (exit.signal === null));
+
+export interface Exited {
+  readonly kind: "exited";
+  /** 0 to 255, or null after a signal. */
+  readonly exitCode: number | null;
+  /** Such as SIGTERM, or null. A program that returns 143 was not ended by a signal. */
+  readonly signal: string | null;
+  /** ISO 8601, milliseconds, UTC. */
+  readonly endedAt: string;
+  /** The same in clock ticks since boot, for `terminateAll`. */
+  readonly endedTick: number;
+  /** Set when the program never ran (exit code 127 or 126); why. */
+  readonly startFailure: z.infer<typeof startFailure> | null;
+}
+
+export interface Lost {
+  readonly kind: "lost";
+  /** For people. */
+  readonly reason: string;
+}
+
+export type ExitOutcome = Exited | Lost;
+
+export interface WaitForExitOptions {
+  readonly folder: string;
+  readonly identity: Identity;
+  /** Ends the wait, which then rejects with the signal's reason. The worker runs on. */
+  readonly signal: AbortSignal;
+  /** How often to look whether the shim still lives, in milliseconds. Default 1,000. */
+  readonly checkEveryMs?: number;
+}
+
+/**
+ * Resolves when the agent has ended, also if that was long ago: how, if its shim could write it
+ * down, or that it is lost, if the shim was killed. A lost agent may still run: end it.
+ *
+ * Fails with HOST_FAILURE when exit.json can't be read.
+ */
+export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutcome> {
+  const { folder, identity, signal, checkEveryMs = 1000 } = options;
+  const wake = createWake();
+  // Not the folder: its watch would tell of every line that the worker prints.
+  using _watcher = watchPath(sessionPaths(folder).partialExit, wake.notify);
+  for (;;) {
+    signal.throwIfAborted();
+    // The order matters: a shim that is dead now has written before all that it will.
+    const alive = isAlive(identity, "shim");
+    const outcome = await readExit(folder);
+    if (outcome?.kind === "exited") {
+      return outcome;
+    }
+    if (!alive) {
+      return outcome ?? { kind: "lost", reason: explainLoss(identity) };
+    }
+    await wake.wait(checkEveryMs, signal);
+  }
+}
+
+/** What exit.json says now; undefined if there is none, lost if it makes no sense. */
+export async function readExit(folder: string): Promise<ExitOutcome | undefined> {
+  const file = sessionPaths(folder).exit;
+  let text;
+  try {
+    text = await readSmallFile(file);
+  } catch (error) {
+    throw hostFailure(error, `read ${file}`);
+  }
+  if (text === undefined) {
+    return undefined;
+  }
+  const parsed = exitSchema.safeParse(parseJson(text));
+  if (!parsed.success) {
+    return { kind: "lost", reason: "exit.json is damaged, so how the worker ended is unknown" };
+  }
+  const { error, ...exit } = parsed.data;
+  return { kind: "exited", ...exit, startFailure: error ?? null };
+}
+
+/** Undefined, which no JSON stands for, where the text is none. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function explainLoss(identity: Identity): string {
+  return identity.bootId === readBootId()
+    ? "the worker's shim was killed, so how the worker ended is unknown"
+    : "the machine was started anew while the worker ran";
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import path from "node:path";
+import { execa } from "execa";
+import { FactoryError } from "../errors.ts";
+import { codeOf, hostFailure } from "./host-failure.ts";
+import type { Identity } from "./identity.ts";
+import { noncePattern, readIdentity } from "./identity.ts";
+import { nonceVariable } from "./proc.ts";
+import { sessionPaths } from "./session-folder.ts";
+import { terminateAll } from "./terminate.ts";
+import { createWake, watchPath } from "./wake.ts";
+
+export interface LaunchOptions {
+  /** The session's folder, made by `createSessionFolder`. Short, as sockets below it end at 107 bytes. */
+  readonly folder: string;
+  /** The program and its arguments; searched in `env.PATH` unless it holds a slash. No secrets. */
+  readonly command: readonly string[];
+  /** Absolute path of the worktree. */
+  readonly cwd: string;
+  /**
+   * The agent's whole environment; nothing is inherited. FACTORY_SESSION_NONCE and TMPDIR are set
+   * here, whatever it says. Bash adds PWD and `_`. The only way for secrets.
+   */
+  readonly env: Readonly<Record<string, string>>;
+  /** Unique per attempt, 8 to 128 letters, digits, - and _. Default: a random UUID. */
+  readonly nonce?: string;
+  /** How long to wait for the identity, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Path of bash 5. Default /bin/bash. */
+  readonly bash?: string;
+}
+
+const shim = path.join(import.meta.dirname, "shim.sh");
+
+/**
+ * Starts the agent under a shim that outlives this process, and resolves once its identity is
+ * written, which is before the agent's first instruction. That the program is missing shows in
+ * exit.json (see `waitForExit`), not here.
+ *
+ * A folder is launched into once: where an identity is, adopt it instead (`readIdentity`,
+ * `waitForExit`, `tailOutput`). When this rejects, nothing of the attempt runs any more.
+ *
+ * Fails with BAD_INPUT (a command that the system can't take), HOST_FAILURE (disk full, no process
+ * left, no bash, no identity in time) or INTERNAL (the folder was used before).
+ */
+export async function launch(options: LaunchOptions): Promise<{ identity: Identity }> {
+  const { folder, command, cwd, env, timeoutMs = 10_000, bash = "/bin/bash" } = options;
+  const nonce = options.nonce ?? randomUUID();
+  requireStartable(command, cwd, nonce);
+  if ((await readIdentity(folder)) !== undefined) {
+    throw usedBefore(folder);
+  }
+
+  const wake = createWake();
+  using _watcher = watchPath(folder, wake.notify);
+  // -p: no BASH_ENV, no functions and no shell options from the environment.
+  const child = execa(bash, ["-p", shim, cwd, ...command], {
+    cwd: folder,
+    env: { ...env, [nonceVariable]: nonce, TMPDIR: sessionPaths(folder).temporary },
+    extendEnv: false,
+    detached: true,
+    cleanup: false,
+    stdio: "ignore",
+    buffer: false,
+    reject: false,
+  });
+  child.nodeChildProcess.unref();
+  let end: ShimEnd | undefined;
+  void child.then((result) => {
+    end = { exitCode: result.exitCode, systemCode: result.code, cause: result };
+    wake.notify();
+  });
+
+  try {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      // Taken before the look at the file: a shim that ended wrote what it wrote before.
+      const endBefore = end;
+      const identity = await readIdentity(folder);
+      if (identity?.nonce === nonce) {
+        return { identity };
+      }
+      if (endBefore !== undefined) {
+        throw await explainEnd(endBefore, options);
+      }
+      const remaining = deadline - performance.now();
+      if (remaining <= 0) {
+        throw new FactoryError(
+          "HOST_FAILURE",
+          `the worker's shim did not start within ${timeoutMs} ms: the host is overloaded`,
+        );
+      }
+      // The watch is a hint that may be missing, so look now and then as well.
+      await wake.wait(Math.min(remaining, 100));
+    }
+  } catch (error) {
+    // Two launches with one nonce: what runs under it is the other's, which was first.
+    if (end?.exitCode !== shimStatus.usedBefore) {
+      await terminateAll({ identity: undefined, nonce, graceMs: 0 });
+    }
+    throw error;
+  }
+}
+
+/** What shim.sh returns when no agent has run. */
+const shimStatus = { bashTooOld: 120, notWritable: 121, usedBefore: 122 } as const;
+
+interface ShimEnd {
+  readonly exitCode: number | undefined;
+  /** Of a shim that couldn't be started at all. */
+  readonly systemCode: string | undefined;
+  readonly cause: unknown;
+}
+
+function requireStartable(command: readonly string[], cwd: string, nonce: string): void {
+  if (!noncePattern.test(nonce)) {
+    throw new FactoryError("INTERNAL", "a nonce is 8 to 128 letters, digits, - and _");
+  }
+  if (command[0] === undefined || command[0] === "") {
+    throw new FactoryError("BAD_INPUT", "the worker's command is empty: name a program");
+  }
+  if (command.some((argument) => argument.includes("\0"))) {
+    throw new FactoryError("BAD_INPUT", "the worker's command holds a NUL character: remove it");
+  }
+  if (!path.isAbsolute(cwd)) {
+    throw new FactoryError("INTERNAL", `the worker's directory is not absolute: ${cwd}`);
+  }
+}
+
+function usedBefore(folder: string): FactoryError {
+  return new FactoryError(
+    "INTERNAL",
+    `${folder} was launched into before: adopt what runs there, or use another folder`,
+  );
+}
+
+async function explainEnd(end: ShimEnd, options: LaunchOptions): Promise<FactoryError> {
+  const { folder, bash = "/bin/bash" } = options;
+  switch (end.systemCode) {
+    case undefined:
+      break;
+    case "E2BIG":
+      return new FactoryError(
+        "BAD_INPUT",
+        // execve(2): 128 KiB for one string, a quarter of the stack limit for all.
+        "the worker's command or environment is too long: the system takes 128 KiB per argument",
+        { cause: end.cause },
+      );
+    case "ENOENT":
+      return new FactoryError(
+        "HOST_FAILURE",
+        `could not start the worker's shim: ${bash} or ${folder} does not exist`,
+        { cause: end.cause },
+      );
+    default:
+      return hostFailure(end.cause, "start the worker's shim");
+  }
+  switch (end.exitCode) {
+    case shimStatus.usedBefore:
+      return usedBefore(folder);
+    case shimStatus.bashTooOld:
+      return new FactoryError("HOST_FAILURE", `${bash} is too old: install bash 5 or later`);
+    case shimStatus.notWritable:
+      return new FactoryError(
+        "HOST_FAILURE",
+        `could not write to the session folder ${folder}: ${await explainUnwritable(folder)}`,
+      );
+    default:
+      return new FactoryError(
+        "HOST_FAILURE",
+        "the worker's shim ended before it started the agent",
+        {
+          cause: end.cause,
+        },
+      );
+  }
+}
+
+/** The shim has no channel to say why, so look where the usual reason would show. */
+async function explainUnwritable(folder: string): Promise<string> {
+  try {
+    const space = await statfs(folder);
+    return space.bavail === 0 || (space.files > 0 && space.ffree === 0)
+      ? "the disk is full: make room"
+      : "check its owner and mode, and the disk";
+  } catch (error) {
+    return codeOf(error) ?? "it is gone";
+  }
+}

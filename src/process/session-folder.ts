@@ -1,0 +1,131 @@
+import { chmod, lstat, mkdir, open } from "node:fs/promises";
+import path from "node:path";
+import { execa } from "execa";
+import { FactoryError } from "../errors.ts";
+import { codeOf, hostFailure } from "./host-failure.ts";
+
+/**
+ * What lies in a session's folder (one folder per attempt). The folder is the only thing that the
+ * server and a worker have in common, so either may be killed without the other noticing.
+ */
+export interface SessionPaths {
+  /** Optional FIFO, see `createSessionFolder`; without it the agent reads from /dev/null. */
+  readonly stdin: string;
+  /** Appended to by the agent, read by `tailOutput`. */
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Who runs; there before the agent's first instruction. */
+  readonly identity: string;
+  /** How it ended; there once the agent has ended. */
+  readonly exit: string;
+  /** The room reserved for `exit`, renamed to it at the end. */
+  readonly partialExit: string;
+  /** The worker's TMPDIR. */
+  readonly temporary: string;
+}
+
+/** The paths inside a session's folder; touches nothing. */
+export function sessionPaths(folder: string): SessionPaths {
+  return {
+    stdin: path.join(folder, "stdin"),
+    stdout: path.join(folder, "stdout"),
+    stderr: path.join(folder, "stderr"),
+    identity: path.join(folder, "identity.json"),
+    exit: path.join(folder, "exit.json"),
+    partialExit: path.join(folder, "exit.json.partial"),
+    temporary: path.join(folder, "tmp"),
+  };
+}
+
+export interface CreateSessionFolderOptions {
+  /** Absolute path; its parents are created too. */
+  readonly folder: string;
+  /** `fifo` for an agent that is spoken to (see `openStdin`). Default `none`: /dev/null. */
+  readonly stdin?: "none" | "fifo";
+}
+
+/**
+ * Creates the folder for one attempt, readable by this user alone. Repeating it is harmless.
+ *
+ * Fails with HOST_FAILURE when the disk is full, the path not writable, or a name taken otherwise.
+ */
+export async function createSessionFolder(options: CreateSessionFolderOptions): Promise<void> {
+  const { folder, stdin = "none" } = options;
+  const paths = sessionPaths(requireDeepPath(folder));
+  try {
+    await mkdir(folder, { recursive: true });
+    // The mode of mkdir would also be wrong where the folder was there before.
+    await chmod(folder, 0o700);
+    await mkdir(paths.temporary, { recursive: true, mode: 0o700 });
+    for (const file of [paths.stdout, paths.stderr]) {
+      await (await open(file, "a", 0o600)).close();
+    }
+    if (stdin === "fifo") {
+      await createFifo(paths.stdin);
+    }
+  } catch (error) {
+    throw hostFailure(error, `create the session folder ${folder}`);
+  }
+}
+
+/** Node has no mkfifo(3). */
+async function createFifo(file: string): Promise<void> {
+  const result = await execa("mkfifo", ["-m", "600", "--", file], {
+    reject: false,
+    timeout: 10_000,
+  });
+  if (result.failed && !(await isFifo(file))) {
+    throw new Error("mkfifo failed", { cause: result });
+  }
+}
+
+async function isFifo(file: string): Promise<boolean> {
+  try {
+    return (await lstat(file)).isFIFO();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/**
+ * Removes the folder with all that the worker left in it; an absent folder is fine. Follows no
+ * symbolic link and leaves other file systems alone. The caller has ended the worker before.
+ *
+ * Fails with HOST_FAILURE after `timeoutMs` milliseconds (default 60,000), or when something can't
+ * be removed. Repeating it goes on where it stopped.
+ */
+export async function removeSessionFolder(folder: string, timeoutMs = 60_000): Promise<void> {
+  requireDeepPath(folder);
+  const deadline = AbortSignal.timeout(timeoutMs);
+  // A program and not fs.rm: it can be ended when a worker left millions of files.
+  const remove = () =>
+    execa("rm", ["-rf", "--one-file-system", "--", folder], {
+      reject: false,
+      cancelSignal: deadline,
+    });
+  const first = await remove();
+  if (!first.failed) {
+    return;
+  }
+  // Folders without write permission (package caches make such) stop rm for anyone but root.
+  // chmod -R follows no symbolic link below its argument.
+  await execa("chmod", ["-R", "u+rwX", "--", folder], { reject: false, cancelSignal: deadline });
+  const second = await remove();
+  if (second.failed) {
+    throw hostFailure(second, `remove the session folder ${folder}`);
+  }
+}
+
+/** A slip in a caller's path must not become `rm -rf /`. */
+function requireDeepPath(folder: string): string {
+  if (
+    !path.isAbsolute(folder) ||
+    path.dirname(path.normalize(folder)) === path.parse(folder).root
+  ) {
+    throw new FactoryError("INTERNAL", `not a path for a session folder: ${folder}`);
+  }
+  return folder;
+}

@@ -1,0 +1,81 @@
+// The only place that calls pg-boss. Sending and taking happen inside the caller's transaction, so that a
+// session and its job are there together or not at all.
+import { fromPrisma, PgBoss } from "pg-boss";
+import type { Database } from "../database/client.ts";
+import type { Logger } from "../log.ts";
+
+const queueName = "worker-sessions";
+/** Connections for supervision alone: jobs are sent and taken over the callers' own. */
+const connections = 2;
+const stopTimeoutMs = 5_000;
+/** How long a finished job's row is kept: the session's own row is the record. */
+const keepFinishedSeconds = 3600;
+
+export interface QueuedSession {
+  readonly sessionId: string;
+  readonly priority: number;
+  /** Sessions of one group wait for the same thing: see `take`. */
+  readonly group: string;
+}
+
+export interface WorkQueue {
+  /** Queues the session when the transaction commits. */
+  send(transaction: Database, session: QueuedSession): Promise<void>;
+  /**
+   * Takes the first session in line, by priority and then age, that is in none of the groups. When the
+   * transaction is rolled back, or its server dies, the session is in line again as if never taken.
+   */
+  take(transaction: Database, exceptGroups: readonly string[]): Promise<string | undefined>;
+  /** Takes a session out of the line; one that isn't in it is no error. */
+  remove(transaction: Database, sessionId: string): Promise<void>;
+  /** Rejects where the queue can't be reached. */
+  check(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startQueue(url: string, logger: Logger): Promise<WorkQueue> {
+  const boss = new PgBoss({
+    connectionString: url,
+    application_name: "factory-queue",
+    max: connections,
+    schedule: false,
+  });
+  boss.on("error", (error) => {
+    logger.warn({ err: error }, "the queue reported an error");
+  });
+  await boss.start();
+  await boss.createQueue(queueName, {
+    // A taken job is completed in the transaction that takes it: it is never retried.
+    retryLimit: 0,
+    deleteAfterSeconds: keepFinishedSeconds,
+    // Waiting has no end of its own.
+    retentionSeconds: 10 * 365 * 24 * 3600,
+  });
+
+  return {
+    async send(transaction, { sessionId, priority, group }) {
+      await boss.send(queueName, null, {
+        id: sessionId,
+        priority,
+        group: { id: group },
+        db: fromPrisma(transaction),
+      });
+    },
+    async take(transaction, exceptGroups) {
+      const db = fromPrisma(transaction);
+      const [job] = await boss.fetch(queueName, { db, ignoreGroups: [...exceptGroups] });
+      if (job === undefined) return undefined;
+      await boss.complete(queueName, job.id, null, { db });
+      return job.id;
+    },
+    async remove(transaction, sessionId) {
+      await boss.deleteJob(queueName, sessionId, { db: fromPrisma(transaction) });
+    },
+    async check() {
+      await boss.getQueue(queueName);
+    },
+    async stop() {
+      await boss.stop({ graceful: true, timeout: stopTimeoutMs });
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import type { PrismaClient } from "../database/client.ts";
+import { FactoryError } from "../errors.ts";
+import { describeFailure } from "../failure.ts";
+import type { Repository } from "../generated/prisma/client.ts";
+import type { Git } from "../git/git.ts";
+import { parseRemoteUrl } from "../git/remote-url.ts";
+import type { Logger } from "../log.ts";
+import { appendRepositoryEvent, changeRepository } from "./record.ts";
+
+/** Progress is told at most this often, and where it moved by a percent or more. */
+const progressIntervalMs = 250;
+
+export interface Cloner {
+  /** Clones the repository whose row says CLONING; joins a clone that is under way. Never rejects. */
+  start(repository: Repository): Promise<void>;
+  /** Resolves when the clone that is under way, if any, has ended. */
+  settled(repositoryId: string): Promise<void>;
+  /** Ends what is under way; their rows stay CLONING, and the next start takes them up again. */
+  close(): Promise<void>;
+}
+
+export function createCloner(deps: {
+  readonly prisma: PrismaClient;
+  readonly git: Git;
+  readonly logger: Logger;
+}): Cloner {
+  const { prisma, git, logger } = deps;
+  const underway = new Map<string, Promise<void>>();
+  const closing = new AbortController();
+
+  function tellProgress(repository: Repository) {
+    let toldAt = 0;
+    let toldPercent = -1;
+    let telling = Promise.resolve();
+    return {
+      tell(percent: number, stage: string): void {
+        const now = Date.now();
+        if (percent === toldPercent || now - toldAt < progressIntervalMs) return;
+        toldAt = now;
+        toldPercent = percent;
+        const event = { status: "CLONING", progress: percent, message: stage } as const;
+        telling = telling
+          .then(() =>
+            prisma.$transaction((transaction) =>
+              appendRepositoryEvent(transaction, repository, event),
+            ),
+          )
+          .catch((error: unknown) => {
+            logger.warn({ err: error }, "the progress of a clone could not be told");
+          });
+      },
+      told: () => telling,
+    };
+  }
+
+  async function clone(repository: Repository): Promise<void> {
+    const { id, owner, name } = repository;
+    const progress = tellProgress(repository);
+    try {
+      const handle = git.openRepository({ host: hostOf(repository.url), owner, name });
+      const tips = await handle.clone(repository.url, {
+        signal: closing.signal,
+        onProgress: (percent, stage) => {
+          progress.tell(percent, stage);
+        },
+      });
+      await progress.told();
+      const data = { ...tips, lastSyncedAt: new Date() };
+      await prisma.$transaction((transaction) =>
+        changeRepository(transaction, id, { status: "SYNCED", message: "cloned", data }),
+      );
+    } catch (error) {
+      if (closing.signal.aborted) return;
+      await progress.told();
+      const failure = describeFailure(error, logger);
+      await prisma.$transaction((transaction) =>
+        changeRepository(transaction, id, {
+          status: "FAILED",
+          message: failure.message,
+          data: { failureCode: failure.code, error: failure.message },
+        }),
+      );
+    }
+  }
+
+  return {
+    start(repository) {
+      const same = underway.get(repository.id);
+      if (same !== undefined) return same;
+      const cloning = clone(repository)
+        .catch((error: unknown) => {
+          // The outcome could not be recorded: the row stays CLONING, and the next start goes on.
+          logger.error({ err: error, repository: repository.key }, "a clone's outcome is not recorded");
+        })
+        .finally(() => underway.delete(repository.id));
+      underway.set(repository.id, cloning);
+      return cloning;
+    },
+    async settled(repositoryId) {
+      await underway.get(repositoryId);
+    },
+    async close() {
+      closing.abort();
+      await Promise.all(underway.values());
+    },
+  };
+}
+
+/** Urls in rows have been checked when they were stored; file urls have no host of their own. */
+export function hostOf(url: string): string {
+  return parseRemoteUrl(url, ["https", "ssh", "http", "file"]).host;
+}
+
+/** @throws FactoryError where the repository holds no code yet. */
+export function assertUsable(repository: Repository): void {
+  if (repository.status === "REMOVING") {
+    throw new FactoryError(
+      "REPOSITORY_NOT_READY",
+      `${repository.owner}/${repository.name} is being deleted`,
+    );
+  }
+  if (repository.lastSyncedAt !== null) return;
+  throw new FactoryError(
+    "REPOSITORY_NOT_READY",
+    repository.status === "CLONING"
+      ? `${repository.owner}/${repository.name} is still being cloned: wait until its status is SYNCED`
+      : `${repository.owner}/${repository.name} could not be cloned (${repository.error ?? "no reason told"}): clone it again`,
+  );
+}

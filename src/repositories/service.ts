@@ -1,0 +1,279 @@
+import type { Database, PrismaClient } from "../database/client.ts";
+import { isUniqueViolation } from "../database/errors.ts";
+import { FactoryError, isErrorCode } from "../errors.ts";
+import type { Repository } from "../generated/prisma/client.ts";
+import type { Git, GitRepository } from "../git/git.ts";
+import { checkOwner, checkRepositoryName } from "../git/names.ts";
+import { parseRemoteUrl, type RemoteUrl } from "../git/remote-url.ts";
+import type { Logger } from "../log.ts";
+import { untilAborted } from "../until-aborted.ts";
+import { assertUsable, createCloner, hostOf } from "./clone.ts";
+import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
+import { appendRepositoryEvent, changeRepository, lockRepository } from "./record.ts";
+import { createSyncer, type SyncResult } from "./sync.ts";
+
+export interface RepositoryName {
+  readonly owner: string;
+  readonly name: string;
+}
+
+export interface RepositoryService {
+  /** Starts cloning and returns at once. @throws FactoryError BAD_INPUT, REPOSITORY_CONFLICT */
+  clone(
+    input: RepositoryName & { url?: string | undefined },
+  ): Promise<{ repository: Repository; created: boolean }>;
+  /** As `clone`, within the caller's transaction; `begin` starts the cloning after its commit. */
+  require(transaction: Database, input: RepositoryName): Promise<Repository>;
+  begin(repository: Repository): void;
+  find(input: RepositoryName): Promise<Repository | null>;
+  /** @throws FactoryError REPOSITORY_NOT_FOUND */
+  get(input: RepositoryName): Promise<Repository>;
+  /** Fetches, and returns when the fetch has ended. */
+  sync(input: RepositoryName, signal?: AbortSignal): Promise<SyncResult>;
+  /** Clones where that is needed, fetches where the last fetch is too old, and returns the row. */
+  prepare(repositoryId: string, signal: AbortSignal): Promise<Repository>;
+  open(repository: Repository): GitRepository;
+  /** @throws FactoryError REPOSITORY_IN_USE, REPOSITORY_NOT_READY */
+  remove(
+    input: RepositoryName & { force: boolean },
+    removeWorktrees: (repository: Repository) => Promise<void>,
+  ): Promise<Repository>;
+  /** Takes up what a killed server left in the middle. */
+  recover(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface RepositoryDependencies {
+  readonly prisma: PrismaClient;
+  readonly git: Git;
+  readonly logger: Logger;
+  readonly remoteTemplate: string;
+  readonly gitProtocols: readonly string[];
+  /** Seconds for which an earlier fetch counts as fresh. */
+  readonly syncMaxAge: number;
+}
+
+export function createRepositoryService(deps: RepositoryDependencies): RepositoryService {
+  const { prisma, git } = deps;
+  const cloner = createCloner(deps);
+  const syncer = createSyncer(deps);
+
+  function checkName({ owner, name }: RepositoryName): void {
+    checkOwner(owner);
+    checkRepositoryName(name);
+  }
+
+  function remoteOf({ owner, name }: RepositoryName, url: string | undefined): RemoteUrl {
+    const text =
+      url ?? deps.remoteTemplate.replaceAll("{owner}", () => owner).replaceAll("{name}", () => name);
+    return parseRemoteUrl(text, deps.gitProtocols);
+  }
+
+  function find(input: RepositoryName): Promise<Repository | null> {
+    checkName(input);
+    return prisma.repository.findUnique({
+      where: { key: repositoryKey(input.owner, input.name) },
+    });
+  }
+
+  async function get(input: RepositoryName): Promise<Repository> {
+    const repository = await find(input);
+    if (repository !== null) return repository;
+    throw new FactoryError(
+      "REPOSITORY_NOT_FOUND",
+      `there is no repository ${input.owner}/${input.name}: clone it with cloneRepository first`,
+    );
+  }
+
+  async function create(
+    transaction: Database,
+    { owner, name }: RepositoryName,
+    url: string,
+  ): Promise<Repository> {
+    // A repository that was deleted and is cloned again goes on with its numbering.
+    const [stream, worktreeStream] = await Promise.all(
+      [repositoryStreamKey(owner, name), worktreeStreamKey(owner, name)].map((key) =>
+        transaction.stream.upsert({ where: { key }, create: { key }, update: {} }),
+      ),
+    );
+    if (stream === undefined || worktreeStream === undefined) throw new Error("no stream was made");
+    const repository = await transaction.repository.create({
+      data: {
+        owner,
+        name,
+        key: repositoryKey(owner, name),
+        url,
+        status: "CLONING",
+        streamId: stream.id,
+        worktreeStreamId: worktreeStream.id,
+      },
+    });
+    await appendRepositoryEvent(transaction, repository, {
+      status: "CLONING",
+      progress: 0,
+      message: null,
+    });
+    return repository;
+  }
+
+  async function cloneAgain(transaction: Database, repository: Repository): Promise<Repository> {
+    if (repository.status !== "FAILED" || repository.lastSyncedAt !== null) return repository;
+    return changeRepository(transaction, repository.id, { status: "CLONING" });
+  }
+
+  /** Another caller may insert the same row first: then theirs is found at the second try. */
+  async function cloneOnce(input: RepositoryName, remote: RemoteUrl, urlGiven: boolean) {
+    const existing = await find(input);
+    if (existing === null) {
+      const repository = await prisma.$transaction((transaction) =>
+        create(transaction, input, remote.url),
+      );
+      return { repository, created: true };
+    }
+    if (urlGiven && existing.url !== remote.url) {
+      throw new FactoryError(
+        "REPOSITORY_CONFLICT",
+        `${existing.owner}/${existing.name} is already here, cloned from ${existing.url}: delete it first, or leave the url out`,
+      );
+    }
+    const repository = await prisma.$transaction((transaction) =>
+      cloneAgain(transaction, existing),
+    );
+    return { repository, created: false };
+  }
+
+  return {
+    find,
+    get,
+    async clone({ url, ...input }) {
+      checkName(input);
+      const remote = remoteOf(input, url);
+      const result = await cloneOnce(input, remote, url !== undefined).catch((error: unknown) => {
+        if (!isUniqueViolation(error)) throw error;
+        return cloneOnce(input, remote, url !== undefined);
+      });
+      const { repository } = result;
+      if (remote.credentials !== undefined) {
+        const { owner, name } = repository;
+        await git
+          .openRepository({ host: remote.host, owner, name })
+          .saveCredentials(remote.credentials);
+      }
+      if (repository.status === "CLONING") void cloner.start(repository);
+      return result;
+    },
+    async require(transaction, input) {
+      checkName(input);
+      const key = repositoryKey(input.owner, input.name);
+      // Concurrent dispatches to a repository that isn't here yet wait for the first one's row.
+      await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
+      const existing = await transaction.repository.findUnique({ where: { key } });
+      if (existing === null) return create(transaction, input, remoteOf(input, undefined).url);
+      if (existing.status === "REMOVING") assertUsable(existing);
+      return cloneAgain(transaction, existing);
+    },
+    begin(repository) {
+      if (repository.status === "CLONING") void cloner.start(repository);
+    },
+    async sync(input, signal) {
+      const repository = await get(input);
+      assertUsable(repository);
+      return syncer.sync(repository, signal);
+    },
+    async prepare(repositoryId, signal) {
+      let repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
+      if (repository.status === "CLONING") {
+        await untilAborted(cloner.start(repository), signal);
+        repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
+        if (repository.lastSyncedAt === null) throw recordedFailure(repository);
+      }
+      assertUsable(repository);
+      const age = Date.now() - (repository.lastSyncedAt?.getTime() ?? 0);
+      if (repository.status === "SYNCED" && age < deps.syncMaxAge * 1000) return repository;
+      const synced = await syncer.sync(repository, signal);
+      return synced.repository;
+    },
+    open(repository) {
+      const { owner, name, url } = repository;
+      return git.openRepository({ host: hostOf(url), owner, name });
+    },
+    async remove({ force, ...input }, removeWorktrees) {
+      const { id } = await get(input);
+      const repository = await prisma.$transaction(async (transaction) => {
+        const unfinished = await transaction.workerSession.findFirst({
+          where: { repositoryId: id, finishedAt: null },
+          orderBy: { number: "asc" },
+        });
+        const label = `${input.owner}/${input.name}`;
+        if (unfinished !== null) {
+          throw new FactoryError(
+            "REPOSITORY_IN_USE",
+            `worker-${String(unfinished.number)} works in ${label}: cancel it, or wait for its end`,
+          );
+        }
+        const worktree = await transaction.worktree.findFirst({ where: { repositoryId: id } });
+        if (worktree !== null && !force) {
+          throw new FactoryError(
+            "REPOSITORY_IN_USE",
+            `${label} has a worktree for ${worktree.branch}: delete its worktrees first, or delete with force: true, which loses work that is nowhere else`,
+          );
+        }
+        const row = await lockRepository(transaction, id);
+        // A removal that failed half way is gone on with.
+        if (row?.status === "REMOVING") return row;
+        if (row?.status === "CLONING" || row?.status === "SYNCING") {
+          throw new FactoryError(
+            "REPOSITORY_NOT_READY",
+            `${label} is ${row.status} at the moment: try again when that has ended`,
+          );
+        }
+        return changeRepository(transaction, id, { status: "REMOVING" });
+      });
+      await removeWorktrees(repository);
+      await finishRemoval(repository);
+      return repository;
+    },
+    async recover() {
+      // A fetch that was killed has changed nothing that the next one wouldn't: its row says so.
+      for (const { id } of await prisma.repository.findMany({ where: { status: "SYNCING" } })) {
+        await prisma.$transaction((transaction) =>
+          changeRepository(transaction, id, {
+            status: "FAILED",
+            message: "the server was stopped during a fetch",
+            data: {
+              failureCode: "SERVICE_UNAVAILABLE",
+              error: "the server was stopped during a fetch: sync again",
+            },
+          }),
+        );
+      }
+      for (const repository of await prisma.repository.findMany({ where: { status: "CLONING" } })) {
+        void cloner.start(repository);
+      }
+    },
+    async close() {
+      await cloner.close();
+    },
+  };
+
+  async function finishRemoval(repository: Repository): Promise<void> {
+    const { id, owner, name, url } = repository;
+    await git.openRepository({ host: hostOf(url), owner, name }).remove();
+    await prisma.$transaction(async (transaction) => {
+      const { count } = await transaction.repository.deleteMany({ where: { id } });
+      if (count === 0) return;
+      await appendRepositoryEvent(transaction, repository, {
+        status: "REMOVING",
+        progress: null,
+        message: "deleted",
+      });
+    });
+  }
+}
+
+function recordedFailure(repository: Repository): FactoryError {
+  return new FactoryError(
+    isErrorCode(repository.failureCode) ? repository.failureCode : "REPOSITORY_NOT_READY",
+    repository.error ?? `${repository.owner}/${repository.name} could not be cloned`,
+  );
+}

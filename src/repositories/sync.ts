@@ -1,0 +1,74 @@
+import type { PrismaClient } from "../database/client.ts";
+import { describeFailure } from "../failure.ts";
+import type { Repository } from "../generated/prisma/client.ts";
+import type { Git } from "../git/git.ts";
+import { createSharedRun, type SharedRun } from "../git/shared-run.ts";
+import type { Logger } from "../log.ts";
+import { hostOf } from "./clone.ts";
+import { changeRepository } from "./record.ts";
+
+export interface SyncResult {
+  readonly repository: Repository;
+  /** Whether the tip of the default branch, or the choice of it, changed. */
+  readonly updated: boolean;
+}
+
+export interface Syncer {
+  /**
+   * Fetches from the remote. Calls that come while a fetch runs share one further fetch: the running one
+   * may have looked at the remote before they asked.
+   */
+  sync(repository: Repository, signal?: AbortSignal): Promise<SyncResult>;
+}
+
+export function createSyncer(deps: {
+  readonly prisma: PrismaClient;
+  readonly git: Git;
+  readonly logger: Logger;
+}): Syncer {
+  const { prisma, git, logger } = deps;
+  const runs = new Map<string, SharedRun<SyncResult>>();
+
+  async function run(id: string, signal: AbortSignal): Promise<SyncResult> {
+    const before = await prisma.$transaction((transaction) =>
+      changeRepository(transaction, id, { status: "SYNCING" }),
+    );
+    const { owner, name } = before;
+    try {
+      const handle = git.openRepository({ host: hostOf(before.url), owner, name });
+      const { defaultBranch, headCommit } = await handle.fetch({ signal });
+      const data = { defaultBranch, headCommit, lastSyncedAt: new Date() };
+      const repository = await prisma.$transaction((transaction) =>
+        changeRepository(transaction, id, { status: "SYNCED", data }),
+      );
+      const updated =
+        repository.headCommit !== before.headCommit ||
+        repository.defaultBranch !== before.defaultBranch;
+      return { repository, updated };
+    } catch (error) {
+      const failure = describeFailure(error, logger);
+      await prisma.$transaction((transaction) =>
+        changeRepository(transaction, id, {
+          status: "FAILED",
+          message: failure.message,
+          data: { failureCode: failure.code, error: failure.message },
+        }),
+      );
+      throw error;
+    }
+  }
+
+  return {
+    sync({ id }, signal) {
+      let shared = runs.get(id);
+      if (shared === undefined) {
+        shared = createSharedRun(
+          (ending) => run(id, ending),
+          () => runs.delete(id),
+        );
+        runs.set(id, shared);
+      }
+      return shared.join(signal);
+    },
+  };
+}

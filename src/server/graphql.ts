@@ -1,0 +1,112 @@
+// GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
+import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
+import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
+import { createContext } from "../graphql/create-context.ts";
+import type { Context, Services } from "../graphql/context.ts";
+import { createErrorMask } from "../graphql/errors.ts";
+import { limitRules, mostTokens } from "../graphql/limits.ts";
+import { schema } from "../graphql/schema.ts";
+import type { Viewer } from "../access/viewer.ts";
+import type { Logger } from "../log.ts";
+
+/** What the edge knows of a request before GraphQL sees it. */
+export interface EdgeContext {
+  readonly viewer: Viewer;
+  readonly signal: AbortSignal;
+}
+
+export type GraphQLServer = YogaServerInstance<EdgeContext, Context>;
+
+const welcome = `# Welcome to Factory. Try these one after the other (the play button asks which).
+
+mutation Clone {
+  cloneRepository(input: { owner: "octocat", name: "Hello-World" }) {
+    repository { nameWithOwner status }
+  }
+}
+
+mutation Dispatch {
+  dispatchWorker(
+    input: {
+      parentSession: "me"
+      task: "ls -la && git log --oneline | head"
+      agent: "shell"
+      repository: { owner: "octocat", name: "Hello-World" }
+    }
+  ) {
+    worker { name status branch }
+  }
+}
+
+subscription Watch {
+  workerStatusChanged(parentSession: "me", after: 0) {
+    sequence
+    status
+    reason
+    worker { name exitCode }
+  }
+}
+`;
+
+export function createGraphQLServer(
+  services: Services,
+  options: { readonly introspection: boolean; readonly logger: Logger },
+): GraphQLServer {
+  const mask = createErrorMask(options.logger);
+  return createYoga<EdgeContext, Context>({
+    schema,
+    graphqlEndpoint: "/graphql",
+    landingPage: false,
+    batching: false,
+    cors: false,
+    multipart: false,
+    // Errors of requests are logged where they are masked; these are Yoga's own words.
+    logging: {
+      debug: (...words) => {
+        options.logger.trace({ words }, "graphql-yoga");
+      },
+      info: (...words) => {
+        options.logger.debug({ words }, "graphql-yoga");
+      },
+      warn: (...words) => {
+        options.logger.debug({ words }, "graphql-yoga");
+      },
+      error: (...words) => {
+        options.logger.debug({ words }, "graphql-yoga");
+      },
+    },
+    graphiql: {
+      title: "Factory",
+      subscriptionsProtocol: "WS",
+      defaultQuery: welcome,
+      credentials: "same-origin",
+    },
+    // From the package, with nothing loaded from another host.
+    renderGraphiQL,
+    context: ({ viewer, signal }) => createContext(services, viewer, signal),
+    maskedErrors: { maskError: (error) => mask(error) },
+    // What a document costs depends on its variables, so that each is validated anew.
+    parserAndValidationCache: { validationCache: false },
+    plugins: [limitPlugin(options.introspection)],
+  });
+}
+
+function limitPlugin(introspection: boolean): Plugin<Context> {
+  return {
+    onParse({ params, setParseFn, parseFn }) {
+      void params;
+      setParseFn((source, parseOptions) =>
+        parseFn(source, { ...parseOptions, maxTokens: mostTokens }),
+      );
+    },
+    onValidate({ params, context, addValidationRule }) {
+      void params;
+      const request = {
+        context,
+        variables: context.params?.variables ?? {},
+        operationName: context.params?.operationName ?? undefined,
+      };
+      for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
+    },
+  };
+}

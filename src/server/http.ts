@@ -1,0 +1,176 @@
+// The HTTP edge: who speaks, what is too large, and where it goes.
+import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { setCookie } from "hono/cookie";
+import { secureHeaders } from "hono/secure-headers";
+import type { Viewer } from "../access/viewer.ts";
+import { errorCodes, FactoryError, type ErrorCode } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
+import type { GraphQLServer } from "./graphql.ts";
+
+/** A task of 100,000 bytes fits, escaped as JSON may be. */
+const longestBodyBytes = 4 * 1024 * 1024;
+const cookieMaxAgeSeconds = 30 * 24 * 3600;
+
+interface Variables {
+  requestId: string;
+  viewer: Viewer;
+}
+
+export interface HttpDependencies {
+  readonly graphql: GraphQLServer;
+  readonly authenticator: Authenticator;
+  /** Rejects where the server can't do its work at the moment. */
+  readonly checkReady: () => Promise<void>;
+  readonly logger: Logger;
+}
+
+export type HttpApp = Hono<{ Variables: Variables }>;
+
+export function createHttpApp(deps: HttpDependencies): HttpApp {
+  const { authenticator, logger } = deps;
+  const app: HttpApp = new Hono();
+
+  app.use(async (context, next) => {
+    const requestId = crypto.randomUUID();
+    const started = performance.now();
+    context.set("requestId", requestId);
+    context.header("X-Request-Id", requestId);
+    await next();
+    logger.debug(
+      {
+        requestId,
+        method: context.req.method,
+        path: context.req.path,
+        status: context.res.status,
+        ms: Math.round(performance.now() - started),
+      },
+      "request",
+    );
+  });
+  app.use(
+    secureHeaders({ xFrameOptions: "DENY", referrerPolicy: "no-referrer", crossOriginOpenerPolicy: true }),
+  );
+  app.use(
+    bodyLimit({
+      maxSize: longestBodyBytes,
+      onError: () =>
+        fail(
+          new FactoryError(
+            "BAD_INPUT",
+            `the request's body is larger than ${String(longestBodyBytes / 1024 / 1024)} MiB`,
+          ),
+          413,
+        ),
+    }),
+  );
+
+  app.get("/healthz", (context) => context.text("ok\n"));
+  app.get("/readyz", async (context) => {
+    try {
+      await deps.checkReady();
+      return context.text("ready\n");
+    } catch (error) {
+      logger.warn({ err: error }, "the server is not ready");
+      return context.text("not ready: the database or the queue can't be reached\n", 503);
+    }
+  });
+
+  // A browser opens the printed address once, and has the token in a cookie from then on.
+  app.get("/", async (context, next) => {
+    const token = context.req.query("token");
+    if (token === undefined) {
+      await next();
+      return;
+    }
+    const viewer = await authenticator.identify(token);
+    if (viewer?.kind !== "operator") return fail(unauthenticated());
+    setCookie(context, cookieName, token, {
+      httpOnly: true,
+      sameSite: "Strict",
+      path: "/",
+      maxAge: cookieMaxAgeSeconds,
+    });
+    return context.redirect("/", 303);
+  });
+
+  app.use(async (context, next) => {
+    const { authorization, cookie, origin, host } = context.req.header();
+    const { token, ambient } = readCredentials({ authorization, cookie });
+    const viewer = await authenticator.identify(token);
+    if (viewer === undefined) return refuse(context.req.path, unauthenticated());
+    if (ambient && !isSafe(context.req.method, context.req.header("content-type"), origin, host)) {
+      return refuse(
+        context.req.path,
+        new FactoryError("FORBIDDEN", "a page of another origin may not use this server's cookie"),
+      );
+    }
+    context.set("viewer", viewer);
+    await next();
+    return;
+  });
+
+  app.get("/", (context) => context.redirect("/graphql", 302));
+  app.all("/graphql", (context) =>
+    deps.graphql.fetch(context.req.raw, {
+      viewer: context.get("viewer"),
+      signal: context.req.raw.signal,
+    }),
+  );
+
+  app.notFound((context) =>
+    fail(
+      new FactoryError(
+        "NOT_FOUND",
+        `there is nothing at ${context.req.path}: GraphQL is at /graphql`,
+      ),
+    ),
+  );
+  app.onError((error, context) => {
+    if (error instanceof FactoryError) return fail(error);
+    logger.error({ err: error, requestId: context.get("requestId") }, "an unexpected error");
+    return fail(
+      new FactoryError(
+        "INTERNAL",
+        `an internal error; the server's log has it under ${context.get("requestId")}`,
+      ),
+    );
+  });
+  return app;
+}
+
+function unauthenticated(): FactoryError {
+  return new FactoryError(
+    "UNAUTHENTICATED",
+    "send the header Authorization: Bearer TOKEN, or open the address that the server printed at its start; the token is in FACTORY_HOME/token",
+  );
+}
+
+/** Whether a request that a cookie speaks for can only come from a page of this server's own. */
+function isSafe(
+  method: string,
+  contentType: string | undefined,
+  origin: string | undefined,
+  host: string | undefined,
+): boolean {
+  if (origin !== undefined && !isOwnOrigin(origin, host)) return false;
+  // Other types can be sent across origins by a form, without the browser asking first.
+  return method !== "POST" || (contentType ?? "").startsWith("application/json");
+}
+
+/** In the form of the protocol that is spoken at the path. */
+function refuse(path: string, error: FactoryError): Response {
+  if (path !== "/graphql") return fail(error);
+  const { code, message } = error;
+  const body = { errors: [{ message, extensions: { code } }] };
+  return Response.json(body, { status: statusOf(code) });
+}
+
+function fail({ code, message }: FactoryError, status = statusOf(code)): Response {
+  return Response.json({ error: { code, message } }, { status });
+}
+
+function statusOf(code: ErrorCode): number {
+  return errorCodes[code];
+}

@@ -1,0 +1,266 @@
+// Starts the parts in the order in which they need each other, and stops them in the other one.
+import { readFileSync } from "node:fs";
+import type { Server } from "node:http";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { createAdaptorServer } from "@hono/node-server";
+import { createAgentRegistry } from "../agents/registry.ts";
+import type { Config } from "../config.ts";
+import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
+import { startEmbeddedPostgres } from "../database/embedded.ts";
+import { applyMigrations } from "../database/migrate.ts";
+import { FactoryError } from "../errors.ts";
+import { createEventLog } from "../events/follow.ts";
+import { createNotices } from "../events/notices.ts";
+import { createEventReader } from "../events/read.ts";
+import { createGit } from "../git/git.ts";
+import type { Services } from "../graphql/context.ts";
+import type { Logger } from "../log.ts";
+import { startQueue } from "../queue/queue.ts";
+import { createRepositoryService } from "../repositories/service.ts";
+import { createRunner } from "../workers/runner.ts";
+import { createWorkerService } from "../workers/service.ts";
+import { createWorktreeService } from "../worktrees/service.ts";
+import { createAuthenticator } from "./auth.ts";
+import { createGraphQLServer } from "./graphql.ts";
+import { installCommand, openHome, readToken } from "./home.ts";
+import { createHttpApp } from "./http.ts";
+import { attachWebSocket } from "./websocket.ts";
+
+export interface RunningServer {
+  /** http://host:port */
+  readonly url: string;
+  readonly token: string;
+  /** Takes nothing more, leaves the workers running, and frees everything. */
+  stop(): Promise<void>;
+}
+
+/** What a stop does, last started first. */
+class Closers {
+  readonly #closers: (readonly [string, () => Promise<unknown>])[] = [];
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(what: string, close: () => Promise<unknown>): void {
+    this.#closers.unshift([what, close]);
+  }
+
+  async closeAll(): Promise<void> {
+    for (const [what, close] of this.#closers.splice(0)) {
+      try {
+        await close();
+      } catch (error) {
+        this.#logger.error({ err: error }, `${what} did not stop in order`);
+      }
+    }
+  }
+}
+
+/** @throws FactoryError, with nothing left behind, where it can't start. */
+export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+  const closers = new Closers(logger);
+  try {
+    const running = await start(config, logger, closers);
+    return { ...running, stop: () => closers.closeAll() };
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+async function start(
+  config: Config,
+  logger: Logger,
+  closers: Closers,
+): Promise<Omit<RunningServer, "stop">> {
+  const home = await openHome(config.home, config.isRoot);
+  closers.add("FACTORY_HOME", () => home.release());
+  const agents = createAgentRegistry({
+    file: config.agentsFile,
+    path: config.environment["PATH"] ?? "",
+    isRoot: config.isRoot,
+  });
+  const token = config.token ?? (await readToken(config.home));
+  await installCommand(config.home);
+
+  const database = await openDatabase(config, logger, closers);
+  const { prisma, pool, url: databaseUrl } = database;
+  const notices = createNotices(databaseUrl, logger);
+  await notices.start();
+  closers.add("the notices", () => notices.close());
+  const queue = await startQueue(databaseUrl, logger);
+  closers.add("the queue", () => queue.stop());
+
+  const runnerId = await registerRunner(database, home.runnerId, config.maxWorkers);
+  const reader = createEventReader(pool);
+  const events = createEventLog(reader, notices);
+  const git = createGit({
+    home: config.home,
+    environment: config.environment,
+    protocols: config.gitProtocols,
+    logger,
+  });
+  const repositories = createRepositoryService({ ...config, prisma, git, logger });
+  closers.add("clones", () => repositories.close());
+  const worktrees = createWorktreeService({ prisma, repositories, runnerId, logger });
+  const workers = createWorkerService({
+    prisma,
+    pool,
+    queue,
+    repositories,
+    agents,
+    events,
+    reader,
+    logger,
+  });
+  const services: Services = {
+    prisma,
+    events,
+    notices,
+    repositories,
+    worktrees,
+    workers,
+    agents,
+  };
+
+  // What a killed server left in the middle is put right before anybody can ask for it.
+  await worktrees.recover();
+  await repositories.recover();
+  const url = await listen(config, services, { token, logger, closers, database, queue });
+  const runner = createRunner({
+    prisma,
+    pool,
+    notices,
+    queue,
+    repositories,
+    worktrees,
+    agents,
+    host: {
+      home: config.home,
+      url,
+      environment: config.environment,
+      identity: await git.identity(),
+    },
+    killGraceMs: config.killGrace * 1000,
+    runnerId,
+    capacity: config.maxWorkers,
+    logger,
+  });
+  closers.add("the runner", () => runner.stop());
+  await runner.start();
+  return { url, token };
+}
+
+async function openDatabase(
+  config: Config,
+  logger: Logger,
+  closers: Closers,
+): Promise<DatabaseConnection> {
+  let url = config.databaseUrl;
+  if (url === undefined) {
+    const embedded = await startEmbeddedPostgres({ home: config.home, logger });
+    closers.add("Postgres", () => embedded.stop());
+    url = embedded.url;
+  }
+  const applied = await applyMigrations(url);
+  if (applied.length > 0) logger.info({ applied }, "migrated the database");
+  const database = connectDatabase(url, (error) => {
+    logger.warn({ err: error }, "a connection to the database broke");
+  });
+  closers.add("the database's connections", () => database.close());
+  return database;
+}
+
+/** The row by which worktrees and sessions know who holds them. */
+async function registerRunner(
+  { prisma }: DatabaseConnection,
+  id: string,
+  capacity: number,
+): Promise<string> {
+  const host = hostname();
+  const taken = await prisma.runner.findFirst({ where: { name: host, NOT: { id } } });
+  // A second FACTORY_HOME on one host.
+  const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
+  const facts = { name, host, capacity, version: readVersion(), lastSeenAt: new Date() };
+  await prisma.runner.upsert({ where: { id }, create: { id, ...facts }, update: facts });
+  return id;
+}
+
+export function readVersion(): string {
+  const file = join(import.meta.dirname, "..", "..", "package.json");
+  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
+  return version;
+}
+
+interface Edge {
+  readonly token: string;
+  readonly logger: Logger;
+  readonly closers: Closers;
+  readonly database: DatabaseConnection;
+  readonly queue: { check(): Promise<void> };
+}
+
+async function listen(config: Config, services: Services, edge: Edge): Promise<string> {
+  const { token, logger, closers, database, queue } = edge;
+  const authenticator = createAuthenticator(token, services.workers);
+  const graphql = createGraphQLServer(services, { introspection: config.introspection, logger });
+  const app = createHttpApp({
+    graphql,
+    authenticator,
+    logger,
+    async checkReady() {
+      await database.pool.query("SELECT 1");
+      await queue.check();
+    },
+  });
+  // Without options for TLS it is the plain server of node:http.
+  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const webSocket = attachWebSocket(server, { graphql, authenticator, logger });
+  await bind(server, config);
+  closers.add("the HTTP server", () => closeServer(server));
+  closers.add("the WebSocket server", () => webSocket.close());
+  return addressOf(server, config.host);
+}
+
+async function bind(server: Server, { host, port }: Config): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(port, host, resolve);
+  try {
+    await promise;
+  } catch (error) {
+    const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+    throw new FactoryError(
+      "HOST_FAILURE",
+      taken
+        ? `port ${String(port)} on ${host} is taken by another program: set PORT to another one, or to 0 for a free one`
+        : `can't listen on ${host}, port ${String(port)}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  } finally {
+    server.off("error", reject);
+  }
+}
+
+function addressOf(server: Server, host: string): string {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("not listening on a port");
+  const name = host.includes(":") ? `[${host}]` : host;
+  return `http://${name}:${String(address.port)}`;
+}
+
+/** Requests under way are answered; what is still open after that is cut. */
+const closeGraceMs = 2_000;
+
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => {
+    server.closeAllConnections();
+  }, closeGraceMs);
+  await closed;
+  clearTimeout(timer);
+}

@@ -1,0 +1,112 @@
+// How a session ends: one final status, committed together with commits and summary.
+import type { PrismaClient } from "../database/client.ts";
+import { appendEvents } from "../events/append.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import type { WorkerStatus } from "../generated/prisma/enums.ts";
+import type { GitCommit } from "../git/git.ts";
+import type { ExitOutcome } from "../process/exit.ts";
+import { cancelText } from "./cancel.ts";
+import { queueTopic } from "./events.ts";
+import { changeWorker, lockWorker } from "./record.ts";
+
+export interface Verdict {
+  readonly status: WorkerStatus;
+  readonly reason: string | null;
+  readonly failureCode: string | null;
+}
+
+/** CANCELLED, TIMED_OUT and LOST win, then the last reported outcome, then the agent's own. */
+export function judge(
+  session: Pick<
+    WorkerSession,
+    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds"
+  >,
+  outcome: ExitOutcome,
+  timedOut: boolean,
+): Verdict {
+  if (session.cancelRequestedAt !== null) {
+    return verdict("CANCELLED", cancelText(session.cancelReason));
+  }
+  if (timedOut) {
+    return verdict("TIMED_OUT", `timed out after ${String(session.timeoutSeconds)} s`);
+  }
+  if (outcome.kind === "lost") return verdict("LOST", outcome.reason);
+  if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
+  if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
+  if (outcome.startFailure !== null) {
+    return verdict("FAILED", startFailures[outcome.startFailure], "AGENT_UNAVAILABLE");
+  }
+  if (outcome.signal !== null) return verdict("FAILED", `ended by ${outcome.signal}`);
+  if (outcome.exitCode === 0) return verdict("SUCCEEDED", null);
+  return verdict("FAILED", `exit code ${String(outcome.exitCode)}`);
+}
+
+const startFailures = {
+  DIRECTORY_UNAVAILABLE: "the worktree's folder is gone or closed: the agent could not start in it",
+  COMMAND_NOT_FOUND: "the agent's program was not found when it was to start",
+  COMMAND_NOT_EXECUTABLE: "the agent's program can't be executed",
+} as const;
+
+function verdict(status: WorkerStatus, reason: string | null, failureCode: string | null = null) {
+  return { status, reason, failureCode };
+}
+
+export interface Conclusion {
+  readonly outcome: ExitOutcome;
+  readonly timedOut: boolean;
+  readonly commits: readonly GitCommit[];
+}
+
+/** undefined: the session had ended, or another attempt speaks for it now. */
+export async function conclude(
+  prisma: PrismaClient,
+  { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
+  { outcome, timedOut, commits }: Conclusion,
+): Promise<WorkerSession | undefined> {
+  return prisma.$transaction(async (transaction) => {
+    // Locked first: a cancellation or a report that was accepted before counts.
+    const session = await lockWorker(transaction, id);
+    const { status, reason, failureCode } = judge(session, outcome, timedOut);
+    const exit = outcome.kind === "exited" ? outcome : undefined;
+    const changed = await changeWorker(transaction, id, {
+      status,
+      reason,
+      attempt,
+      data: {
+        failureCode,
+        exitCode: exit?.exitCode ?? null,
+        signal: exit?.signal ?? null,
+        commits: commits.map(({ id: commit, subject, authorName, committedAt }) => ({
+          id: commit,
+          subject,
+          authorName,
+          committedAt: committedAt.toISOString(),
+        })),
+      },
+    });
+    if (changed === undefined) return undefined;
+    await appendEvents(transaction, changed.appends, [queueTopic]);
+    return changed.session;
+  });
+}
+
+/** For a session whose agent never started: it failed on the way, or was cancelled there. */
+export async function concludeUnstarted(
+  prisma: PrismaClient,
+  { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
+  failure: { readonly code: string; readonly message: string },
+): Promise<WorkerSession | undefined> {
+  return prisma.$transaction(async (transaction) => {
+    const { cancelRequestedAt, cancelReason } = await lockWorker(transaction, id);
+    const cancelled = cancelRequestedAt !== null;
+    const changed = await changeWorker(transaction, id, {
+      status: cancelled ? "CANCELLED" : "FAILED",
+      reason: cancelled ? cancelText(cancelReason) : failure.message,
+      attempt,
+      data: { failureCode: cancelled ? null : failure.code },
+    });
+    if (changed === undefined) return undefined;
+    await appendEvents(transaction, changed.appends, [queueTopic]);
+    return changed.session;
+  });
+}

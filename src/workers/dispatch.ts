@@ -1,0 +1,241 @@
+import { forbidden, type Viewer } from "../access/viewer.ts";
+import type { AgentRegistry } from "../agents/registry.ts";
+import type { Database, PrismaClient } from "../database/client.ts";
+import { isUniqueViolation } from "../database/errors.ts";
+import { FactoryError } from "../errors.ts";
+import { appendEvents } from "../events/append.ts";
+import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
+import type { WorkQueue } from "../queue/queue.ts";
+import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
+import { assertNoBranchConflict } from "../worktrees/plan.ts";
+import { chooseBranch } from "./branch.ts";
+import { parentStreamKey, queueTopic, workerStreamKey } from "./events.ts";
+import { workerName, workerNumber } from "./find.ts";
+import { checkDispatch, hashInput, repositoryOf, type DispatchInput } from "./input.ts";
+import { statusAppends, withStreams } from "./record.ts";
+
+/** More would be a runaway parent, not work. */
+export const mostQueued = 10_000;
+
+export interface Dispatched {
+  readonly worker: WorkerSession;
+  readonly created: boolean;
+}
+
+export interface DispatchDependencies {
+  readonly prisma: PrismaClient;
+  readonly queue: WorkQueue;
+  readonly repositories: RepositoryService;
+  readonly agents: AgentRegistry;
+}
+
+/** What a retry adds to the input of the session that it repeats. */
+export interface Repeat {
+  readonly previousId: string;
+  /** Says what was asked for, so that a repeated call under the same key is known. */
+  readonly inputHash: string;
+}
+
+/**
+ * Records the session and queues it, in one transaction.
+ * @throws FactoryError BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, WORKER_NOT_FOUND, BRANCH_CONFLICT,
+ * REPOSITORY_CONFLICT, LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH
+ */
+export async function dispatch(
+  deps: DispatchDependencies,
+  input: DispatchInput,
+  repeat?: Repeat,
+): Promise<Dispatched> {
+  const inputHash = repeat?.inputHash ?? hashInput("dispatch", input);
+  const first = await findByKey(deps.prisma, input, inputHash);
+  if (first !== undefined) return { worker: first, created: false };
+
+  checkDispatch(input);
+  deps.agents.requireAvailable(input.agent);
+  const repositoryName = repositoryOf(input);
+  try {
+    const { worker, repository } = await deps.prisma.$transaction((transaction) =>
+      record(deps, transaction, input, { repositoryName, inputHash, repeat }),
+    );
+    deps.repositories.begin(repository);
+    return { worker, created: true };
+  } catch (error) {
+    // The same key was used at the same moment: theirs is the first session.
+    const winner = isUniqueViolation(error)
+      ? await findByKey(deps.prisma, input, inputHash)
+      : undefined;
+    if (winner !== undefined) return { worker: winner, created: false };
+    throw error;
+  }
+}
+
+/** A worker dispatches as itself, to its own repository. @throws FactoryError FORBIDDEN, BAD_INPUT */
+export async function assertMayDispatch(
+  repositories: RepositoryService,
+  input: DispatchInput,
+  viewer: Viewer,
+): Promise<void> {
+  if (viewer.kind === "operator") return;
+  if (input.parentSession !== viewer.name) {
+    throw forbidden(`a worker's token dispatches with its own name as parentSession: ${viewer.name}`);
+  }
+  const repository = await repositories.find(repositoryOf(input));
+  if (repository === null || repository.id !== viewer.repositoryId) {
+    throw forbidden("a worker's token dispatches to its own repository alone");
+  }
+}
+
+async function findByKey(
+  prisma: PrismaClient,
+  { parentSession, idempotencyKey }: DispatchInput,
+  inputHash: string,
+): Promise<WorkerSession | undefined> {
+  if (idempotencyKey === undefined) return undefined;
+  const found = await prisma.workerSession.findFirst({
+    where: { idempotencyKey, parentSession: { name: parentSession } },
+  });
+  if (found === null) return undefined;
+  if (found.inputHash === inputHash) return found;
+  throw new FactoryError(
+    "IDEMPOTENCY_MISMATCH",
+    `the idempotencyKey ${idempotencyKey} was used by ${workerName(found)} with another input: use a new key for new work`,
+  );
+}
+
+interface RecordOptions {
+  readonly repositoryName: RepositoryName;
+  readonly inputHash: string;
+  readonly repeat: Repeat | undefined;
+}
+
+async function record(
+  deps: DispatchDependencies,
+  transaction: Database,
+  input: DispatchInput,
+  { repositoryName, inputHash, repeat }: RecordOptions,
+): Promise<{ worker: WorkerSession; repository: Repository }> {
+  await assertQueueHasRoom(transaction);
+  const parent = await requireParent(transaction, input.parentSession);
+  const repository = await deps.repositories.require(transaction, repositoryName);
+  const number = await nextNumber(transaction);
+  const branch = input.branch ?? (await chooseBranch(deps, transaction, { input, repository, number }));
+  await assertBranchFits(transaction, repository.id, branch);
+
+  const session = await transaction.workerSession.create({
+    data: {
+      number,
+      status: "QUEUED",
+      task: input.task,
+      agent: input.agent,
+      branch,
+      branchGiven: input.branch !== undefined,
+      base: input.base ?? null,
+      issue: input.issue ?? null,
+      priority: input.priority,
+      timeoutSeconds: input.timeoutSeconds ?? null,
+      cleanup: input.cleanup,
+      idempotencyKey: input.idempotencyKey ?? null,
+      inputHash,
+      previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },
+      repository: { connect: { id: repository.id } },
+      repositoryOwner: repository.owner,
+      repositoryName: repository.name,
+      parentSession: { connect: { id: parent.id } },
+      ...(parent.worker === undefined ? {} : { parentWorker: { connect: { id: parent.worker } } }),
+      ancestorIds: parent.ancestors,
+      stream: { create: { key: workerStreamKey(number) } },
+    },
+    include: withStreams,
+  });
+  await deps.queue.send(transaction, {
+    sessionId: session.id,
+    priority: session.priority,
+    group: groupOf(session),
+  });
+  await appendEvents(transaction, statusAppends(session, null), [queueTopic]);
+  return { worker: session, repository };
+}
+
+/** Sessions of one branch run one after the other. */
+export function groupOf(session: Pick<WorkerSession, "repositoryId" | "branch">): string {
+  return `${session.repositoryId ?? ""}/${session.branch}`;
+}
+
+async function assertQueueHasRoom(transaction: Database): Promise<void> {
+  const queued = await transaction.workerSession.count({
+    where: { status: "QUEUED" },
+    take: mostQueued,
+  });
+  if (queued < mostQueued) return;
+  throw new FactoryError(
+    "LIMIT_EXCEEDED",
+    `${String(mostQueued)} sessions are queued already: wait until some have run, or cancel some`,
+  );
+}
+
+async function nextNumber(transaction: Database): Promise<number> {
+  const [row] = await transaction.$queryRaw<{ number: number }[]>`
+    SELECT nextval(pg_get_serial_sequence('"WorkerSession"', 'number'))::int AS number`;
+  if (row === undefined) throw new Error("the sequence gave no number");
+  return row.number;
+}
+
+/** A parent exists from its first dispatch on. @throws FactoryError WORKER_NOT_FOUND */
+async function requireParent(transaction: Database, name: string): Promise<Parent> {
+  const existing = await transaction.parentSession.findUnique({
+    where: { name },
+    include: { worker: true },
+  });
+  if (existing !== null) return parentOf(existing.id, existing.worker);
+  const number = workerNumber(name);
+  const worker =
+    number === undefined
+      ? null
+      : await transaction.workerSession.findUnique({ where: { number } });
+  if (number !== undefined && worker === null) {
+    throw new FactoryError(
+      "WORKER_NOT_FOUND",
+      `parentSession is ${name}, which is a worker's name, but there is no such worker: choose another form of name for a parent that is no worker`,
+    );
+  }
+  // Two first dispatches of one parent at the same time: the second waits here, and finds the first's row.
+  await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`parent ${name}`}, 0))::text`;
+  const key = parentStreamKey(name);
+  const stream = await transaction.stream.upsert({ where: { key }, create: { key }, update: {} });
+  const { id } = await transaction.parentSession.upsert({
+    where: { name },
+    create: { name, streamId: stream.id, workerId: worker?.id ?? null },
+    update: {},
+  });
+  return parentOf(id, worker);
+}
+
+interface Parent {
+  readonly id: string;
+  /** The worker that it is, if it is one. */
+  readonly worker?: string;
+  /** The workers above its children, outermost first. */
+  readonly ancestors: string[];
+}
+
+function parentOf(id: string, worker: WorkerSession | null): Parent {
+  if (worker === null) return { id, ancestors: [] };
+  return { id, worker: worker.id, ancestors: [...worker.ancestorIds, worker.id] };
+}
+
+/** Against worktrees and unfinished sessions; refs that git alone knows are checked when it is prepared. */
+async function assertBranchFits(
+  transaction: Database,
+  repositoryId: string,
+  branch: string,
+): Promise<void> {
+  const [worktrees, sessions] = await Promise.all([
+    transaction.worktree.findMany({ where: { repositoryId }, select: { branch: true } }),
+    transaction.workerSession.findMany({
+      where: { repositoryId, finishedAt: null },
+      select: { branch: true },
+      distinct: ["branch"],
+    }),
+  ]);
+  assertNoBranchConflict(branch, new Set([...worktrees, ...sessions].map((row) => row.branch)));
+}

@@ -1,0 +1,48 @@
+import type { ReportOutcome, WorkerStatus } from "../generated/prisma/enums.ts";
+
+// What the streams of workers and parents hold. Written and read in this folder alone.
+
+export interface WorkerStatusPayload {
+  readonly previousStatus: WorkerStatus | null;
+  readonly status: WorkerStatus;
+  readonly reason: string | null;
+}
+export interface WorkerOutputPayload {
+  readonly channel: "STDOUT" | "STDERR";
+  readonly text: string;
+}
+export interface WorkerReportPayload {
+  readonly message: string;
+  readonly outcome: ReportOutcome | null;
+}
+
+/** A worker's event, by its type. */
+export interface WorkerEventPayloads {
+  readonly status: WorkerStatusPayload;
+  readonly output: WorkerOutputPayload;
+  readonly report: WorkerReportPayload;
+}
+
+export interface ParentEventPayload extends WorkerStatusPayload {
+  readonly workerId: string;
+  readonly report: string | null;
+  readonly outcome: ReportOutcome | null;
+}
+
+export const parentEventType = "worker";
+
+export function workerStreamKey(number: number): string {
+  return `worker:${String(number)}`;
+}
+
+export function parentStreamKey(name: string): string {
+  return `parent:${name}`;
+}
+
+/** The topic on which a session's runner hears that something is asked of it. */
+export function workerTopic(workerId: string): string {
+  return `control:${workerId}`;
+}
+
+/** The topic on which runners hear that there may be something to take. */
+export const queueTopic = "queue";

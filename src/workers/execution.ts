@@ -1,0 +1,229 @@
+// One attempt of one session, from PREPARING to its end. Every step finds what an earlier try has done, so
+// that it can be begun again after the server was killed anywhere.
+import { existsSync } from "node:fs";
+import type pg from "pg";
+import type { AgentRegistry } from "../agents/registry.ts";
+import type { PrismaClient } from "../database/client.ts";
+import { appendEvents } from "../events/append.ts";
+import type { Notices } from "../events/notices.ts";
+import { describeFailure } from "../failure.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import type { GitCommit } from "../git/git.ts";
+import type { Logger } from "../log.ts";
+import type { ExitOutcome } from "../process/exit.ts";
+import { readIdentity, type Identity } from "../process/identity.ts";
+import { removeSessionFolder } from "../process/session-folder.ts";
+import { terminateAll } from "../process/terminate.ts";
+import type { RepositoryService } from "../repositories/service.ts";
+import type { WorktreeService } from "../worktrees/service.ts";
+import { conclude, concludeUnstarted } from "./conclude.ts";
+import { watchEnding, type Ending } from "./ending.ts";
+import { workerName } from "./find.ts";
+import { createOutputStore } from "./output.ts";
+import { prepare } from "./prepare.ts";
+import { changeWorker } from "./record.ts";
+import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
+import { insist, supervise } from "./supervise.ts";
+import { createWorkerToken } from "./token.ts";
+
+const mostCommits = 1_000;
+
+export interface ExecutionDependencies {
+  readonly prisma: PrismaClient;
+  readonly pool: pg.Pool;
+  readonly notices: Notices;
+  readonly repositories: RepositoryService;
+  readonly worktrees: WorktreeService;
+  readonly agents: AgentRegistry;
+  readonly host: WorkerHost;
+  readonly killGraceMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Resolves when the session has ended and is cleaned up, or when `leaving` is aborted: then the worker
+ * goes on, and the next start of the server takes it up again.
+ */
+export async function execute(
+  deps: ExecutionDependencies,
+  session: WorkerSession,
+  token: string | undefined,
+  leaving: AbortSignal,
+): Promise<void> {
+  const logger = deps.logger.child({ worker: workerName(session), attempt: session.attempt });
+  const ending = watchEnding({ ...deps, logger }, session);
+  try {
+    await ending.ready;
+    const running = await begin({ ...deps, logger }, session, token, ending, leaving);
+    const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
+    const commits = await readCommits({ ...deps, logger }, running.session);
+    const ended = await insist(
+      () => conclude(deps.prisma, session, { outcome, timedOut: ending.timedOut(), commits }),
+      leaving,
+      logger,
+    );
+    if (ended !== undefined) await cleanUp(deps, ended);
+  } catch (error) {
+    if (leaving.aborted) return;
+    const failure = describeFailure(error, logger);
+    const ended = await insist(
+      () => concludeUnstarted(deps.prisma, session, failure),
+      leaving,
+      logger,
+    );
+    if (ended !== undefined) await cleanUp(deps, ended);
+  } finally {
+    ending.close();
+  }
+}
+
+interface Running {
+  readonly session: WorkerSession;
+  /** undefined: its folder holds none, and nobody can tell what became of it. */
+  readonly identity: Identity | undefined;
+  readonly token: string | undefined;
+}
+
+/** Adopts the agent that an earlier try has started, or prepares and starts it. */
+async function begin(
+  deps: ExecutionDependencies,
+  session: WorkerSession,
+  token: string | undefined,
+  ending: Ending,
+  leaving: AbortSignal,
+): Promise<Running> {
+  const existing = await readIdentity(sessionFolder(deps.host.home, session));
+  if (existing !== undefined) {
+    return { session: await setRunning(deps, session, existing), identity: existing, token };
+  }
+  if (session.status !== "PREPARING") return { session, identity: undefined, token };
+  await endUnidentified(deps, session);
+  const signal = AbortSignal.any([ending.signal, leaving]);
+  const prepared = await prepare(deps, session, signal);
+  signal.throwIfAborted();
+  const speaker = await speakerOf(deps, session, token);
+  const identity = await startAgent(deps, prepared, speaker);
+  return {
+    session: await setRunning(deps, prepared.session, identity),
+    identity,
+    token: speaker.token,
+  };
+}
+
+/** An agent that an earlier try had begun to start, when it was killed before the agent told who it is. */
+async function endUnidentified(
+  { host }: ExecutionDependencies,
+  session: WorkerSession,
+): Promise<void> {
+  const folder = sessionFolder(host.home, session);
+  if (!existsSync(folder)) return;
+  await terminateAll({ identity: undefined, nonce: sessionNonce(session), graceMs: 0 });
+  await removeSessionFolder(folder);
+}
+
+/** The token comes with the taking of the session; one that was lost with its server is made anew. */
+async function speakerOf(
+  { prisma }: ExecutionDependencies,
+  session: WorkerSession,
+  token: string | undefined,
+): Promise<{ token: string; parentSession: string }> {
+  const parent = await prisma.parentSession.findUniqueOrThrow({
+    where: { id: session.parentSessionId },
+  });
+  if (token !== undefined) return { token, parentSession: parent.name };
+  const fresh = createWorkerToken();
+  await prisma.workerSession.update({
+    where: { id: session.id },
+    data: { tokenHash: fresh.hash },
+  });
+  return { token: fresh.token, parentSession: parent.name };
+}
+
+async function setRunning(
+  { prisma, logger }: ExecutionDependencies,
+  session: WorkerSession,
+  identity: Identity,
+): Promise<WorkerSession> {
+  if (session.status !== "PREPARING") return session;
+  const changed = await prisma.$transaction(async (transaction) => {
+    const result = await changeWorker(transaction, session.id, {
+      status: "RUNNING",
+      reason: null,
+      attempt: session.attempt,
+      data: { startedAt: new Date(identity.startedAt) },
+    });
+    if (result !== undefined) await appendEvents(transaction, result.appends);
+    return result;
+  });
+  if (changed === undefined) throw new Error("the session was given to another attempt");
+  logger.info({ branch: session.branch, agent: session.agent }, "the worker runs");
+  return changed.session;
+}
+
+async function watchOver(
+  deps: ExecutionDependencies,
+  { session, identity, token }: Running,
+  ending: Ending,
+  leaving: AbortSignal,
+): Promise<ExitOutcome> {
+  if (identity === undefined) {
+    await terminateAll({ identity, nonce: sessionNonce(session), graceMs: deps.killGraceMs });
+    return { kind: "lost", reason: "its session folder is gone, and with it what became of it" };
+  }
+  ending.startClock(session);
+  const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
+  return supervise({
+    folder: sessionFolder(deps.host.home, session),
+    identity,
+    offsets,
+    output: createOutputStore({
+      pool: deps.pool,
+      sessionId: session.id,
+      attempt: session.attempt,
+      offsets,
+      secrets: secretsOf(deps.agents, deps.host, session, token),
+    }),
+    killGraceMs: deps.killGraceMs,
+    ending: ending.signal,
+    leaving,
+    logger: deps.logger,
+  });
+}
+
+/** What the session added to its branch. That they can't be read is told in the log, and ends nothing. */
+export async function readCommits(
+  deps: Pick<ExecutionDependencies, "prisma" | "repositories" | "logger">,
+  session: WorkerSession,
+): Promise<readonly GitCommit[]> {
+  if (session.repositoryId === null || session.worktreeId === null) return [];
+  const repository = await deps.prisma.repository.findUnique({
+    where: { id: session.repositoryId },
+  });
+  if (repository === null) return [];
+  try {
+    const git = deps.repositories.open(repository);
+    const { branch, startCommit: since } = session;
+    return await git.listCommits({ branch, since, limit: mostCommits });
+  } catch (error) {
+    deps.logger.warn({ err: error, worker: workerName(session) }, "commits could not be read");
+    return [];
+  }
+}
+
+async function cleanUp(deps: ExecutionDependencies, session: WorkerSession): Promise<void> {
+  const { worktrees, logger, host } = deps;
+  try {
+    await removeSessionFolder(sessionFolder(host.home, session));
+    const wanted =
+      session.cleanup === "ALWAYS" ||
+      (session.cleanup === "ON_SUCCESS" && session.status === "SUCCEEDED");
+    if (!wanted || session.worktreeId === null) return;
+    const removed = await worktrees.cleanUp(session.worktreeId);
+    if (!removed) {
+      logger.info({ worker: workerName(session) }, "its worktree holds work or is in use: it stays");
+    }
+  } catch (error) {
+    // The session's status stands; what is left over is put right by the next sweep.
+    logger.warn({ err: error, worker: workerName(session) }, "a session was not cleaned up");
+  }
+}

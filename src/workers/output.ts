@@ -1,0 +1,75 @@
+// A worker's output on its way from the spool to the event log.
+import type pg from "pg";
+import type { OutputChannel, OutputOffsets } from "../process/tail.ts";
+import type { WorkerOutputPayload } from "./events.ts";
+import { createRedactor } from "./redact.ts";
+
+/** What one session may store; the rest is dropped, with a marker that says so. */
+export const mostOutputBytes = 32 * 1024 * 1024;
+const marker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
+
+export interface OutputStoreOptions {
+  readonly pool: pg.Pool;
+  readonly sessionId: string;
+  readonly attempt: number;
+  readonly offsets: OutputOffsets;
+  /** Never stored. */
+  readonly secrets: readonly string[];
+}
+
+export interface OutputStore {
+  /** @throws Error where another attempt took over, or the session has ended. */
+  store(channel: OutputChannel, text: string, endOffset: number): Promise<void>;
+  /** Stores what is held back; called when both files have been read to their ends. */
+  flush(): Promise<void>;
+}
+
+export function createOutputStore(options: OutputStoreOptions): OutputStore {
+  const { pool, sessionId, attempt, secrets } = options;
+  const redactors = { stdout: createRedactor(secrets), stderr: createRedactor(secrets) };
+  const read = { ...options.offsets };
+  const stored = { ...options.offsets };
+
+  async function append(channel: OutputChannel, text: string): Promise<void> {
+    const payload: WorkerOutputPayload = {
+      channel: channel === "stdout" ? "STDOUT" : "STDERR",
+      text,
+    };
+    const events = text === "" ? [] : [{ type: "output", payload }];
+    const { rows } = await pool.query<{ accepted: boolean }>({
+      name: "append-output",
+      text: "SELECT append_output($1, $2, $3, $4, $5) AS accepted",
+      values: [sessionId, attempt, stored.stdout, stored.stderr, JSON.stringify(events)],
+    });
+    if (rows[0]?.accepted !== true) throw new OutputRefused();
+  }
+
+  /** What of the text may still be kept, given how much of the output was before it. */
+  function limit(before: number, after: number, text: string): string {
+    if (before > mostOutputBytes) return "";
+    return after > mostOutputBytes ? text + marker : text;
+  }
+
+  return {
+    async store(channel, text, endOffset) {
+      const before = read.stdout + read.stderr;
+      read[channel] = endOffset;
+      const kept = limit(before, read.stdout + read.stderr, text);
+      const shown = redactors[channel].push(kept);
+      stored[channel] = Math.max(0, endOffset - redactors[channel].heldBytes());
+      await append(channel, shown);
+    },
+    async flush() {
+      for (const channel of ["stdout", "stderr"] as const) {
+        const rest = redactors[channel].flush();
+        stored[channel] = read[channel];
+        if (rest !== "") await append(channel, rest);
+      }
+    },
+  };
+}
+
+/** This attempt no longer speaks for the session. */
+export class OutputRefused extends Error {
+  override readonly name = "OutputRefused";
+}

@@ -1,0 +1,66 @@
+import type { PrismaClient } from "../database/client.ts";
+import type { Repository, WorkerSession, Worktree } from "../generated/prisma/client.ts";
+import type { RepositoryService } from "../repositories/service.ts";
+import type { WorktreeService } from "../worktrees/service.ts";
+import { fallbackBranch } from "./branch.ts";
+
+export interface Prepared {
+  readonly session: WorkerSession;
+  readonly repository: Repository;
+  readonly worktree: Worktree;
+}
+
+/** Clones where needed, fetches, and makes the worktree; each step finds what an earlier try has done. */
+export async function prepare(
+  deps: {
+    readonly prisma: PrismaClient;
+    readonly repositories: RepositoryService;
+    readonly worktrees: WorktreeService;
+  },
+  session: WorkerSession,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  if (session.repositoryId === null) throw new Error("the session's repository is gone");
+  const repository = await deps.repositories.prepare(session.repositoryId, signal);
+  const { worktree, branch } = await makeWorktree(deps.worktrees, repository, session, signal);
+  const state = await deps.worktrees.inspect(worktree);
+  const updated = await deps.prisma.workerSession.update({
+    where: { id: session.id },
+    data: { worktreeId: worktree.id, branch, startCommit: state?.headCommit ?? null },
+  });
+  return { session: updated, repository, worktree };
+}
+
+async function makeWorktree(
+  worktrees: WorktreeService,
+  repository: Repository,
+  session: WorkerSession,
+  signal: AbortSignal,
+): Promise<{ worktree: Worktree; branch: string }> {
+  const { branch, branchGiven, base, number, previousId } = session;
+  const common = {
+    repository,
+    base: base ?? undefined,
+    // A retry goes on in its predecessor's branch, which has moved on from its base.
+    baseIfNew: previousId !== null,
+    signal,
+  };
+  try {
+    const made = await worktrees.ensure({
+      ...common,
+      branch,
+      review: ({ branchExists }) => {
+        if (branchExists && !branchGiven) throw new DefaultBranchTaken();
+      },
+    });
+    return { worktree: made.worktree, branch };
+  } catch (error) {
+    if (!(error instanceof DefaultBranchTaken)) throw error;
+    const other = fallbackBranch(branch, number);
+    const made = await worktrees.ensure({ ...common, branch: other });
+    return { worktree: made.worktree, branch: other };
+  }
+}
+
+/** A default name must not take up somebody's branch. */
+class DefaultBranchTaken extends Error {}

@@ -1,0 +1,116 @@
+// Where a worker's status is written, and nowhere else.
+import type { Database } from "../database/client.ts";
+import type { Append, NewEvent } from "../events/append.ts";
+import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
+import type { WorkerStatus } from "../generated/prisma/enums.ts";
+import { assertTransition } from "../transitions.ts";
+import { changeWorktree } from "../worktrees/record.ts";
+import { parentEventType, type ParentEventPayload, type WorkerEventPayloads } from "./events.ts";
+import { isActive, isFinal, workerTransitions } from "./states.ts";
+
+type SessionWithStreams = WorkerSession & {
+  readonly parentSession: { readonly id: string; readonly streamId: string };
+};
+
+export function workerEvent<Type extends keyof WorkerEventPayloads>(
+  type: Type,
+  payload: WorkerEventPayloads[Type],
+): NewEvent {
+  return { type, payload };
+}
+
+/** The same news for those who watch the worker and those who watch its parent. */
+export function tellBoth(
+  session: SessionWithStreams,
+  event: NewEvent,
+  news: Omit<ParentEventPayload, "workerId">,
+): Append[] {
+  const payload: ParentEventPayload = { ...news, workerId: session.id };
+  return [
+    {
+      streamId: session.streamId,
+      events: [event],
+      subjects: [`WorkerSession:${session.id}`],
+    },
+    {
+      streamId: session.parentSession.streamId,
+      events: [{ type: parentEventType, payload }],
+      subjects: [`ParentSession:${session.parentSession.id}`],
+    },
+  ];
+}
+
+export function statusAppends(
+  session: SessionWithStreams,
+  previousStatus: WorkerStatus | null,
+): Append[] {
+  const { status, statusReason: reason } = session;
+  const change = { previousStatus, status, reason };
+  return tellBoth(session, workerEvent("status", change), {
+    ...change,
+    report: null,
+    outcome: null,
+  });
+}
+
+export const withStreams = {
+  parentSession: { select: { id: true, streamId: true } },
+} as const satisfies Prisma.WorkerSessionInclude;
+
+export interface WorkerChange {
+  readonly status: WorkerStatus;
+  readonly reason: string | null;
+  readonly data?: Prisma.WorkerSessionUncheckedUpdateInput;
+  /** The attempt that speaks; another attempt's word is refused. Left out: whoever asks may. */
+  readonly attempt?: number;
+}
+
+/** Locks the row, so that what is decided on it holds until the transaction's end. */
+export async function lockWorker(transaction: Database, id: string): Promise<SessionWithStreams> {
+  await transaction.$queryRaw`SELECT 1 FROM "WorkerSession" WHERE id = ${id}::uuid FOR UPDATE`;
+  return transaction.workerSession.findUniqueOrThrow({ where: { id }, include: withStreams });
+}
+
+/**
+ * Writes the status, and with it that of the worktree which the session begins or ceases to run in.
+ * @returns what the caller must append at its transaction's end; undefined where an attempt that was
+ * replaced, or a session that has ended, is spoken for: final is final.
+ * @throws Error for any other change that the table of transitions doesn't hold.
+ */
+export async function changeWorker(
+  transaction: Database,
+  id: string,
+  change: WorkerChange,
+): Promise<{ session: SessionWithStreams; appends: Append[] } | undefined> {
+  const before = await lockWorker(transaction, id);
+  if (isFinal(before.status)) return undefined;
+  if (change.attempt !== undefined && change.attempt !== before.attempt) return undefined;
+  assertTransition(workerTransitions, before.status, change.status);
+  const session = await transaction.workerSession.update({
+    where: { id },
+    data: {
+      ...change.data,
+      status: change.status,
+      statusReason: change.reason,
+      ...(isFinal(change.status) ? { finishedAt: new Date(), tokenHash: null } : {}),
+    },
+    include: withStreams,
+  });
+  const worktreeAppends = await changeItsWorktree(transaction, session, before.status);
+  return { session, appends: [...statusAppends(session, before.status), ...worktreeAppends] };
+}
+
+async function changeItsWorktree(
+  transaction: Database,
+  session: WorkerSession,
+  before: WorkerStatus,
+): Promise<Append[]> {
+  if (session.worktreeId === null) return [];
+  const runsNow = session.status === "RUNNING" && before === "PREPARING";
+  const ranBefore = before !== "PREPARING" && isActive(before) && !isActive(session.status);
+  if (!runsNow && !ranBefore) return [];
+  const status = runsNow ? "RUNNING" : "READY";
+  const { append } = await changeWorktree(transaction, session.worktreeId, status);
+  return [append];
+}
+

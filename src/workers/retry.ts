@@ -1,0 +1,40 @@
+import { FactoryError } from "../errors.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import { dispatch, type DispatchDependencies, type Dispatched } from "./dispatch.ts";
+import { workerName } from "./find.ts";
+import { hashInput } from "./input.ts";
+import { isFinal } from "./states.ts";
+
+/** Dispatches the same work again, in the same worktree where it still exists. */
+export async function retryWorker(
+  deps: DispatchDependencies,
+  previous: WorkerSession,
+  idempotencyKey: string | undefined,
+): Promise<Dispatched> {
+  if (!isFinal(previous.status)) {
+    throw new FactoryError(
+      "WORKER_NOT_ENDED",
+      `${workerName(previous)} is ${previous.status}: cancel it, or wait for its end, before you retry it`,
+    );
+  }
+  const parent = await deps.prisma.parentSession.findUniqueOrThrow({
+    where: { id: previous.parentSessionId },
+  });
+  return dispatch(
+    deps,
+    {
+      parentSession: parent.name,
+      task: previous.task,
+      repository: { owner: previous.repositoryOwner, name: previous.repositoryName },
+      issue: previous.issue ?? undefined,
+      branch: previous.branch,
+      base: previous.base ?? undefined,
+      agent: previous.agent,
+      priority: previous.priority,
+      timeoutSeconds: previous.timeoutSeconds ?? undefined,
+      cleanup: previous.cleanup,
+      idempotencyKey,
+    },
+    { previousId: previous.id, inputHash: hashInput("retry", { id: previous.id }) },
+  );
+}

@@ -1,0 +1,134 @@
+// Takes sessions from the queue while there is a free slot, and runs them.
+import type { PrismaClient } from "../database/client.ts";
+import { appendEvents } from "../events/append.ts";
+import type { Notices } from "../events/notices.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import type { Logger } from "../log.ts";
+import type { WorkQueue } from "../queue/queue.ts";
+import { lockTaking } from "../worktrees/service.ts";
+import { groupOf } from "./dispatch.ts";
+import { queueTopic } from "./events.ts";
+import { execute, type ExecutionDependencies } from "./execution.ts";
+import { changeWorker } from "./record.ts";
+import { activeStatuses } from "./states.ts";
+import { createWorkerToken } from "./token.ts";
+
+/** In case a notice was lost, an idle runner looks for itself this often. */
+const lookAgainMs = 5_000;
+/** How long a stop waits for what is under way to be recorded. */
+const leaveTimeoutMs = 8_000;
+
+export interface Runner {
+  /** Takes up the sessions that an earlier process of this runner left, then takes new ones. */
+  start(): Promise<void>;
+  /** Takes nothing more, and leaves the workers running. */
+  stop(): Promise<void>;
+}
+
+export interface RunnerDependencies extends ExecutionDependencies {
+  readonly prisma: PrismaClient;
+  readonly notices: Notices;
+  readonly queue: WorkQueue;
+  readonly runnerId: string;
+  /** Sessions that run at once. */
+  readonly capacity: number;
+  readonly logger: Logger;
+}
+
+export function createRunner(deps: RunnerDependencies): Runner {
+  const { prisma, queue, notices, runnerId, capacity, logger } = deps;
+  const leaving = new AbortController();
+  const underway = new Map<string, Promise<void>>();
+  let taking: Promise<void> | undefined;
+  let askedAgain = false;
+  let unwatch: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  /** One session from the queue, as this runner's; undefined where none can be taken now. */
+  function takeOne(): Promise<{ session: WorkerSession; token: string } | undefined> {
+    return prisma.$transaction(async (transaction) => {
+      await lockTaking(transaction);
+      const active = await transaction.workerSession.findMany({
+        where: { status: { in: [...activeStatuses] } },
+        select: { repositoryId: true, branch: true, runnerId: true },
+      });
+      if (active.filter((session) => session.runnerId === runnerId).length >= capacity) return;
+      const id = await queue.take(transaction, active.map(groupOf));
+      if (id === undefined) return;
+      const { token, hash } = createWorkerToken();
+      const changed = await changeWorker(transaction, id, {
+        status: "PREPARING",
+        reason: null,
+        data: { runnerId, tokenHash: hash },
+      });
+      // Cancelling takes a session out of the queue in the same transaction, so this is a bug's trace.
+      if (changed === undefined) throw new Error(`the queue held ${id}, which has ended`);
+      await appendEvents(transaction, changed.appends);
+      return { session: changed.session, token };
+    });
+  }
+
+  function run(session: WorkerSession, token: string | undefined): void {
+    const done = execute(deps, session, token, leaving.signal)
+      .catch((error: unknown) => {
+        if (!leaving.signal.aborted) logger.error({ err: error }, "a session's end is not recorded");
+      })
+      .finally(() => {
+        underway.delete(session.id);
+        take();
+      });
+    underway.set(session.id, done);
+  }
+
+  async function takeAll(): Promise<void> {
+    do {
+      askedAgain = false;
+      while (!leaving.signal.aborted && underway.size < capacity) {
+        const taken = await takeOne();
+        if (taken === undefined) break;
+        run(taken.session, taken.token);
+      }
+    } while (askedAgain && !leaving.signal.aborted);
+  }
+
+  function take(): void {
+    if (leaving.signal.aborted) return;
+    if (taking !== undefined) {
+      askedAgain = true;
+      return;
+    }
+    taking = takeAll()
+      .catch((error: unknown) => {
+        logger.warn({ err: error }, "the queue could not be read; trying again soon");
+      })
+      .finally(() => {
+        taking = undefined;
+        if (askedAgain) take();
+      });
+  }
+
+  return {
+    async start() {
+      const left = await prisma.workerSession.findMany({
+        where: { runnerId, status: { in: [...activeStatuses] } },
+      });
+      for (const session of left) run(session, undefined);
+      unwatch = notices.watch(queueTopic, take);
+      timer = setInterval(take, lookAgainMs);
+      take();
+    },
+    async stop() {
+      leaving.abort(new Error("the server stops"));
+      unwatch?.();
+      clearInterval(timer);
+      const timeout = AbortSignal.timeout(leaveTimeoutMs);
+      await taking;
+      await Promise.race([
+        Promise.all(underway.values()),
+        new Promise((resolve) => {
+          timeout.addEventListener("abort", resolve, { once: true });
+        }),
+      ]);
+    },
+  };
+}

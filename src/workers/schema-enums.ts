@@ -1,0 +1,35 @@
+import type { ReportOutcome, WorkerStatus, WorktreeCleanup } from "../generated/prisma/enums.ts";
+import { builder } from "../graphql/builder.ts";
+
+export const WorkerStatusRef = builder.enumType("WorkerStatus", {
+  description: "Where a session stands. The last five are final, and final is final.",
+  values: {
+    QUEUED: { description: "It waits for a free slot, or for its worktree." },
+    PREPARING: { description: "Its repository is fetched and its worktree is checked out." },
+    RUNNING: { description: "Its agent runs." },
+    WAITING: { description: "Its agent waits for an answer to a permission request." },
+    SUCCEEDED: { description: "It ended well: by its exit code, or as it reported." },
+    FAILED: { description: "It ended badly, or could not start: see statusReason and failureCode." },
+    CANCELLED: { description: "Somebody cancelled it." },
+    TIMED_OUT: { description: "It ran longer than its timeoutSeconds." },
+    LOST: { description: "Nobody can tell what became of it." },
+  } satisfies Record<WorkerStatus, object>,
+});
+
+export const WorktreeCleanupRef = builder.enumType("WorktreeCleanup", {
+  description:
+    "What becomes of the worktree when the session ends. Never deletes work that exists nowhere else.",
+  values: {
+    KEEP: { description: "It stays." },
+    ON_SUCCESS: { description: "It is deleted where the session succeeded." },
+    ALWAYS: { description: "It is deleted whatever became of the session." },
+  } satisfies Record<WorktreeCleanup, object>,
+});
+
+export const ReportOutcomeRef = builder.enumType("ReportOutcome", {
+  description: "What became of the work, by the worker's own word.",
+  values: {
+    SUCCEEDED: { description: "The work is done." },
+    FAILED: { description: "The work could not be done." },
+  } satisfies Record<ReportOutcome, object>,
+});

@@ -1,0 +1,183 @@
+import { assertCommands, forbidden } from "../access/viewer.ts";
+import { builder } from "../graphql/builder.ts";
+import { RepositoryInputRef } from "../repositories/schema.ts";
+import { WorktreeCleanupRef, ReportOutcomeRef } from "./schema-enums.ts";
+import { WorkerSessionRef } from "./schema.ts";
+import type { Dispatched } from "./dispatch.ts";
+
+const workerId = "The worker's global id, or its name (worker-17).";
+
+const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
+  description: "What is to be done, by whom, and where.",
+  fields: (t) => ({
+    parentSession: t.string({
+      required: true,
+      description:
+        "Who asks: any name that the parent chooses, 200 bytes at most. The form worker-N is a worker's name, and makes this a child of that worker, which must exist.",
+    }),
+    task: t.string({
+      required: true,
+      description:
+        "What the worker is to do: the agent's prompt (for the agent shell, the command line to run). 100,000 bytes at most.",
+    }),
+    repository: t.field({
+      type: RepositoryInputRef,
+      description:
+        "May be left out where issue is a URL that names owner and repository; given too, it wins.",
+    }),
+    issue: t.string({
+      description: "The issue that the work is for: a number, a key or a URL. 2,000 bytes at most.",
+    }),
+    branch: t.string({
+      description:
+        "Default: issue-42 from the issue's number, else the session's name; where that branch exists already, with -worker-N behind it.",
+    }),
+    base: t.string({
+      description:
+        "A branch, tag or commit that the branch is made from. Default: the remote's default branch, freshly fetched.",
+    }),
+    agent: t.string({ defaultValue: "claude", description: "One of Query.agents." }),
+    priority: t.int({
+      defaultValue: 0,
+      description: "Higher runs first; -1,000,000 to 1,000,000.",
+    }),
+    timeoutSeconds: t.int({
+      description: "Counted from RUNNING, waiting included; 1 to 1,728,000. Default: none.",
+    }),
+    cleanup: t.field({
+      type: WorktreeCleanupRef,
+      defaultValue: "KEEP",
+      description: "What becomes of the worktree at the end.",
+    }),
+    idempotencyKey: t.string({
+      description:
+        "Per parent, kept for ever, checked first: the same key with the same input returns the first session, with created: false, however often and however concurrently it is sent; with another input IDEMPOTENCY_MISMATCH.",
+    }),
+  }),
+});
+
+const CancelWorkerInput = builder.inputType("CancelWorkerInput", {
+  description: "Which worker to cancel.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: workerId }),
+    reason: t.string({ description: "Shown to those who watch it." }),
+  }),
+});
+
+const RetryWorkerInput = builder.inputType("RetryWorkerInput", {
+  description: "Which worker's work to dispatch again.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: workerId }),
+    idempotencyKey: t.string({ description: "As for dispatchWorker." }),
+  }),
+});
+
+const ReportWorkerInput = builder.inputType("ReportWorkerInput", {
+  description: "What a worker tells its parent.",
+  fields: (t) => ({
+    message: t.string({ required: true, description: "Shown to the parent as it is." }),
+    outcome: t.field({ type: ReportOutcomeRef, description: "What became of the work." }),
+  }),
+});
+
+const DispatchWorkerPayload = builder.objectRef<Dispatched>("DispatchWorkerPayload").implement({
+  description: "A session that was queued.",
+  fields: (t) => ({
+    worker: t.prismaField({
+      type: WorkerSessionRef,
+      description: "The session.",
+      resolve: (query, { worker }, _args, { prisma }) =>
+        prisma.workerSession.findUniqueOrThrow({ ...query, where: { id: worker.id } }),
+    }),
+    created: t.exposeBoolean("created", {
+      description: "false: the idempotencyKey was used before, and this is the session of then.",
+    }),
+  }),
+});
+
+const CancelWorkerPayload = workerPayload("CancelWorkerPayload", "A session to be cancelled.");
+const ReportWorkerPayload = workerPayload("ReportWorkerPayload", "The session that reported.");
+
+function workerPayload(name: string, description: string) {
+  return builder.objectRef<{ readonly id: string }>(name).implement({
+    description,
+    fields: (t) => ({
+      worker: t.prismaField({
+        type: WorkerSessionRef,
+        description: "The session.",
+        resolve: (query, { id }, _args, { prisma }) =>
+          prisma.workerSession.findUniqueOrThrow({ ...query, where: { id } }),
+      }),
+    }),
+  });
+}
+
+builder.mutationFields((t) => ({
+  dispatchWorker: t.field({
+    type: DispatchWorkerPayload,
+    nullable: true,
+    description:
+      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN. What fails later stands in the session's failureCode.",
+    args: {
+      input: t.arg({ type: DispatchWorkerInput, required: true, description: "The work." }),
+    },
+    resolve: (_root, { input }, { viewer, workers }) =>
+      workers.dispatch(
+        {
+          parentSession: input.parentSession,
+          task: input.task,
+          repository: input.repository ?? undefined,
+          issue: input.issue ?? undefined,
+          branch: input.branch ?? undefined,
+          base: input.base ?? undefined,
+          agent: input.agent ?? "claude",
+          priority: input.priority ?? 0,
+          timeoutSeconds: input.timeoutSeconds ?? undefined,
+          cleanup: input.cleanup ?? "KEEP",
+          idempotencyKey: input.idempotencyKey ?? undefined,
+        },
+        viewer,
+      ),
+  }),
+  cancelWorker: t.field({
+    type: CancelWorkerPayload,
+    nullable: true,
+    description:
+      "Returns at once with the intent recorded, which beats a later exit 0. Ends all of the worker's processes: SIGTERM, then SIGKILL after the grace period. Cancelling an ended session changes nothing. Errors: BAD_INPUT, WORKER_NOT_FOUND, FORBIDDEN.",
+    args: {
+      input: t.arg({ type: CancelWorkerInput, required: true, description: "Which worker." }),
+    },
+    async resolve(_root, { input: { id, reason } }, { viewer, workers }) {
+      const session = await workers.get(id);
+      assertCommands(viewer, session);
+      return workers.cancel(session.id, reason ?? undefined);
+    },
+  }),
+  retryWorker: t.field({
+    type: DispatchWorkerPayload,
+    nullable: true,
+    description:
+      "Dispatches the same work again as a new session (previous tells which), in the same worktree where it still exists. Errors: WORKER_NOT_ENDED before the end, and those of dispatchWorker.",
+    args: {
+      input: t.arg({ type: RetryWorkerInput, required: true, description: "Which worker." }),
+    },
+    async resolve(_root, { input: { id, idempotencyKey } }, { viewer, workers }) {
+      const session = await workers.get(id);
+      assertCommands(viewer, session);
+      return workers.retry(session, idempotencyKey ?? undefined);
+    },
+  }),
+  reportWorker: t.field({
+    type: ReportWorkerPayload,
+    nullable: true,
+    description:
+      "Called by a worker with its own token: tells its parent something, and with outcome what became of the work. The process goes on; at its exit CANCELLED, TIMED_OUT and LOST win, then the last reported outcome, then the agent's own. Errors: BAD_INPUT, WORKER_NOT_RUNNING, FORBIDDEN with any other token.",
+    args: {
+      input: t.arg({ type: ReportWorkerInput, required: true, description: "What to tell." }),
+    },
+    resolve(_root, { input: { message, outcome } }, { viewer, workers }) {
+      if (viewer.kind !== "worker") throw forbidden("only a worker reports, with its own token");
+      return workers.report(viewer.sessionId, { message, outcome: outcome ?? null });
+    },
+  }),
+}));

@@ -1,0 +1,297 @@
+import {
+  assertSeesWorker,
+  canSeeWorker,
+  visibleWorkers,
+  type Viewer,
+} from "../access/viewer.ts";
+import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
+import type { WorkerStatus } from "../generated/prisma/enums.ts";
+import { builder } from "../graphql/builder.ts";
+import { RepositoryRef } from "../repositories/schema.ts";
+import { WorktreeRef } from "../worktrees/schema.ts";
+import { workerName } from "./find.ts";
+import { WorkerStatusRef, WorktreeCleanupRef } from "./schema-enums.ts";
+import { activeStatuses } from "./states.ts";
+
+interface Commit {
+  readonly id: string;
+  readonly subject: string;
+  readonly authorName: string;
+  readonly committedAt: Date;
+}
+
+const CommitRef = builder.objectRef<Commit>("Commit").implement({
+  description: "A git commit.",
+  fields: (t) => ({
+    id: t.exposeString("id", { description: "The whole commit id." }),
+    subject: t.exposeString("subject", { description: "The first line of its message." }),
+    authorName: t.exposeString("authorName", { description: "Who wrote it." }),
+    committedAt: t.expose("committedAt", { type: "DateTime", description: "When it was made." }),
+  }),
+});
+
+const UsageRef = builder
+  .objectRef<{ inputTokens: number; outputTokens: number; costUsd: number | null }>("Usage")
+  .implement({
+    description: "What an agent has used.",
+    fields: (t) => ({
+      inputTokens: t.exposeInt("inputTokens", { description: "Tokens read by the model." }),
+      outputTokens: t.exposeInt("outputTokens", { description: "Tokens written by the model." }),
+      costUsd: t.exposeFloat("costUsd", {
+        nullable: true,
+        description: "In US dollars, where the agent tells it.",
+      }),
+    }),
+  });
+
+export const WorkerSessionRef = builder.prismaNode("WorkerSession", {
+  description: "A task, and the agent that works on it in a worktree of its own.",
+  id: { field: "id", description: "The global id, for node(id:)." },
+  fields: (t) => ({
+    name: t.string({
+      description: "worker-1, worker-2, …: unique, short, for people.",
+      resolve: workerName,
+    }),
+    parentSession: t.relation("parentSession", {
+      description: "The session that asked for it, and hears of it.",
+    }),
+    repository: t.relation("repository", {
+      nullable: true,
+      description: "null once the repository was deleted; its name stays.",
+    }),
+    repositoryName: t.string({
+      description: "owner/name",
+      resolve: (session) => `${session.repositoryOwner}/${session.repositoryName}`,
+    }),
+    worktree: t.relation("worktree", {
+      nullable: true,
+      description: "null until created, and after cleanup.",
+    }),
+    branch: t.exposeString("branch", { description: "The branch that it works on." }),
+    base: t.exposeString("base", {
+      nullable: true,
+      description: "What the branch was to be made from, as dispatched.",
+    }),
+    issue: t.exposeString("issue", { nullable: true, description: "As dispatched." }),
+    task: t.exposeString("task", { description: "As dispatched." }),
+    agent: t.exposeString("agent", { description: "The agent's name." }),
+    status: t.expose("status", { type: WorkerStatusRef, description: "Where it stands." }),
+    statusReason: t.string({
+      nullable: true,
+      description:
+        "Why it has this status: the queue's reason, the failure, who cancelled. Fit to show to a person; failureCode is for programs.",
+      resolve: ({ id, status, statusReason }, _args, { loaders }) =>
+        status === "QUEUED" ? loaders.queueReason.load(id) : statusReason,
+    }),
+    failureCode: t.exposeString("failureCode", {
+      nullable: true,
+      description: "An error code, where the session failed before its agent could.",
+    }),
+    summary: t.exposeString("summary", {
+      nullable: true,
+      description: "What the worker reported at its end, else the agent's last message.",
+    }),
+    exitCode: t.exposeInt("exitCode", {
+      nullable: true,
+      description: "The agent's; null until it has ended, or where a signal ended it.",
+    }),
+    signal: t.exposeString("signal", {
+      nullable: true,
+      description: "The signal that ended the agent, such as SIGKILL.",
+    }),
+    attempt: t.exposeInt("attempt", {
+      description: "Starts of this session: 1, and one more for each runner that was lost under it.",
+    }),
+    priority: t.exposeInt("priority", { description: "Higher runs first." }),
+    timeoutSeconds: t.exposeInt("timeoutSeconds", {
+      nullable: true,
+      description: "Counted from RUNNING, waiting included.",
+    }),
+    cleanup: t.expose("cleanup", {
+      type: WorktreeCleanupRef,
+      description: "What becomes of the worktree at the end.",
+    }),
+    commits: t.field({
+      type: [CommitRef],
+      description: "Commits that it added, oldest first; 1,000 at most.",
+      resolve: async (session, _args, { workers }) => [...(await workers.commits(session))],
+    }),
+    usage: t.field({
+      type: UsageRef,
+      nullable: true,
+      description: "What the agent has used, where it tells it.",
+      resolve: ({ inputTokens, outputTokens, costUsd }) =>
+        inputTokens === null || outputTokens === null
+          ? null
+          : { inputTokens, outputTokens, costUsd },
+    }),
+    createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was dispatched." }),
+    startedAt: t.expose("startedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it became RUNNING first.",
+    }),
+    finishedAt: t.expose("finishedAt", {
+      type: "DateTime",
+      nullable: true,
+      description: "When it got its final status.",
+    }),
+    lastSequence: t.int({
+      description: "The sequence of its latest event: where a new subscriber starts from.",
+      select: { stream: { select: { lastSequence: true } } },
+      resolve: ({ stream }) => stream.lastSequence,
+    }),
+  }),
+});
+
+builder.prismaObjectFields(WorkerSessionRef, (t) => ({
+  parentWorker: t.field({
+    type: WorkerSessionRef,
+    nullable: true,
+    description:
+      "Set where the parent session is itself a worker; null too where a worker's token asks for one above its own.",
+    select: (_args, _context, nested) => ({ parentWorker: nested() }),
+    resolve: ({ parentWorker }, _args, { viewer }) => seen(viewer, parentWorker),
+  }),
+  previous: t.field({
+    type: WorkerSessionRef,
+    nullable: true,
+    description: "The session that this one retries or follows up.",
+    select: (_args, _context, nested) => ({ previous: nested() }),
+    resolve: ({ previous }, _args, { viewer }) => seen(viewer, previous),
+  }),
+}));
+
+/** Reached over a relation, a session that the viewer may not read is as if it weren't there. */
+function seen<Session extends Pick<WorkerSession, "id" | "ancestorIds">>(
+  viewer: Viewer,
+  session: Session | null,
+): Session | null {
+  return session !== null && canSeeWorker(viewer, session) ? session : null;
+}
+
+export const WorkerSessionConnectionRef = builder.connectionObject(
+  {
+    type: WorkerSessionRef,
+    name: "WorkerSessionConnection",
+    description: "A page of worker sessions, oldest first.",
+  },
+  { name: "WorkerSessionEdge", description: "A worker session and its place in the list." },
+);
+
+builder.prismaObjectField(WorkerSessionRef, "children", (t) =>
+  t.relatedConnection(
+    "children",
+    {
+      cursor: "number",
+      totalCount: true,
+      description: "The workers that it dispatched itself, oldest first.",
+      query: { orderBy: { number: "asc" } },
+    },
+    WorkerSessionConnectionRef,
+  ),
+);
+
+const statusArg = "Those with one of these statuses alone.";
+
+export function listedWorkers(
+  status: readonly WorkerStatus[] | null | undefined,
+  viewer: Viewer,
+): Prisma.WorkerSessionWhereInput {
+  return {
+    ...visibleWorkers(viewer),
+    ...(status == null ? {} : { status: { in: [...status] } }),
+  };
+}
+
+const oldestFirst = { number: "asc" } as const;
+
+builder.prismaObjectField(RepositoryRef, "workerSessions", (t) =>
+  t.relatedConnection(
+    "workerSessions",
+    {
+      cursor: "number",
+      totalCount: true,
+      description: "The sessions that worked in it, oldest first.",
+      args: { status: t.arg({ type: [WorkerStatusRef], description: statusArg }) },
+      query: ({ status }, { viewer }) => ({
+        where: listedWorkers(status, viewer),
+        orderBy: oldestFirst,
+      }),
+    },
+    WorkerSessionConnectionRef,
+  ),
+);
+
+builder.prismaObjectFields(WorktreeRef, (t) => ({
+  activeWorker: t.field({
+    type: WorkerSessionRef,
+    nullable: true,
+    description: "The session that occupies it now.",
+    select: (_args, { viewer }, nested) => ({
+      workerSessions: nested({
+        where: { ...visibleWorkers(viewer), status: { in: [...activeStatuses] } },
+        take: 1,
+      }),
+    }),
+    resolve: ({ workerSessions }) => workerSessions[0] ?? null,
+  }),
+  workerSessions: t.relatedConnection(
+    "workerSessions",
+    {
+      cursor: "number",
+      totalCount: true,
+      description: "The sessions that worked in it, oldest first.",
+      query: (_args, { viewer }) => ({ where: visibleWorkers(viewer), orderBy: oldestFirst }),
+    },
+    WorkerSessionConnectionRef,
+  ),
+}));
+
+builder.queryFields((t) => ({
+  workerSession: t.prismaField({
+    type: WorkerSessionRef,
+    nullable: true,
+    description: "One worker session.",
+    args: {
+      id: t.arg.id({ required: true, description: "Its global id, or its name (worker-17)." }),
+    },
+    async resolve(query, _root, { id }, { prisma, workers, viewer }) {
+      const found = await workers.find(id);
+      if (found === null) return null;
+      assertSeesWorker(viewer, found);
+      return prisma.workerSession.findUnique({ ...query, where: { id: found.id } });
+    },
+  }),
+  workerSessions: t.prismaConnection(
+    {
+      type: WorkerSessionRef,
+      cursor: "number",
+      description: "All worker sessions, oldest first.",
+      args: {
+        parentSession: t.arg.string({ description: "Those of the parent with this name alone." }),
+        status: t.arg({ type: [WorkerStatusRef], description: statusArg }),
+      },
+      totalCount: (_connection, { parentSession, status }, { prisma, viewer }) =>
+        prisma.workerSession.count({ where: ofParent(parentSession, status, viewer) }),
+      resolve: (query, _root, { parentSession, status }, { prisma, viewer }) =>
+        prisma.workerSession.findMany({
+          ...query,
+          where: ofParent(parentSession, status, viewer),
+          orderBy: oldestFirst,
+        }),
+    },
+    WorkerSessionConnectionRef,
+  ),
+}));
+
+function ofParent(
+  parentSession: string | null | undefined,
+  status: readonly WorkerStatus[] | null | undefined,
+  viewer: Viewer,
+): Prisma.WorkerSessionWhereInput {
+  return {
+    ...listedWorkers(status, viewer),
+    ...(parentSession == null ? {} : { parentSession: { name: parentSession } }),
+  };
+}

@@ -1,0 +1,164 @@
+import type { Viewer } from "../access/viewer.ts";
+import type pg from "pg";
+import type { PrismaClient } from "../database/client.ts";
+import { FactoryError } from "../errors.ts";
+import type { EventLog } from "../events/follow.ts";
+import type { EventReader, StoredEvent } from "../events/read.ts";
+import type { ParentSession, WorkerSession } from "../generated/prisma/client.ts";
+import type { ReportOutcome } from "../generated/prisma/enums.ts";
+import type { GitCommit } from "../git/git.ts";
+import type { Logger } from "../log.ts";
+import { checkText } from "../text.ts";
+import { cancelWorker } from "./cancel.ts";
+import { assertMayDispatch, dispatch, type DispatchDependencies, type Dispatched } from "./dispatch.ts";
+import { parentStreamKey, workerStreamKey, type WorkerStatusPayload } from "./events.ts";
+import { readCommits } from "./execution.ts";
+import { findWorker, getWorker, workerName } from "./find.ts";
+import { checkKey, checkParentName, type DispatchInput } from "./input.ts";
+import { queueReasons } from "./queue-reason.ts";
+import { reportWorker } from "./report.ts";
+import { retryWorker } from "./retry.ts";
+import { isFinal } from "./states.ts";
+import { hashToken } from "./token.ts";
+
+const longestReasonBytes = 2_000;
+export const eventPage = { default: 500, most: 1_000 } as const;
+
+export interface WorkerCounts {
+  readonly total: number;
+  readonly byStatus: Readonly<Partial<Record<WorkerSession["status"], number>>>;
+}
+
+export interface WorkerService {
+  dispatch(input: DispatchInput, viewer: Viewer): Promise<Dispatched>;
+  retry(previous: WorkerSession, idempotencyKey: string | undefined): Promise<Dispatched>;
+  cancel(id: string, reason: string | undefined): Promise<WorkerSession>;
+  report(
+    id: string,
+    report: { message: string; outcome: ReportOutcome | null },
+  ): Promise<WorkerSession>;
+  /** Whom a worker's token names; undefined once its session has ended. */
+  identify(token: string): Promise<Viewer | undefined>;
+  find(nameOrId: string): Promise<WorkerSession | null>;
+  /** @throws FactoryError WORKER_NOT_FOUND */
+  get(nameOrId: string): Promise<WorkerSession>;
+  /** null before its first dispatch. */
+  findParent(name: string): Promise<(ParentSession & { worker: WorkerSession | null }) | null>;
+  /** For each id, why it waits in the queue; null where it doesn't. */
+  queueReasons(ids: readonly string[]): Promise<(string | null)[]>;
+  /** For each parent's id, how many workers it has in each status. */
+  countByParent(ids: readonly string[]): Promise<WorkerCounts[]>;
+  /** What the session added to its branch: recorded at its end, read from git until then. */
+  commits(session: WorkerSession): Promise<readonly GitCommit[]>;
+  /** The stored events, oldest first. @throws FactoryError BAD_INPUT, CURSOR_AHEAD, EVENTS_EXPIRED */
+  readEvents(
+    session: WorkerSession,
+    page: { after: number | undefined; first: number | undefined },
+  ): Promise<readonly StoredEvent[]>;
+  /** All that the worker does; ends after its last event. */
+  followWorker(
+    session: WorkerSession,
+    after: number | undefined,
+  ): Promise<AsyncGenerator<StoredEvent>>;
+  /** Every change of every worker of the parent, which need not exist yet. */
+  followParent(name: string, after: number | undefined): Promise<AsyncGenerator<StoredEvent>>;
+}
+
+export interface WorkerServiceDependencies extends DispatchDependencies {
+  readonly prisma: PrismaClient;
+  readonly pool: pg.Pool;
+  readonly events: EventLog;
+  readonly reader: EventReader;
+  readonly logger: Logger;
+}
+
+export function createWorkerService(deps: WorkerServiceDependencies): WorkerService {
+  const { prisma, pool, events, reader } = deps;
+  return {
+    async dispatch(input, viewer) {
+      await assertMayDispatch(deps.repositories, input, viewer);
+      return dispatch(deps, input);
+    },
+    async retry(previous, idempotencyKey) {
+      if (idempotencyKey !== undefined) checkKey(idempotencyKey);
+      return retryWorker(deps, previous, idempotencyKey);
+    },
+    cancel(id, reason) {
+      if (reason !== undefined) {
+        checkText("reason", reason, { longestBytes: longestReasonBytes, lines: true });
+      }
+      return cancelWorker(deps, id, reason);
+    },
+    report: (id, report) => reportWorker(prisma, id, report),
+    async identify(token) {
+      const session = await prisma.workerSession.findUnique({
+        where: { tokenHash: hashToken(token) },
+        select: { id: true, number: true, repositoryId: true },
+      });
+      if (session === null) return undefined;
+      const { id: sessionId, repositoryId } = session;
+      return { kind: "worker", sessionId, name: workerName(session), repositoryId };
+    },
+    find: (nameOrId) => findWorker(prisma, nameOrId),
+    get: (nameOrId) => getWorker(prisma, nameOrId),
+    findParent: (name) =>
+      prisma.parentSession.findUnique({ where: { name }, include: { worker: true } }),
+    queueReasons: (ids) => queueReasons(pool, ids),
+    async countByParent(ids) {
+      const groups = await prisma.workerSession.groupBy({
+        by: ["parentSessionId", "status"],
+        where: { parentSessionId: { in: [...ids] } },
+        _count: true,
+      });
+      return ids.map((id) => {
+        const own = groups.filter((group) => group.parentSessionId === id);
+        return {
+          total: own.reduce((sum, { _count }) => sum + _count, 0),
+          byStatus: Object.fromEntries(own.map(({ status, _count }) => [status, _count])),
+        };
+      });
+    },
+    async commits(session) {
+      if (!isFinal(session.status)) return readCommits(deps, session);
+      return recordedCommits(session);
+    },
+    async readEvents(session, { after = 0, first = eventPage.default }) {
+      if (first < 1) throw new FactoryError("BAD_INPUT", "first must be 1 or more");
+      const position = await reader.position(workerStreamKey(session.number));
+      if (position === undefined) return [];
+      // The same edges as a subscription's.
+      const cursor = deps.events.checkCursor(after, position);
+      return reader.read(position.streamId, cursor, Math.min(first, eventPage.most));
+    },
+    async followWorker(session, after) {
+      const key = workerStreamKey(session.number);
+      return events.follow(key, {
+        after,
+        isLast: ({ type, payload }) =>
+          type === "status" && isFinal((payload as WorkerStatusPayload).status),
+        isOver: async () => {
+          const now = await prisma.workerSession.findUnique({
+            where: { id: session.id },
+            select: { status: true },
+          });
+          return now === null || isFinal(now.status);
+        },
+      });
+    },
+    followParent(name, after) {
+      checkParentName(name);
+      return events.follow(parentStreamKey(name), { after });
+    },
+  };
+}
+
+/** What conclude.ts stored. */
+interface RecordedCommit extends Omit<GitCommit, "committedAt"> {
+  readonly committedAt: string;
+}
+
+function recordedCommits(session: WorkerSession): GitCommit[] {
+  // Written by conclude.ts alone.
+  const commits = session.commits as unknown as RecordedCommit[];
+  return commits.map((commit) => ({ ...commit, committedAt: new Date(commit.committedAt) }));
+}

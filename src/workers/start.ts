@@ -1,0 +1,103 @@
+// From a prepared worktree to a running agent.
+import { join } from "node:path";
+import { buildWorkerEnvironment } from "../agents/environment.ts";
+import type { AgentRegistry } from "../agents/registry.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import type { Identity } from "../process/identity.ts";
+import { launch } from "../process/launch.ts";
+import { createSessionFolder, sessionPaths } from "../process/session-folder.ts";
+import type { RepositoryService } from "../repositories/service.ts";
+import { workerName } from "./find.ts";
+import type { Prepared } from "./prepare.ts";
+
+export interface WorkerHost {
+  /** FACTORY_HOME. */
+  readonly home: string;
+  /** Where workers reach this server. */
+  readonly url: string;
+  /** Whose name the workers' commits carry; the host's own git settings may be out of their reach. */
+  readonly identity: { readonly name: string; readonly email: string };
+  /** The server's environment, from which a worker's is picked. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** One folder per attempt, so that an attempt that was given up can't be taken for its successor. */
+export function sessionFolder(
+  home: string,
+  { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
+): string {
+  return join(home, "sessions", `${id}-${String(attempt)}`);
+}
+
+/** By this a session's processes are found, wherever they went. */
+export function sessionNonce({ id, attempt }: Pick<WorkerSession, "id" | "attempt">): string {
+  return `${id}-${String(attempt)}`;
+}
+
+export async function startAgent(
+  deps: {
+    readonly agents: AgentRegistry;
+    readonly repositories: RepositoryService;
+    readonly host: WorkerHost;
+  },
+  { session, repository, worktree }: Prepared,
+  speaker: { readonly token: string; readonly parentSession: string },
+): Promise<Identity> {
+  const { host } = deps;
+  const agent = deps.agents.requireAvailable(session.agent);
+  const folder = sessionFolder(host.home, session);
+  await createSessionFolder({ folder });
+  const git = deps.repositories.open(repository);
+  const env = buildWorkerEnvironment({
+    source: host.environment,
+    agent,
+    binFolder: join(host.home, "bin"),
+    tmpFolder: sessionPaths(folder).temporary,
+    factory: {
+      FACTORY_URL: host.url,
+      FACTORY_TOKEN: speaker.token,
+      FACTORY_WORKER: workerName(session),
+      FACTORY_PARENT_SESSION: speaker.parentSession,
+      FACTORY_OWNER: repository.owner,
+      FACTORY_REPOSITORY: repository.name,
+      FACTORY_BRANCH: session.branch,
+      FACTORY_BASE: worktree.base ?? "",
+      FACTORY_ISSUE: session.issue ?? "",
+      FACTORY_TASK: session.task,
+      GIT_AUTHOR_NAME: host.identity.name,
+      GIT_AUTHOR_EMAIL: host.identity.email,
+      GIT_COMMITTER_NAME: host.identity.name,
+      GIT_COMMITTER_EMAIL: host.identity.email,
+    },
+  });
+  const command = agent.command({
+    task: session.task,
+    gitDir: git.path,
+    worktreeGitDir: git.worktreeGitDir(session.branch),
+    worktree: worktree.path,
+  });
+  const { identity } = await launch({
+    folder,
+    command,
+    cwd: worktree.path,
+    env,
+    nonce: sessionNonce(session),
+  });
+  return identity;
+}
+
+/** What must not be shown of a worker's output. */
+export function secretsOf(
+  agents: AgentRegistry,
+  host: WorkerHost,
+  session: WorkerSession,
+  token: string | undefined,
+): string[] {
+  // FACTORY_AGENTS may have changed since the session was dispatched.
+  const known = agents.list().some(({ name }) => name === session.agent);
+  const names = known ? agents.get(session.agent).environmentNames : [];
+  const values = [token, ...names.filter((name) => secretName.test(name)).map((name) => host.environment[name])];
+  return values.filter((value) => value !== undefined);
+}
+
+const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/;

@@ -1,0 +1,10 @@
+import type { WorktreeStatus } from "../generated/prisma/enums.ts";
+import type { Transitions } from "../transitions.ts";
+
+export const worktreeTransitions: Transitions<WorktreeStatus> = {
+  CREATING: ["READY", "FAILED"],
+  READY: ["RUNNING", "REMOVING"],
+  RUNNING: ["READY"],
+  FAILED: ["CREATING", "REMOVING"],
+  REMOVING: ["FAILED"],
+};
