@@ -48,6 +48,7 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
   const { folder, command, cwd, env, timeoutMs = 10_000, bash = "/bin/bash" } = options;
   const nonce = options.nonce ?? randomUUID();
   requireStartable(command, cwd, nonce);
+  requirePassable(env);
   if ((await readIdentity(folder)) !== undefined) {
     throw usedBefore(folder);
   }
@@ -125,6 +126,18 @@ function requireStartable(command: readonly string[], cwd: string, nonce: string
   }
   if (!path.isAbsolute(cwd)) {
     throw new FactoryError("INTERNAL", `the worker's directory is not absolute: ${cwd}`);
+  }
+}
+
+/** Node would refuse these too, but with the value, which may be a secret, in its message. */
+function requirePassable(env: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(env)) {
+    if (name === "" || /[=\0]/.test(name) || value.includes("\0")) {
+      throw new FactoryError(
+        "BAD_INPUT",
+        `the environment variable ${JSON.stringify(name)} has an invalid name or holds a NUL`,
+      );
+    }
   }
 }
 

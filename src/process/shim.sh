@@ -15,6 +15,7 @@ factory_shim_signals="HUP INT QUIT USR1 USR2 ALRM PIPE TERM"
 
 prepare() {
   (( BASH_VERSINFO[0] >= 5 )) || exit 120
+  unset factory_shim_state factory_shim_held
   set -m             # job control: the agent gets a process group of its own
   set -C             # files are created with O_EXCL: of two shims in one folder, one goes on
   BASH_ARGV0=factory # the name in bash's own messages, which go to the worker's stderr

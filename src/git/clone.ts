@@ -1,0 +1,133 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { createControl, ordinaryConfiguration, pristineConfiguration } from "./control.ts";
+import { readCredentialVariables } from "./credentials.ts";
+import {
+  fetchRemote,
+  lookTimeoutMs,
+  setDefaultBranch,
+  tipsOf,
+  transfer,
+  type RemoteTips,
+} from "./fetch.ts";
+import { isThere, removeFolder } from "./files.ts";
+import type { Layout } from "./layout.ts";
+import { readRefs, readRemoteRefs } from "./refs.ts";
+import type { GitRunner } from "./run.ts";
+
+export interface CloneOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole transfer. Default: two hours. */
+  readonly timeoutMs?: number | undefined;
+  /** 0 to 100, never less than before, and what git does at the moment. */
+  readonly onProgress?: ((percent: number, stage: string) => void) | undefined;
+}
+
+const cloneTimeoutMs = 2 * 60 * 60_000;
+
+/**
+ * Made beside its place and moved there when it is whole. `url` is without credentials.
+ * One at a time for one repository: what lies there of an earlier one belongs to a process that is dead.
+ */
+export async function cloneRepository(
+  git: GitRunner,
+  layout: Layout,
+  url: string,
+  options: CloneOptions,
+): Promise<RemoteTips> {
+  const { repository } = layout;
+  await mkdir(dirname(repository), { recursive: true });
+  await removeLeftovers(repository);
+  if (await isThere(repository)) return completeClone(git, layout, url, options);
+  const making = `${repository}.cloning-${randomUUID()}`;
+  try {
+    const initial = await initialize(git, making, options.signal);
+    // No worker knows of this folder yet, so it can be used with the pristine configuration as it is.
+    await writeFile(join(making, "config"), pristineConfiguration(initial, { url }));
+    const tips = await fill(git, { ...layout, repository: making }, options);
+    await writeFile(join(making, "config"), ordinaryConfiguration(initial, { url }));
+    await rename(making, repository);
+    await createControl(layout.control, repository, pristineConfiguration(initial, { url }));
+    return tips;
+  } catch (error) {
+    await removeFolder(making);
+    throw error;
+  }
+}
+
+/** It was killed before its last step; or the control folder was lost, and workers' branches are still there. */
+async function completeClone(
+  git: GitRunner,
+  layout: Layout,
+  url: string,
+  { signal }: CloneOptions,
+): Promise<RemoteTips> {
+  const probe = `${layout.repository}.cloning-${randomUUID()}`;
+  try {
+    const initial = await initialize(git, probe, signal);
+    await createControl(layout.control, layout.repository, pristineConfiguration(initial, { url }));
+  } finally {
+    await removeFolder(probe);
+  }
+  const { defaultBranch, headCommit } = await fetchRemote(git, layout, signal);
+  return { defaultBranch, headCommit };
+}
+
+export async function isCloned(layout: Layout): Promise<boolean> {
+  return (await isThere(join(layout.control, "config"))) && (await isThere(layout.repository));
+}
+
+async function initialize(
+  git: GitRunner,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await git({
+    arguments: ["init", "--bare", "--initial-branch=main"],
+    place: { gitDirectory: folder },
+    signal,
+  });
+  return readFile(join(folder, "config"), "utf8");
+}
+
+async function fill(git: GitRunner, layout: Layout, options: CloneOptions): Promise<RemoteTips> {
+  const { signal, onProgress, timeoutMs = cloneTimeoutMs } = options;
+  const place = { gitDirectory: layout.repository };
+  const environment = await readCredentialVariables(layout.credentials);
+  const look = { signal, environment, timeoutMs: lookTimeoutMs };
+  const { defaultBranch, branches, tags } = await readRemoteRefs(git, place, look);
+  if (branches.size + tags.size > 0) {
+    const progress = createProgress(onProgress);
+    await transfer(git, place, { environment, signal, timeoutMs, onProgress: progress });
+  }
+  const tips = tipsOf(defaultBranch, await readRefs(git, place, signal));
+  if (tips.defaultBranch !== null) await setDefaultBranch(git, layout, place, tips.defaultBranch);
+  return tips;
+}
+
+/** Receiving takes most of the time; resolving what was received is the rest. */
+const shares: Readonly<Record<string, readonly [from: number, to: number]>> = {
+  receiving: [0, 80],
+  resolving: [80, 100],
+};
+
+function createProgress(tell: CloneOptions["onProgress"]) {
+  if (tell === undefined) return undefined;
+  let highest = 0;
+  return ({ stage, progress }: { stage: string; progress: number }) => {
+    const [from, to] = shares[stage] ?? [0, 0];
+    highest = Math.max(highest, Math.floor(from + ((to - from) * progress) / 100));
+    tell(highest, stage.replace(/:$/, ""));
+  };
+}
+
+/** The names of other repositories end in .git, so that none of them is taken for a leftover. */
+async function removeLeftovers(repository: string): Promise<void> {
+  const folder = dirname(repository);
+  const prefix = `${basename(repository)}.cloning-`;
+  const names = await readdir(folder);
+  const leftovers = names.filter((name) => name.startsWith(prefix) && !name.endsWith(".git"));
+  for (const name of leftovers) await removeFolder(join(folder, name));
+}

@@ -1,0 +1,137 @@
+import { randomUUID } from "node:crypto";
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { StringDecoder } from "node:string_decoder";
+import { emptyTree } from "./add-worktree.ts";
+import { GitFailure } from "./failure.ts";
+import { codeOf } from "./files.ts";
+import { assertWorktree } from "./inspect-worktree.ts";
+import type { GitPlace, GitRunner } from "./run.ts";
+import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
+
+export interface DiffInput {
+  readonly branch: string;
+  /** null: from nothing. */
+  readonly baseCommit: string | null;
+  /** Default: 1 MiB. */
+  readonly limitBytes?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WorktreeDiff {
+  /** Unified; bytes that aren't UTF-8 are replaced by U+FFFD. */
+  readonly text: string;
+  readonly truncated: boolean;
+  /** Of the whole diff, wherever the text is cut. */
+  readonly filesChanged: number;
+  readonly insertions: number;
+  readonly deletions: number;
+}
+
+const defaultLimitBytes = 1024 * 1024;
+
+/** From the commit to the files as they are, untracked ones included. @throws FactoryError WORKTREE_NOT_FOUND */
+export async function diffWorktree(
+  context: WorktreeContext,
+  { branch, baseCommit, limitBytes = defaultLimitBytes, signal }: DiffInput,
+): Promise<WorktreeDiff> {
+  const { layout, git } = context;
+  await assertWorktree(context, branch);
+  const folder = join(layout.control, "temporary");
+  await mkdir(folder, { recursive: true });
+  // The worker's own git may be using the real index at this moment.
+  const indexFile = join(folder, randomUUID());
+  try {
+    await copyIndex(join(layout.worktreeGitDirectory(branch), "index"), indexFile);
+    const place = { ...worktreePlace(layout, branch), indexFile };
+    await markUntracked(git, place, signal);
+    const from = baseCommit ?? emptyTree;
+    // One after the other would read all files twice as long; they disturb each other in nothing.
+    const [counts, patch] = await Promise.all([
+      git({ arguments: diffArguments("--shortstat", from), place, signal }),
+      readPatch(git, place, { from, limitBytes, signal }),
+    ]);
+    return { ...patch, ...parseCounts(counts) };
+  } finally {
+    await rm(indexFile, { force: true });
+    await rm(`${indexFile}.lock`, { force: true });
+  }
+}
+
+async function copyIndex(from: string, to: string): Promise<void> {
+  try {
+    await copyFile(from, to);
+  } catch (error) {
+    // A worktree without a commit has none.
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+}
+
+/** Only files in the index are compared, so what is untracked is entered there, without its content. */
+async function markUntracked(
+  git: GitRunner,
+  place: GitPlace,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await git({
+      arguments: ["add", "--intent-to-add", "--ignore-errors", "--", "."],
+      place,
+      signal,
+    });
+  } catch (error) {
+    // Some path can't be added, such as a repository without commits or an unreadable file. The rest is.
+    if (!(error instanceof GitFailure)) throw error;
+  }
+}
+
+function diffArguments(format: string, from: string): string[] {
+  return [
+    "diff",
+    format,
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "--ignore-submodules=dirty",
+    from,
+    "--",
+  ];
+}
+
+async function readPatch(
+  git: GitRunner,
+  place: GitPlace,
+  {
+    from,
+    limitBytes,
+    signal,
+  }: { from: string; limitBytes: number; signal: AbortSignal | undefined },
+): Promise<{ text: string; truncated: boolean }> {
+  const decoder = new StringDecoder("utf8");
+  const state = { text: "", room: limitBytes, truncated: false };
+  await git({
+    arguments: diffArguments("--patch", from),
+    place,
+    signal,
+    onOutput(chunk) {
+      // The decoder keeps back the bytes of a character that isn't whole: a cut never splits one.
+      state.text += decoder.write(chunk.subarray(0, state.room));
+      state.truncated = chunk.length > state.room;
+      state.room = Math.max(0, state.room - chunk.length);
+      return !state.truncated;
+    },
+  });
+  const { text, truncated } = state;
+  return { text: truncated ? text : text + decoder.end(), truncated };
+}
+
+/** " 3 files changed, 5 insertions(+), 2 deletions(-)", each part only where it isn't 0. */
+function parseCounts(line: string) {
+  const count = (pattern: RegExp) => Number(pattern.exec(line)?.[1] ?? 0);
+  return {
+    filesChanged: count(/(\d+) files? changed/),
+    insertions: count(/(\d+) insertions?\(\+\)/),
+    deletions: count(/(\d+) deletions?\(-\)/),
+  };
+}

@@ -1,0 +1,101 @@
+import { FactoryError, type ErrorCode } from "../errors.ts";
+import { redactUrl } from "./remote-url.ts";
+
+/** A git that ended with another exit code than 0. */
+export class GitFailure extends Error {
+  override readonly name = "GitFailure";
+  /** The subcommand, such as fetch. */
+  readonly command: string;
+  /** null: ended by a signal. Negative: it could not be started. */
+  readonly exitCode: number | null;
+  /** git's own words, without credentials. */
+  readonly words: string;
+
+  constructor(command: string, exitCode: number | null, stderr: string) {
+    const words = redactUrl(stderr).trim();
+    super(`git ${command} ended with ${exitCode ?? "a signal"}: ${words}`);
+    this.command = command;
+    this.exitCode = exitCode;
+    this.words = words;
+  }
+}
+
+type Rule = readonly [RegExp, ErrorCode, remedy: string];
+
+/** Of the machine: may come from any command. The words are strerror(3)'s in the C locale. */
+const hostRules: readonly Rule[] = [
+  [/spawn \S+ ENOENT/, "HOST_FAILURE", "git is not on the server's PATH: install it"],
+  [/No space left on device|Disk quota exceeded/, "HOST_FAILURE", "the disk is full: make room"],
+  [/Read-only file system/, "HOST_FAILURE", "the file system is read-only: make it writable"],
+  [
+    /(?:Cannot allocate memory|out of memory|Too many open files|Resource temporarily unavailable|EMFILE|EAGAIN|ENOMEM)/i,
+    "HOST_FAILURE",
+    "the host is out of memory, processes or file descriptors",
+  ],
+  [
+    /(?:could not|cannot|unable to|failed to) (?:create|open|write|mkdir|unlink)[^\n]*Permission denied/i,
+    "HOST_FAILURE",
+    "a folder is not writable: check FACTORY_HOME's owner and mode",
+  ],
+  [
+    /Unable to create '[^']*\.lock': File exists/,
+    "REPOSITORY_IN_USE",
+    "another git process holds a lock in this repository: try again when it has ended",
+  ],
+];
+
+/** Of the other side, in the words of git, curl, OpenSSH and the usual hosts. The first that fits counts. */
+const remoteRules: readonly Rule[] = [
+  [
+    /Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|Permission denied \((?:publickey|password|keyboard)|returned error: 40[13]|Host key verification failed|access denied|not authori[sz]ed/i,
+    "REMOTE_AUTH_FAILED",
+    "the remote wants credentials, or refused those it got: give them in the url, or set up ssh keys",
+  ],
+  [
+    /transport '[^']*' not allowed/,
+    "BAD_INPUT",
+    "the remote uses a transport that FACTORY_GIT_PROTOCOLS doesn't allow",
+  ],
+  [
+    /repository '[^']*' not found|returned error: (?:404|410)|does not appear to be a git repository|(?:repository|project)[^\n]*(?:not found|could not be found|does not exist)|not a git repository/i,
+    "REMOTE_NOT_FOUND",
+    "the remote has no such repository, or shows it only to those who may see it: check the url",
+  ],
+];
+
+/** An expected failure for what git said, or undefined where it said nothing that is known. */
+export function explainHost(failure: GitFailure): FactoryError | undefined {
+  return explain(failure, hostRules);
+}
+
+/** What went wrong with a remote; whatever is not known counts as not reachable. */
+export function explainRemote(failure: GitFailure): FactoryError {
+  return (
+    explain(failure, hostRules) ??
+    explain(failure, remoteRules) ??
+    toError(failure, "REMOTE_UNREACHABLE", "the remote could not be reached")
+  );
+}
+
+function explain(failure: GitFailure, rules: readonly Rule[]): FactoryError | undefined {
+  for (const [words, code, remedy] of rules) {
+    if (words.test(failure.words)) return toError(failure, code, remedy);
+  }
+  return undefined;
+}
+
+function toError(failure: GitFailure, code: ErrorCode, remedy: string): FactoryError {
+  return new FactoryError(code, `${remedy} (git said: ${shorten(failure.words)})`, {
+    cause: failure,
+  });
+}
+
+/** Its last lines, which hold the reason, without progress and advice. */
+function shorten(words: string): string {
+  const lines = words
+    .split(/[\r\n]+/)
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !/^(?:hint:|\S.*:\s+\d+% )/.test(line));
+  const text = lines.slice(-4).join("; ");
+  return text === "" ? "nothing" : text.slice(-600);
+}

@@ -1,0 +1,103 @@
+// The only way to git: what is exported here, and the pure functions of names.ts, remote-url.ts, issue-url.ts.
+import { join } from "node:path";
+import type { Environment } from "./environment.ts";
+import type { FetchResult } from "./fetch.ts";
+import { listIfThere, removeFolder } from "./files.ts";
+import { layOut, type RepositoryName } from "./layout.ts";
+import { createKeyedMutex } from "./lock.ts";
+import { checkOwner, checkRepositoryName } from "./names.ts";
+import { createRepository, type GitRepository } from "./repository.ts";
+import type { Logger } from "../log.ts";
+import { readIdentity, type Identity } from "./identity.ts";
+import { createRunner, type GitCallReport } from "./run.ts";
+import { createSharedRun, type SharedRun } from "./shared-run.ts";
+
+export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
+export type { CloneOptions } from "./clone.ts";
+export type { DiffInput, WorktreeDiff } from "./diff-worktree.ts";
+export type { FetchResult, RemoteTips } from "./fetch.ts";
+export type { GitCommit, HistoryInput, ListCommitsInput } from "./history.ts";
+export type { Identity } from "./identity.ts";
+export type { WorktreeState } from "./inspect-worktree.ts";
+export type { RepositoryName } from "./layout.ts";
+export type { Refs, ResolvedBase } from "./refs.ts";
+export type { RemoveWorktreeInput } from "./remove-worktree.ts";
+export type { GitRepository } from "./repository.ts";
+export type { GitCallReport } from "./run.ts";
+
+export interface Git {
+  /** Handles of the same repository share its locks and fetches. @throws FactoryError BAD_INPUT */
+  openRepository(name: RepositoryName): GitRepository;
+  /** Whose commits workers make: the operator's own, where git knows them. */
+  identity(): Promise<Identity>;
+  /** Clears up behind a killed server. Call it once, before anything else. */
+  recover(): Promise<void>;
+}
+
+export interface GitOptions {
+  /** FACTORY_HOME, absolute, which exists and belongs to this server alone. */
+  readonly home: string;
+  /** The server's environment, from which git gets what it needs and no more. */
+  readonly environment: Environment;
+  /** Transports that a url may use, such as https and ssh. */
+  readonly protocols: readonly string[];
+  /** Told of every call at level debug. */
+  readonly logger?: Pick<Logger, "debug">;
+  readonly onCall?: (report: GitCallReport) => void;
+}
+
+/** Longer than any checkout or clone that makes sense. */
+const lockTimeoutMs = 2 * 60 * 60_000;
+
+export function createGit(options: GitOptions): Git {
+  const { home, environment, protocols, logger, onCall } = options;
+  const git = createRunner({
+    home,
+    environment,
+    protocols,
+    onCall(report) {
+      logger?.debug({ git: report }, "a call of git");
+      onCall?.(report);
+    },
+  });
+  const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
+  const fetches = new Map<string, SharedRun<FetchResult>>();
+
+  function openRepository(name: RepositoryName): GitRepository {
+    checkOwner(name.owner);
+    checkRepositoryName(name.name);
+    const layout = layOut(home, name);
+    return createRepository({
+      git,
+      home,
+      layout,
+      protocols,
+      mutex,
+      shareFetch(run) {
+        let shared = fetches.get(layout.control);
+        if (shared === undefined) {
+          shared = createSharedRun(run, () => fetches.delete(layout.control));
+          fetches.set(layout.control, shared);
+        }
+        return shared;
+      },
+    });
+  }
+
+  return {
+    openRepository,
+    identity: () => readIdentity(git, home, environment),
+    async recover() {
+      await removeFolder(join(home, "trash"));
+      const root = join(home, "control");
+      for (const host of (await listIfThere(root)) ?? []) {
+        for (const owner of (await listIfThere(join(root, host))) ?? []) {
+          for (const folder of (await listIfThere(join(root, host, owner))) ?? []) {
+            if (!folder.endsWith(".git")) continue;
+            await openRepository({ host, owner, name: folder.slice(0, -".git".length) }).recover();
+          }
+        }
+      }
+    },
+  };
+}

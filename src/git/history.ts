@@ -1,0 +1,72 @@
+import { readBranchTip } from "./inspect-worktree.ts";
+import type { WorktreeContext } from "./worktree-context.ts";
+
+export interface GitCommit {
+  readonly id: string;
+  readonly subject: string;
+  readonly authorName: string;
+  readonly committedAt: Date;
+}
+
+export interface HistoryInput {
+  readonly branch: string;
+  /** The commit after which to begin; null: at the first. */
+  readonly since: string | null;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListCommitsInput extends HistoryInput {
+  /** How many at most: the newest. */
+  readonly limit: number;
+}
+
+/** Oldest first; none where the branch has no commit. */
+export async function listCommits(
+  context: WorktreeContext,
+  { limit, ...input }: ListCommitsInput,
+): Promise<GitCommit[]> {
+  const range = await toRange(context, input);
+  if (range === undefined) return [];
+  const output = await context.git({
+    arguments: [
+      "log",
+      "-z",
+      "--reverse",
+      `--max-count=${limit}`,
+      "--encoding=UTF-8",
+      "--no-show-signature",
+      "--format=%H%x00%an%x00%cI%x00%s",
+      ...range,
+      "--",
+    ],
+    place: context.place,
+    signal: input.signal,
+  });
+  const fields = output.split("\0");
+  const commits: GitCommit[] = [];
+  for (let index = 0; index + 3 < fields.length; index += 4) {
+    const [id = "", authorName = "", committedAt = "", subject = ""] = fields.slice(index);
+    commits.push({ id, subject, authorName, committedAt: new Date(committedAt) });
+  }
+  return commits;
+}
+
+export async function countCommits(context: WorktreeContext, input: HistoryInput): Promise<number> {
+  const range = await toRange(context, input);
+  if (range === undefined) return 0;
+  const output = await context.git({
+    arguments: ["rev-list", "--count", ...range, "--"],
+    place: context.place,
+    signal: input.signal,
+  });
+  return Number(output);
+}
+
+async function toRange(
+  context: WorktreeContext,
+  { branch, since, signal }: HistoryInput,
+): Promise<string[] | undefined> {
+  const tip = await readBranchTip(context, branch, signal);
+  if (tip === null) return undefined;
+  return since === null ? [tip] : [tip, `^${since}`];
+}

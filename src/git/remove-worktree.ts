@@ -1,0 +1,65 @@
+import { FactoryError } from "../errors.ts";
+import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
+import { isThere, listIfThere } from "./files.ts";
+import { countUnpushed, inspectWorktree, readBranchTip } from "./inspect-worktree.ts";
+import { writeJournal } from "./journal.ts";
+import type { WorktreeContext } from "./worktree-context.ts";
+
+export interface RemoveWorktreeInput {
+  readonly branch: string;
+  /** Remove it whatever it holds. */
+  readonly force: boolean;
+  /** The local branch too. */
+  readonly deleteBranch: boolean;
+  /** Ends the checks; a removal that has begun goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** One at a time for one branch. What is gone already is no error. @throws FactoryError WORKTREE_DIRTY */
+export async function removeWorktree(
+  context: WorktreeContext,
+  { branch, force, deleteBranch, signal }: RemoveWorktreeInput,
+): Promise<void> {
+  await settleWorktree(context, branch);
+  const tip = await readBranchTip(context, branch, signal);
+  if (!force) await assertNothingLost(context, { branch, tip, deleteBranch, signal });
+  const journal = { branch, doing: "remove", branchCommit: deleteBranch ? tip : null } as const;
+  await writeJournal(context.layout.journal(branch), journal);
+  await clearWorktree(context, journal);
+}
+
+async function assertNothingLost(
+  context: WorktreeContext,
+  {
+    branch,
+    tip,
+    deleteBranch,
+    signal,
+  }: { branch: string; tip: string | null; deleteBranch: boolean; signal: AbortSignal | undefined },
+): Promise<void> {
+  const { layout } = context;
+  const files = await listIfThere(layout.worktree(branch));
+  const isKnown = await isThere(layout.worktreeGitDirectory(branch));
+  if (files !== undefined && files.length > 0 && !isKnown) {
+    refuse(branch, "files, and git doesn't know it as a worktree any more");
+  }
+  const state =
+    files === undefined || !isKnown
+      ? {
+          changedFiles: 0,
+          unpushedCommits:
+            deleteBranch && tip !== null ? await countUnpushed(context, [tip], signal) : 0,
+        }
+      : await inspectWorktree(context, branch, signal);
+  if (state.changedFiles > 0) refuse(branch, `${state.changedFiles} changed or untracked files`);
+  if (state.unpushedCommits > 0) {
+    refuse(branch, `${state.unpushedCommits} commits that are on no branch of the remote`);
+  }
+}
+
+function refuse(branch: string, what: string): never {
+  throw new FactoryError(
+    "WORKTREE_DIRTY",
+    `the worktree of ${branch} holds ${what}: save them elsewhere, or remove it with force`,
+  );
+}

@@ -1,0 +1,181 @@
+import { join } from "node:path";
+import { FactoryError } from "../errors.ts";
+import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
+import { settleWorktree } from "./clear-worktree.ts";
+import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
+import { removeCredentials, saveCredentials } from "./credentials.ts";
+import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
+import { fetchRemote, type FetchResult, type RemoteTips } from "./fetch.ts";
+import { listIfThere, moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
+import {
+  countCommits,
+  listCommits,
+  type GitCommit,
+  type HistoryInput,
+  type ListCommitsInput,
+} from "./history.ts";
+import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
+import { readJournal } from "./journal.ts";
+import type { Layout } from "./layout.ts";
+import type { KeyedMutex } from "./lock.ts";
+import { readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
+import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
+import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
+import type { GitRunner } from "./run.ts";
+import type { SharedRun } from "./shared-run.ts";
+import type { WorktreeContext } from "./worktree-context.ts";
+
+interface Cancellable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A clone of one remote, and the worktrees of its branches. A handle: it costs nothing and holds nothing. */
+export interface GitRepository {
+  /** The bare repository that its worktrees share. */
+  readonly path: string;
+  exists(): Promise<boolean>;
+  /** For this and later calls that talk to the remote. */
+  saveCredentials(credentials: Credentials): Promise<void>;
+  /**
+   * Clones, or fetches where the clone is there. Credentials in the url are saved.
+   * @throws FactoryError BAD_INPUT, REMOTE_NOT_FOUND, REMOTE_AUTH_FAILED, REMOTE_UNREACHABLE, HOST_FAILURE
+   */
+  clone(url: string, options?: CloneOptions & { credentials?: Credentials }): Promise<RemoteTips>;
+  /**
+   * Brings branches and tags up to date. Callers share a fetch that has not begun yet, never one under way.
+   * @throws FactoryError as `clone`, and REPOSITORY_NOT_READY where there is no clone
+   */
+  fetch(options?: Cancellable): Promise<FetchResult>;
+  /** As the last fetch left them. */
+  branches(options?: Cancellable): Promise<Refs>;
+  /** @throws FactoryError BASE_NOT_FOUND */
+  resolveBase(base: string, options?: Cancellable): Promise<ResolvedBase>;
+  /** The absolute folder of a branch's worktree, whether it is there or not. */
+  worktreePath(branch: string): string;
+  /** The folder that git keeps for that worktree. */
+  worktreeGitDir(branch: string): string;
+  /** Makes it whole or not at all. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
+  addWorktree(input: AddWorktreeInput): Promise<AddedWorktree>;
+  /** @throws FactoryError WORKTREE_DIRTY */
+  removeWorktree(input: RemoveWorktreeInput): Promise<void>;
+  /** @throws FactoryError WORKTREE_NOT_FOUND */
+  inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
+  listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
+  countCommits(input: HistoryInput): Promise<number>;
+  /** @throws FactoryError WORKTREE_NOT_FOUND */
+  diff(input: DiffInput): Promise<WorktreeDiff>;
+  /** Repacks, and removes objects that nothing leads to and that are older than two weeks. */
+  maintain(options?: Cancellable): Promise<void>;
+  /** Undoes or finishes what a killed server left. */
+  recover(): Promise<void>;
+  /** With all worktrees and whatever they hold. */
+  remove(): Promise<void>;
+}
+
+export interface RepositoryParts {
+  readonly git: GitRunner;
+  readonly home: string;
+  readonly layout: Layout;
+  readonly protocols: readonly string[];
+  readonly mutex: KeyedMutex;
+  /** The shared fetch of this repository, made where there is none. */
+  readonly shareFetch: (
+    run: (signal: AbortSignal) => Promise<FetchResult>,
+  ) => SharedRun<FetchResult>;
+}
+
+const maintenanceTimeoutMs = 60 * 60_000;
+
+export function createRepository(parts: RepositoryParts): GitRepository {
+  const { git, home, layout, mutex, shareFetch, protocols } = parts;
+  const place = { gitDirectory: layout.control };
+  const context: WorktreeContext = {
+    git,
+    layout,
+    place,
+    exclusively: (action, signal) => mutex.run(layout.control, action, signal),
+  };
+  const ofBranch = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
+    mutex.run(layout.journal(branch), action, signal);
+
+  async function assertCloned(): Promise<void> {
+    if (await isCloned(layout)) return;
+    throw new FactoryError("REPOSITORY_NOT_READY", "the repository is not cloned: clone it first");
+  }
+
+  return {
+    path: layout.repository,
+    exists: () => isCloned(layout),
+    saveCredentials: (credentials) => saveCredentials(layout.credentials, credentials),
+    async clone(text, { credentials, ...options } = {}) {
+      const remote = parseRemoteUrl(text, protocols);
+      const given = credentials ?? remote.credentials;
+      return mutex.run(
+        `clone ${layout.control}`,
+        async () => {
+          if (given !== undefined) await saveCredentials(layout.credentials, given);
+          if (!(await isCloned(layout))) return cloneRepository(git, layout, remote.url, options);
+          const { defaultBranch, headCommit } = await fetchRemote(git, layout, options.signal);
+          return { defaultBranch, headCommit };
+        },
+        options.signal,
+      );
+    },
+    fetch: ({ signal } = {}) =>
+      shareFetch(async (ending) => {
+        await assertCloned();
+        return fetchRemote(git, layout, ending);
+      }).join(signal),
+    branches: ({ signal } = {}) => readRefs(git, place, signal),
+    resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
+    worktreePath: (branch) => layout.worktree(branch),
+    worktreeGitDir: (branch) => layout.worktreeGitDirectory(branch),
+    async addWorktree(input) {
+      const { branch, signal } = input;
+      return ofBranch(branch, () => addWorktree(context, input), signal);
+    },
+    async removeWorktree(input) {
+      const { branch, signal } = input;
+      return ofBranch(branch, () => removeWorktree(context, input), signal);
+    },
+    inspectWorktree: (branch, { signal } = {}) => inspectWorktree(context, branch, signal),
+    listCommits: (input) => listCommits(context, input),
+    countCommits: (input) => countCommits(context, input),
+    diff: (input) => diffWorktree(context, input),
+    async maintain({ signal } = {}) {
+      await git({
+        // Which worktrees are still there is decided by us, not by whether their folder is seen now.
+        arguments: ["-c", "gc.worktreePruneExpire=never", "gc", "--prune=2.weeks.ago", "--quiet"],
+        place,
+        signal,
+        timeoutMs: maintenanceTimeoutMs,
+      });
+    },
+    async recover() {
+      await removeFolder(join(layout.control, "temporary"));
+      for (const file of (await listIfThere(join(layout.control, "journal"))) ?? []) {
+        const journal = await readJournal(join(layout.control, "journal", file));
+        if (journal === undefined) continue;
+        await ofBranch(journal.branch, () => settleWorktree(context, journal.branch));
+      }
+    },
+    async remove() {
+      await context.exclusively(async () => {
+        // The control folder goes first: without it the repository doesn't count as there.
+        for (const path of [layout.control, layout.repository, layout.worktrees]) {
+          const trashed = await moveToTrash(path, layout.trash);
+          if (trashed !== undefined) await removeFolder(trashed);
+        }
+        await removeCredentials(layout.credentials);
+        for (const path of [
+          layout.control,
+          layout.repository,
+          layout.worktrees,
+          layout.credentials,
+        ]) {
+          await removeEmptyFolders(join(path, ".."), home);
+        }
+      });
+    },
+  };
+}

@@ -1,0 +1,203 @@
+// A running server, as a process of its own, and the ways in which clients speak to it.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createClient, type Client } from "graphql-ws";
+import WebSocket from "ws";
+import { collect, type Collected } from "./collect.ts";
+import { createDatabase, type TestDatabase } from "./postgres.ts";
+
+const startTimeoutMs = 30_000;
+const stopTimeoutMs = 15_000;
+const root = join(import.meta.dirname, "..", "..");
+
+export interface GraphQLFault {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+  readonly extensions: { readonly code: string; readonly [fact: string]: unknown };
+}
+
+export interface Answer<Data> {
+  readonly data: Data;
+  readonly errors?: readonly GraphQLFault[];
+}
+
+export type Variables = Readonly<Record<string, unknown>>;
+
+export interface FactoryServer {
+  readonly url: string;
+  readonly token: string;
+  readonly home: string;
+  readonly databaseUrl: string;
+  readonly process: ChildProcess;
+  /** What it has logged so far, a JSON line each. */
+  readonly log: readonly string[];
+  /** The whole answer, errors included. */
+  send<Data>(document: string, variables?: Variables, token?: string): Promise<Answer<Data>>;
+  /** The data; throws where there are errors. */
+  query<Data>(document: string, variables?: Variables, token?: string): Promise<Data>;
+  /** The codes of the answer's errors. */
+  codes(document: string, variables?: Variables, token?: string): Promise<string[]>;
+  /** Over WebSocket. */
+  subscribe<Data>(document: string, variables?: Variables, token?: string): Collected<Data>;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** SIGTERM, and its exit code. Home and database stay. */
+  terminate(): Promise<number | null>;
+  /** SIGKILL. Home and database stay. */
+  kill(): Promise<void>;
+  /** Another process on the same home and database. */
+  restart(env?: Readonly<Record<string, string>>): Promise<FactoryServer>;
+  /** Ends it and all that was made for it. */
+  dispose(): Promise<void>;
+}
+
+export interface FactoryOptions {
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A server with a home, a database and a port of its own. */
+export async function startFactory({ env = {} }: FactoryOptions = {}): Promise<FactoryServer> {
+  const home = await mkdtemp(join(tmpdir(), "factory-home-"));
+  const database = await createDatabase();
+  try {
+    return await start(home, database, env);
+  } catch (error) {
+    await database.drop();
+    await rm(home, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function start(
+  home: string,
+  database: TestDatabase,
+  env: Readonly<Record<string, string>>,
+): Promise<FactoryServer> {
+  const child = spawn(process.execPath, [join(root, "src", "main.ts"), "serve"], {
+    cwd: home,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: home,
+      LANG: "C.UTF-8",
+      HOST: "127.0.0.1",
+      PORT: "0",
+      FACTORY_HOME: home,
+      DATABASE_URL: database.url,
+      FACTORY_GIT_PROTOCOLS: "http,https,ssh,file",
+      FACTORY_KILL_GRACE: "2",
+      FACTORY_MAX_WORKERS: "4",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const log: string[] = [];
+  const url = await readAddress(child, log);
+  const token = env["FACTORY_TOKEN"] ?? (await readFile(join(home, "token"), "utf8")).trim();
+  const clients = new Set<Client>();
+
+  async function send<Data>(document: string, variables: Variables = {}, as = token) {
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${as}` },
+      body: JSON.stringify({ query: document, variables }),
+    });
+    return (await response.json()) as Answer<Data>;
+  }
+
+  async function closeClients(): Promise<void> {
+    await Promise.all([...clients].map((client) => client.dispose()));
+    clients.clear();
+  }
+
+  const server: FactoryServer = {
+    url,
+    token,
+    home,
+    databaseUrl: database.url,
+    process: child,
+    log,
+    send,
+    async query<Data>(document: string, variables?: Variables, as?: string) {
+      const { data, errors } = await send<Data>(document, variables, as);
+      if (errors !== undefined) throw new Error(JSON.stringify(errors));
+      return data;
+    },
+    async codes(document, variables, as) {
+      const { errors = [] } = await send(document, variables, as);
+      return errors.map(({ extensions }) => extensions.code);
+    },
+    subscribe<Data>(document: string, variables: Variables = {}, as = token) {
+      const client = createClient({
+        url: `${url.replace("http", "ws")}/graphql`,
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: `Bearer ${as}` },
+        retryAttempts: 0,
+      });
+      clients.add(client);
+      return collect<Data>(client, document, variables);
+    },
+    fetch: (path, init = {}) =>
+      fetch(`${url}${path}`, {
+        ...init,
+        headers: { authorization: `Bearer ${token}`, ...init.headers },
+      }),
+    async terminate() {
+      await closeClients();
+      return endProcess(child, "SIGTERM");
+    },
+    async kill() {
+      await endProcess(child, "SIGKILL");
+      await closeClients();
+    },
+    restart: (more = {}) => start(home, database, { ...env, ...more }),
+    async dispose() {
+      await closeClients();
+      if (child.exitCode === null && child.signalCode === null) await endProcess(child, "SIGTERM");
+      await database.drop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+  return server;
+}
+
+/** From the log's line; what it printed instead, where it ended without. */
+async function readAddress(child: ChildProcess, log: string[]): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const errors: string[] = [];
+  if (child.stdout === null || child.stderr === null) throw new Error("the server has no output");
+  createInterface(child.stdout).on("line", (line) => {
+    log.push(line);
+    const url = /"url":"(http:[^"]+)"/.exec(line)?.[1];
+    if (url !== undefined && line.includes("listening")) resolve(url);
+  });
+  createInterface(child.stderr).on("line", (line) => errors.push(line));
+  child.once("exit", (code) => {
+    reject(new Error(`the server ended with ${String(code)}: ${[...errors, ...log].join("\n")}`));
+  });
+  const timer = setTimeout(() => {
+    reject(new Error(`the server did not start: ${[...errors, ...log].join("\n")}`));
+  }, startTimeoutMs);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+  child.once("exit", resolve);
+  child.kill(signal);
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    reject(new Error(`the server did not end within ${String(stopTimeoutMs)} ms of ${signal}`));
+  }, stopTimeoutMs);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "@jest/globals";
+import { buildWorkerEnvironment } from "../../../src/agents/environment.ts";
+import { createAgentRegistry } from "../../../src/agents/registry.ts";
+
+const serverEnvironment = {
+  PATH: "/usr/local/bin:/usr/bin",
+  HOME: "/home/somebody",
+  USER: "somebody",
+  SHELL: "/bin/zsh",
+  LANG: "C.UTF-8",
+  LC_ALL: "C",
+  LC_TIME: "de_DE",
+  TERM: "xterm",
+  TZ: "Europe/Berlin",
+  TMPDIR: "/tmp/of-the-server",
+  ANTHROPIC_API_KEY: "key of claude",
+  OPENAI_API_KEY: "key of codex",
+  GEMINI_API_KEY: "key of gemini",
+  DATABASE_URL: "postgresql://secret",
+  FACTORY_TOKEN: "token of the operator",
+  FACTORY_HOME: "/var/lib/factory",
+  AWS_SECRET_ACCESS_KEY: "secret",
+  SSH_AUTH_SOCK: "/run/agent",
+  NODE_OPTIONS: "--require /evil.js",
+  BASH_ENV: "/evil.sh",
+  LD_PRELOAD: "/evil.so",
+};
+
+function build(name: string, options: { isRoot?: boolean; source?: object } = {}) {
+  const registry = createAgentRegistry({
+    file: undefined,
+    path: "",
+    isRoot: options.isRoot ?? false,
+  });
+  return buildWorkerEnvironment({
+    source: { ...serverEnvironment, ...options.source },
+    agent: registry.get(name),
+    factory: { FACTORY_TOKEN: "token of the worker", FACTORY_WORKER: "worker-1" },
+    binFolder: "/factory/bin",
+    tmpFolder: "/session/tmp",
+  });
+}
+
+const common = {
+  PATH: "/factory/bin:/usr/local/bin:/usr/bin",
+  HOME: "/home/somebody",
+  USER: "somebody",
+  SHELL: "/bin/zsh",
+  LANG: "C.UTF-8",
+  LC_ALL: "C",
+  LC_TIME: "de_DE",
+  TERM: "xterm",
+  TZ: "Europe/Berlin",
+  TMPDIR: "/session/tmp",
+  FACTORY_TOKEN: "token of the worker",
+  FACTORY_WORKER: "worker-1",
+};
+
+describe("a worker's environment", () => {
+  test("of the agent shell holds what is common and no more", () => {
+    expect(build("shell")).toEqual(common);
+  });
+
+  test("holds the keys of its own agent and of no other", () => {
+    expect(build("claude")).toEqual({
+      ...common,
+      ANTHROPIC_API_KEY: "key of claude",
+      DISABLE_AUTOUPDATER: "1",
+    });
+    expect(build("codex")).toEqual({ ...common, OPENAI_API_KEY: "key of codex" });
+    expect(build("gemini")).toEqual({
+      ...common,
+      GEMINI_API_KEY: "key of gemini",
+      GEMINI_CLI_TRUST_WORKSPACE: "true",
+      GEMINI_CLI_NO_RELAUNCH: "true",
+    });
+  });
+
+  test("lets opencode ask nobody, whatever the server's environment says", () => {
+    const environment = build("opencode", { source: { OPENCODE_PERMISSION: '{"bash":"ask"}' } });
+
+    expect(JSON.parse(environment["OPENCODE_PERMISSION"]!)).toEqual({ "*": "allow" });
+  });
+
+  test("tells claude that it is contained as root alone", () => {
+    expect(build("claude", { isRoot: true })["IS_SANDBOX"]).toBe("1");
+    expect(build("claude")["IS_SANDBOX"]).toBeUndefined();
+  });
+
+  test("leaves out what is unset or empty", () => {
+    const environment = build("claude", {
+      source: { ANTHROPIC_API_KEY: "", TERM: undefined, LC_ALL: "" },
+    });
+
+    expect(Object.keys(environment)).not.toContain("ANTHROPIC_API_KEY");
+    expect(Object.keys(environment)).not.toContain("TERM");
+    expect(Object.keys(environment)).not.toContain("LC_ALL");
+  });
+
+  test("has no relative folder in its PATH, as that would be the worktree's", () => {
+    expect(build("shell", { source: { PATH: ":.:bin:/usr/bin:" } })["PATH"]).toBe(
+      "/factory/bin:/usr/bin",
+    );
+    expect(build("shell", { source: { PATH: undefined } })["PATH"]).toBe("/factory/bin");
+  });
+});
