@@ -249,6 +249,10 @@ export default defineConfig(
       ],
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
       "@typescript-eslint/no-confusing-void-expression": ["error", { ignoreArrowShorthand: true }],
+      // GraphQL leaves an argument out or gives null, and both mean the same.
+      eqeqeq: ["error", "always", { null: "ignore" }],
+      // Promise.withResolvers<void>() is the field's own form.
+      "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/no-unused-vars": [
         "error",
         { argsIgnorePattern: "^_", varsIgnorePattern: "^_", caughtErrors: "all" },

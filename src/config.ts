@@ -115,7 +115,9 @@ export function loadConfig(
   return {
     host: values.HOST,
     port: values.PORT,
-    home: resolve(values.FACTORY_HOME ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory"))),
+    home: resolve(
+      values.FACTORY_HOME ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory")),
+    ),
     databaseUrl: values.DATABASE_URL,
     token: values.FACTORY_TOKEN,
     remoteTemplate: values.FACTORY_REMOTE_TEMPLATE,

@@ -3,6 +3,7 @@ import pg from "pg";
 import { PrismaClient } from "../generated/prisma/client.ts";
 
 export type { PrismaClient };
+export type Pool = pg.Pool;
 /** What queries need, inside a transaction or outside of one. */
 export type Database = Omit<
   PrismaClient,

@@ -28,7 +28,10 @@ export interface EventLog {
   checkCursor(after: number | undefined, position: StreamPosition | undefined): number;
 }
 
-export function checkCursor(after: number | undefined, position: StreamPosition | undefined): number {
+export function checkCursor(
+  after: number | undefined,
+  position: StreamPosition | undefined,
+): number {
   const last = position?.lastSequence ?? 0;
   if (after === undefined) return last;
   if (after < 0) {

@@ -83,7 +83,9 @@ export function createNotices(url: string, logger: Logger): Notices {
     const stop = AbortSignal.any([ended.signal, closing.signal]);
     while (!stop.aborted) {
       await delay(heartbeatMs, undefined, { signal: stop }).catch(() => undefined);
-      if (!stop.aborted) await current.query("SELECT 1");
+      // Aborted meanwhile, or at the connection's end.
+      if (isAborted(stop)) return;
+      await current.query("SELECT 1");
     }
   }
 
@@ -104,7 +106,7 @@ export function createNotices(url: string, logger: Logger): Notices {
       void current?.end().catch(() => undefined);
       current = undefined;
       client = undefined;
-      if (closing.signal.aborted) return;
+      if (isAborted(closing.signal)) return;
       await delay(retryMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(
         () => undefined,
       );
@@ -132,4 +134,9 @@ export function createNotices(url: string, logger: Logger): Notices {
       await running;
     },
   };
+}
+
+/** What a signal says now: the compiler takes an earlier answer to stand, also behind an await. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }

@@ -8,12 +8,12 @@ import type { Logger } from "../log.ts";
 export function createErrorMask(logger: Logger): (error: unknown) => GraphQLError {
   return (error) => {
     const outer = error instanceof GraphQLError ? error : undefined;
-    const cause = outer?.originalError ?? error;
+    const cause = outer?.cause ?? error;
     if (cause instanceof FactoryError) {
       return rebuild(outer, cause.message, { code: cause.code, ...cause.facts });
     }
     // GraphQL's own words on a document or a variable; Pothos's on a page's arguments.
-    if (outer !== undefined && (outer.originalError === undefined || cause instanceof GraphQLError)) {
+    if (outer !== undefined && (outer.cause === undefined || cause instanceof GraphQLError)) {
       const code = outer.extensions["code"];
       const known = typeof code === "string" && !code.startsWith("GRAPHQL_") ? code : "BAD_INPUT";
       return rebuild(outer, outer.message, { ...outer.extensions, code: known });

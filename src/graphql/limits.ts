@@ -37,11 +37,7 @@ export function limitRules(
       for (const message of faults) if (message !== undefined) report(exceeded(message));
     },
   });
-  return [
-    limitDirectives,
-    complexity,
-    ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
-  ];
+  return [limitDirectives, complexity, ...(introspection ? [] : [NoSchemaIntrospectionCustomRule])];
 }
 
 function fault(what: string, value: number, most: number): string | undefined {

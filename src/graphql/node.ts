@@ -23,7 +23,8 @@ const finders: Readonly<Record<string, (id: string, context: Context) => Promise
       const found = await prisma.worktree.findUnique({ where: { id } });
       if (found === null || viewer.kind === "operator") return found;
       const seen = await prisma.worktree.findFirst({ where: { id, ...visibleWorktrees(viewer) } });
-      if (seen === null) throw forbidden("a worker's token reads its own and its children's worktrees alone");
+      if (seen === null)
+        throw forbidden("a worker's token reads its own and its children's worktrees alone");
       return seen;
     },
     async WorkerSession(id, { prisma, viewer }) {
@@ -32,7 +33,10 @@ const finders: Readonly<Record<string, (id: string, context: Context) => Promise
       return found;
     },
     async ParentSession(id, { prisma, viewer }) {
-      const found = await prisma.parentSession.findUnique({ where: { id }, include: { worker: true } });
+      const found = await prisma.parentSession.findUnique({
+        where: { id },
+        include: { worker: true },
+      });
       if (found !== null) assertSeesParent(viewer, found, found.worker);
       return found;
     },
@@ -43,12 +47,20 @@ builder.queryField("node", (t) =>
     type: builder.nodeInterfaceRef(),
     nullable: true,
     description: "Whatever has this global id; null where nothing has. Errors: BAD_INPUT.",
-    args: { id: t.arg.id({ required: true, description: "A global id, as any type's id field gives it." }) },
+    args: {
+      id: t.arg.id({
+        required: true,
+        description: "A global id, as any type's id field gives it.",
+      }),
+    },
     async resolve(_root, { id }, context) {
       const [kind = "", rowId = ""] = Buffer.from(id, "base64").toString("utf8").split(":");
       const find = finders[kind];
       if (find === undefined || !uuid.test(rowId)) {
-        throw new FactoryError("BAD_INPUT", "id is no global id: take it from an id field as it is");
+        throw new FactoryError(
+          "BAD_INPUT",
+          "id is no global id: take it from an id field as it is",
+        );
       }
       const found = await find(rowId, context);
       return found === null ? null : { ...found, __typename: kind };

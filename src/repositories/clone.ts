@@ -90,7 +90,10 @@ export function createCloner(deps: {
       const cloning = clone(repository)
         .catch((error: unknown) => {
           // The outcome could not be recorded: the row stays CLONING, and the next start goes on.
-          logger.error({ err: error, repository: repository.key }, "a clone's outcome is not recorded");
+          logger.error(
+            { err: error, repository: repository.key },
+            "a clone's outcome is not recorded",
+          );
         })
         .finally(() => underway.delete(repository.id));
       underway.set(repository.id, cloning);

@@ -196,7 +196,9 @@ builder.mutationFields((t) => ({
     nullable: true,
     description:
       "Starts cloning and returns at once (status CLONING). Cloning what is already there returns it, with created: false; with another url: REPOSITORY_CONFLICT. A FAILED clone is tried again. Operator only. Errors: BAD_INPUT, REPOSITORY_CONFLICT, FORBIDDEN.",
-    args: { input: t.arg({ type: CloneRepositoryInput, required: true, description: "What to clone." }) },
+    args: {
+      input: t.arg({ type: CloneRepositoryInput, required: true, description: "What to clone." }),
+    },
     async resolve(_root, { input: { owner, name, url } }, { viewer, repositories }) {
       assertOperator(viewer);
       const result = await repositories.clone({ owner, name, url: url ?? undefined });

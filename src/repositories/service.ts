@@ -65,7 +65,8 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
 
   function remoteOf({ owner, name }: RepositoryName, url: string | undefined): RemoteUrl {
     const text =
-      url ?? deps.remoteTemplate.replaceAll("{owner}", () => owner).replaceAll("{name}", () => name);
+      url ??
+      deps.remoteTemplate.replaceAll("{owner}", () => owner).replaceAll("{name}", () => name);
     return parseRemoteUrl(text, deps.gitProtocols);
   }
 

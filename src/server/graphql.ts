@@ -1,5 +1,6 @@
 // GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
 import { renderGraphiQL } from "@graphql-yoga/render-graphiql";
+import { parse, type ParseOptions, type Source } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
@@ -93,19 +94,14 @@ export function createGraphQLServer(
 
 function limitPlugin(introspection: boolean): Plugin<Context> {
   return {
-    onParse({ params, setParseFn, parseFn }) {
-      void params;
-      setParseFn((source, parseOptions) =>
-        parseFn(source, { ...parseOptions, maxTokens: mostTokens }),
+    onParse({ setParseFn }) {
+      setParseFn((source: string | Source, options?: ParseOptions) =>
+        parse(source, { ...options, maxTokens: mostTokens }),
       );
     },
-    onValidate({ params, context, addValidationRule }) {
-      void params;
-      const request = {
-        context,
-        variables: context.params?.variables ?? {},
-        operationName: context.params?.operationName ?? undefined,
-      };
+    onValidate({ context, addValidationRule }) {
+      const { variables = {}, operationName } = context.params;
+      const request = { context, variables, operationName };
       for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
     },
   };

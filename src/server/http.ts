@@ -50,7 +50,11 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     );
   });
   app.use(
-    secureHeaders({ xFrameOptions: "DENY", referrerPolicy: "no-referrer", crossOriginOpenerPolicy: true }),
+    secureHeaders({
+      xFrameOptions: "DENY",
+      referrerPolicy: "no-referrer",
+      crossOriginOpenerPolicy: true,
+    }),
   );
   app.use(
     bodyLimit({

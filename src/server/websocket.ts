@@ -1,7 +1,15 @@
 // GraphQL over WebSocket, by the protocol graphql-transport-ws.
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { GraphQLError, type ExecutionArgs } from "graphql";
+import {
+  GraphQLError,
+  type execute,
+  type ExecutionArgs,
+  type GraphQLSchema,
+  type parse,
+  type subscribe,
+  type validate,
+} from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import type { Viewer } from "../access/viewer.ts";
@@ -91,7 +99,8 @@ export function attachWebSocket(
           ];
         }
         const edge: EdgeContext = { viewer, signal: closed.signal };
-        const enveloped = graphql.getEnveloped({ ...edge, params: payload });
+        // Yoga types these as any.
+        const enveloped = graphql.getEnveloped({ ...edge, params: payload }) as Enveloped;
         let document;
         try {
           document = enveloped.parse(payload.query);
@@ -144,7 +153,15 @@ export function attachWebSocket(
   };
 }
 
-type Enveloped = ReturnType<GraphQLServer["getEnveloped"]>;
+/** GraphQL's own functions with the plugins around them, as Yoga gives them for one request. */
+interface Enveloped {
+  readonly schema: GraphQLSchema;
+  readonly parse: typeof parse;
+  readonly validate: typeof validate;
+  readonly execute: typeof execute;
+  readonly subscribe: typeof subscribe;
+  readonly contextFactory: () => PromiseLike<object>;
+}
 
 function enveloped(args: ExecutionArgs): Pick<Enveloped, "execute" | "subscribe"> {
   // Put there by onSubscribe, through which every operation comes.
@@ -152,7 +169,9 @@ function enveloped(args: ExecutionArgs): Pick<Enveloped, "execute" | "subscribe"
 }
 
 function asGraphQLError(error: unknown): GraphQLError {
-  return withCode(error instanceof GraphQLError ? error : new GraphQLError("the document is malformed"));
+  return withCode(
+    error instanceof GraphQLError ? error : new GraphQLError("the document is malformed"),
+  );
 }
 
 function withCode(error: GraphQLError): GraphQLError {

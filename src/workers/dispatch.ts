@@ -77,10 +77,12 @@ export async function assertMayDispatch(
 ): Promise<void> {
   if (viewer.kind === "operator") return;
   if (input.parentSession !== viewer.name) {
-    throw forbidden(`a worker's token dispatches with its own name as parentSession: ${viewer.name}`);
+    throw forbidden(
+      `a worker's token dispatches with its own name as parentSession: ${viewer.name}`,
+    );
   }
   const repository = await repositories.find(repositoryOf(input));
-  if (repository === null || repository.id !== viewer.repositoryId) {
+  if (repository?.id !== viewer.repositoryId) {
     throw forbidden("a worker's token dispatches to its own repository alone");
   }
 }
@@ -118,7 +120,8 @@ async function record(
   const parent = await requireParent(transaction, input.parentSession);
   const repository = await deps.repositories.require(transaction, repositoryName);
   const number = await nextNumber(transaction);
-  const branch = input.branch ?? (await chooseBranch(deps, transaction, { input, repository, number }));
+  const branch =
+    input.branch ?? (await chooseBranch(deps, transaction, { input, repository, number }));
   await assertBranchFits(transaction, repository.id, branch);
 
   const session = await transaction.workerSession.create({
@@ -189,9 +192,7 @@ async function requireParent(transaction: Database, name: string): Promise<Paren
   if (existing !== null) return parentOf(existing.id, existing.worker);
   const number = workerNumber(name);
   const worker =
-    number === undefined
-      ? null
-      : await transaction.workerSession.findUnique({ where: { number } });
+    number === undefined ? null : await transaction.workerSession.findUnique({ where: { number } });
   if (number !== undefined && worker === null) {
     throw new FactoryError(
       "WORKER_NOT_FOUND",

@@ -1,9 +1,8 @@
 // One attempt of one session, from PREPARING to its end. Every step finds what an earlier try has done, so
 // that it can be begun again after the server was killed anywhere.
 import { existsSync } from "node:fs";
-import type pg from "pg";
 import type { AgentRegistry } from "../agents/registry.ts";
-import type { PrismaClient } from "../database/client.ts";
+import type { Pool, PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../failure.ts";
@@ -30,7 +29,7 @@ const mostCommits = 1_000;
 
 export interface ExecutionDependencies {
   readonly prisma: PrismaClient;
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly notices: Notices;
   readonly repositories: RepositoryService;
   readonly worktrees: WorktreeService;
@@ -220,7 +219,10 @@ async function cleanUp(deps: ExecutionDependencies, session: WorkerSession): Pro
     if (!wanted || session.worktreeId === null) return;
     const removed = await worktrees.cleanUp(session.worktreeId);
     if (!removed) {
-      logger.info({ worker: workerName(session) }, "its worktree holds work or is in use: it stays");
+      logger.info(
+        { worker: workerName(session) },
+        "its worktree holds work or is in use: it stays",
+      );
     }
   } catch (error) {
     // The session's status stands; what is left over is put right by the next sweep.

@@ -84,5 +84,7 @@ export function hashInput(kind: "dispatch" | "retry", input: object): string {
   const entries = Object.entries(input)
     .filter(([name, value]) => name !== "idempotencyKey" && value !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256").update(JSON.stringify([kind, entries])).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify([kind, entries]))
+    .digest("hex");
 }

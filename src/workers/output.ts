@@ -1,5 +1,5 @@
 // A worker's output on its way from the spool to the event log.
-import type pg from "pg";
+import type { Pool } from "../database/client.ts";
 import type { OutputChannel, OutputOffsets } from "../process/tail.ts";
 import type { WorkerOutputPayload } from "./events.ts";
 import { createRedactor } from "./redact.ts";
@@ -9,7 +9,7 @@ export const mostOutputBytes = 32 * 1024 * 1024;
 const marker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
 
 export interface OutputStoreOptions {
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly sessionId: string;
   readonly attempt: number;
   readonly offsets: OutputOffsets;

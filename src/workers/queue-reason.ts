@@ -1,5 +1,5 @@
 // Why a queued session waits: read from the rows when somebody asks, since it changes with every other one.
-import type pg from "pg";
+import type { Pool } from "../database/client.ts";
 
 interface Position {
   readonly id: string;
@@ -12,10 +12,7 @@ interface Position {
 }
 
 /** Reasons in the order of the ids, with one statement for all of them; null for those not queued. */
-export async function queueReasons(
-  pool: pg.Pool,
-  ids: readonly string[],
-): Promise<(string | null)[]> {
+export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<(string | null)[]> {
   const { rows } = await pool.query<Position>({
     name: "queue-reasons",
     text: `

@@ -113,4 +113,3 @@ async function changeItsWorktree(
   const { append } = await changeWorktree(transaction, session.worktreeId, status);
   return [append];
 }
-

@@ -19,7 +19,10 @@ export async function reportWorker(
   return prisma.$transaction(async (transaction) => {
     const session = await lockWorker(transaction, id);
     if (!isActive(session.status)) {
-      throw new FactoryError("WORKER_NOT_RUNNING", "the session has ended: it can't report any more");
+      throw new FactoryError(
+        "WORKER_NOT_RUNNING",
+        "the session has ended: it can't report any more",
+      );
     }
     const updated = await transaction.workerSession.update({
       where: { id },
@@ -29,7 +32,13 @@ export async function reportWorker(
     const event = workerEvent("report", { message, outcome });
     await appendEvents(
       transaction,
-      tellBoth(session, event, { previousStatus: status, status, reason, report: message, outcome }),
+      tellBoth(session, event, {
+        previousStatus: status,
+        status,
+        reason,
+        report: message,
+        outcome,
+      }),
     );
     return updated;
   });

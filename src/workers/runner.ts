@@ -71,7 +71,8 @@ export function createRunner(deps: RunnerDependencies): Runner {
   function run(session: WorkerSession, token: string | undefined): void {
     const done = execute(deps, session, token, leaving.signal)
       .catch((error: unknown) => {
-        if (!leaving.signal.aborted) logger.error({ err: error }, "a session's end is not recorded");
+        if (!leaving.signal.aborted)
+          logger.error({ err: error }, "a session's end is not recorded");
       })
       .finally(() => {
         underway.delete(session.id);
@@ -81,14 +82,17 @@ export function createRunner(deps: RunnerDependencies): Runner {
   }
 
   async function takeAll(): Promise<void> {
-    do {
-      askedAgain = false;
-      while (!leaving.signal.aborted && underway.size < capacity) {
-        const taken = await takeOne();
-        if (taken === undefined) break;
-        run(taken.session, taken.token);
-      }
-    } while (askedAgain && !leaving.signal.aborted);
+    askedAgain = false;
+    while (!leaving.signal.aborted && underway.size < capacity) {
+      const taken = await takeOne();
+      if (taken === undefined) break;
+      run(taken.session, taken.token);
+    }
+  }
+
+  /** Asked anew: it may have become true while the taking went on. */
+  function wasAskedAgain(): boolean {
+    return askedAgain;
   }
 
   function take(): void {
@@ -103,7 +107,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
       })
       .finally(() => {
         taking = undefined;
-        if (askedAgain) take();
+        if (wasAskedAgain()) take();
       });
   }
 

@@ -9,7 +9,9 @@ export const WorkerStatusRef = builder.enumType("WorkerStatus", {
     RUNNING: { description: "Its agent runs." },
     WAITING: { description: "Its agent waits for an answer to a permission request." },
     SUCCEEDED: { description: "It ended well: by its exit code, or as it reported." },
-    FAILED: { description: "It ended badly, or could not start: see statusReason and failureCode." },
+    FAILED: {
+      description: "It ended badly, or could not start: see statusReason and failureCode.",
+    },
     CANCELLED: { description: "Somebody cancelled it." },
     TIMED_OUT: { description: "It ran longer than its timeoutSeconds." },
     LOST: { description: "Nobody can tell what became of it." },

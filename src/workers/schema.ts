@@ -1,9 +1,4 @@
-import {
-  assertSeesWorker,
-  canSeeWorker,
-  visibleWorkers,
-  type Viewer,
-} from "../access/viewer.ts";
+import { assertSeesWorker, canSeeWorker, visibleWorkers, type Viewer } from "../access/viewer.ts";
 import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
 import { builder } from "../graphql/builder.ts";
@@ -100,7 +95,8 @@ export const WorkerSessionRef = builder.prismaNode("WorkerSession", {
       description: "The signal that ended the agent, such as SIGKILL.",
     }),
     attempt: t.exposeInt("attempt", {
-      description: "Starts of this session: 1, and one more for each runner that was lost under it.",
+      description:
+        "Starts of this session: 1, and one more for each runner that was lost under it.",
     }),
     priority: t.exposeInt("priority", { description: "Higher runs first." }),
     timeoutSeconds: t.exposeInt("timeoutSeconds", {

@@ -1,6 +1,5 @@
 import type { Viewer } from "../access/viewer.ts";
-import type pg from "pg";
-import type { PrismaClient } from "../database/client.ts";
+import type { Pool, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import type { EventLog } from "../events/follow.ts";
 import type { EventReader, StoredEvent } from "../events/read.ts";
@@ -10,7 +9,12 @@ import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import { checkText } from "../text.ts";
 import { cancelWorker } from "./cancel.ts";
-import { assertMayDispatch, dispatch, type DispatchDependencies, type Dispatched } from "./dispatch.ts";
+import {
+  assertMayDispatch,
+  dispatch,
+  type DispatchDependencies,
+  type Dispatched,
+} from "./dispatch.ts";
 import { parentStreamKey, workerStreamKey, type WorkerStatusPayload } from "./events.ts";
 import { readCommits } from "./execution.ts";
 import { findWorker, getWorker, workerName } from "./find.ts";
@@ -66,7 +70,7 @@ export interface WorkerService {
 
 export interface WorkerServiceDependencies extends DispatchDependencies {
   readonly prisma: PrismaClient;
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly events: EventLog;
   readonly reader: EventReader;
   readonly logger: Logger;

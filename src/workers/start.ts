@@ -96,7 +96,10 @@ export function secretsOf(
   // FACTORY_AGENTS may have changed since the session was dispatched.
   const known = agents.list().some(({ name }) => name === session.agent);
   const names = known ? agents.get(session.agent).environmentNames : [];
-  const values = [token, ...names.filter((name) => secretName.test(name)).map((name) => host.environment[name])];
+  const values = [
+    token,
+    ...names.filter((name) => secretName.test(name)).map((name) => host.environment[name]),
+  ];
   return values.filter((value) => value !== undefined);
 }
 

@@ -47,7 +47,12 @@ export async function planWorktree(
 
   if (base !== undefined) {
     const { ref, commit } = await git.resolveBase(base);
-    return { start: { kind: "commit", commit }, base: ref, baseCommit: commit, branchExists: false };
+    return {
+      start: { kind: "commit", commit },
+      base: ref,
+      baseCommit: commit,
+      branchExists: false,
+    };
   }
   const { defaultBranch, headCommit } = repository;
   if (headCommit === null) {

@@ -17,7 +17,8 @@ export const WorktreeStatusRef = builder.enumType("WorktreeStatus", {
     RUNNING: { description: "A session runs in it." },
     REMOVING: { description: "It is being deleted." },
     FAILED: {
-      description: "It could not be made or deleted: see failureCode and error. It can be tried again.",
+      description:
+        "It could not be made or deleted: see failureCode and error. It can be tried again.",
     },
   } satisfies Record<WorktreeStatus, object>,
 });
@@ -52,7 +53,10 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
       resolve: ({ runner }) => runner.name,
     }),
     path: t.exposeString("path", { description: "The absolute path on that runner." }),
-    status: t.expose("status", { type: WorktreeStatusRef, description: "What is happening to it." }),
+    status: t.expose("status", {
+      type: WorktreeStatusRef,
+      description: "What is happening to it.",
+    }),
     failureCode: t.exposeString("failureCode", {
       nullable: true,
       description: "Why status is FAILED: an error code, for programs.",
@@ -263,7 +267,11 @@ builder.mutationFields((t) => ({
     description:
       "Returns when the worktree is checked out. Creating what is already there returns it, with created: false. Errors: BAD_INPUT, REPOSITORY_NOT_FOUND, REPOSITORY_NOT_READY, BASE_NOT_FOUND, BRANCH_EXISTS, BRANCH_CONFLICT, WORKTREE_IN_USE, HOST_FAILURE, the REMOTE_ codes, FORBIDDEN.",
     args: {
-      input: t.arg({ type: CreateWorktreeInput, required: true, description: "What to check out." }),
+      input: t.arg({
+        type: CreateWorktreeInput,
+        required: true,
+        description: "What to check out.",
+      }),
     },
     async resolve(_root, { input }, { viewer, repositories, worktrees, signal }) {
       assertSeesRepository(viewer, await repositories.get(input));

@@ -201,7 +201,9 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
   async function assertClean(repository: Repository, worktree: Worktree): Promise<void> {
     const state = await repositories.open(repository).inspectWorktree(worktree.branch);
     const losses = [
-      ...(state.changedFiles > 0 ? [`${String(state.changedFiles)} changed or untracked files`] : []),
+      ...(state.changedFiles > 0
+        ? [`${String(state.changedFiles)} changed or untracked files`]
+        : []),
       ...(state.unpushedCommits > 0
         ? [`${String(state.unpushedCommits)} commits that are on no branch of the remote`]
         : []),
@@ -259,7 +261,9 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
           branch,
           ...(runner == null ? {} : { runner: { name: runner } }),
         },
-        include: { workerSessions: { where: visibleWorkers(viewer), select: { id: true }, take: 1 } },
+        include: {
+          workerSessions: { where: visibleWorkers(viewer), select: { id: true }, take: 1 },
+        },
         orderBy: { id: "desc" },
       });
       const found = candidates.find(({ status }) => status === "RUNNING") ?? candidates[0];
@@ -336,7 +340,9 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
     },
     deleteRepository(input) {
       return repositories.remove(input, async (repository) => {
-        const worktrees = await prisma.worktree.findMany({ where: { repositoryId: repository.id } });
+        const worktrees = await prisma.worktree.findMany({
+          where: { repositoryId: repository.id },
+        });
         for (const worktree of worktrees) {
           await withLock(repository.id, worktree.branch, () =>
             removeLocked(repository, worktree, { force: true, deleteBranch: true }),
