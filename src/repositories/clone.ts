@@ -55,6 +55,9 @@ export function createCloner(deps: {
 
   async function clone(repository: Repository): Promise<void> {
     const { id, owner, name } = repository;
+    // The caller's row may be from before the end of another clone.
+    const now = await prisma.repository.findUnique({ where: { id }, select: { status: true } });
+    if (now?.status !== "CLONING") return;
     const progress = tellProgress(repository);
     try {
       const handle = git.openRepository({ host: hostOf(repository.url), owner, name });
