@@ -16,7 +16,7 @@ const stopTimeoutMs = 10_000;
 
 async function serve(): Promise<void> {
   const config = loadConfig();
-  const logger = createLogger(config.logLevel);
+  const logger = await createLogger(config.logLevel);
   process.title = "factory";
   const server = await startServer(config, logger);
   logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);

@@ -59,6 +59,31 @@ const limitDirectives: ValidationRule = (context) => {
   };
 };
 
+/** Postgres stores no NUL, no program takes one as an argument, and no name holds one. */
+function refuseNul(variables: unknown): ValidationRule {
+  return (context) => {
+    const report = () => {
+      context.reportError(
+        new GraphQLError("a text holds a NUL character, which none may", {
+          extensions: { code: "BAD_INPUT" },
+        }),
+      );
+    };
+    if (holdsNul(variables)) report();
+    return {
+      StringValue({ value }) {
+        if (value.includes("\0")) report();
+      },
+    };
+  };
+}
+
+function holdsNul(value: unknown): boolean {
+  if (typeof value === "string") return value.includes("\0");
+  if (typeof value !== "object" || value === null) return false;
+  return Object.values(value).some(holdsNul);
+}
+
 export function exceeded(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } });
 }

@@ -1,5 +1,4 @@
 import type { Database, PrismaClient } from "../database/client.ts";
-import { isUniqueViolation } from "../database/errors.ts";
 import { FactoryError, isErrorCode } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git, GitRepository } from "../git/git.ts";
@@ -117,30 +116,23 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     return repository;
   }
 
-  async function cloneAgain(transaction: Database, repository: Repository): Promise<Repository> {
-    if (repository.status !== "FAILED" || repository.lastSyncedAt !== null) return repository;
-    return changeRepository(transaction, repository.id, { status: "CLONING" });
-  }
-
-  /** Another caller may insert the same row first: then theirs is found at the second try. */
-  async function cloneOnce(input: RepositoryName, remote: RemoteUrl, urlGiven: boolean) {
-    const existing = await find(input);
+  /** The row, made where it is missing. Concurrent callers wait for the first one's. */
+  async function obtain(
+    transaction: Database,
+    input: RepositoryName,
+    url: () => string,
+  ): Promise<{ repository: Repository; created: boolean }> {
+    const key = repositoryKey(input.owner, input.name);
+    await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
+    const existing = await transaction.repository.findUnique({ where: { key } });
     if (existing === null) {
-      const repository = await prisma.$transaction((transaction) =>
-        create(transaction, input, remote.url),
-      );
-      return { repository, created: true };
+      return { repository: await create(transaction, input, url()), created: true };
     }
-    if (urlGiven && existing.url !== remote.url) {
-      throw new FactoryError(
-        "REPOSITORY_CONFLICT",
-        `${existing.owner}/${existing.name} is already here, cloned from ${existing.url}: delete it first, or leave the url out`,
-      );
+    if (existing.status !== "FAILED" || existing.lastSyncedAt !== null) {
+      return { repository: existing, created: false };
     }
-    const repository = await prisma.$transaction((transaction) =>
-      cloneAgain(transaction, existing),
-    );
-    return { repository, created: false };
+    const again = await changeRepository(transaction, existing.id, { status: "CLONING" });
+    return { repository: again, created: false };
   }
 
   return {
@@ -149,9 +141,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     async clone({ url, ...input }) {
       checkName(input);
       const remote = remoteOf(input, url);
-      const result = await cloneOnce(input, remote, url !== undefined).catch((error: unknown) => {
-        if (!isUniqueViolation(error)) throw error;
-        return cloneOnce(input, remote, url !== undefined);
+      const result = await prisma.$transaction(async (transaction) => {
+        const obtained = await obtain(transaction, input, () => remote.url);
+        if (url !== undefined) assertSameUrl(obtained.repository, remote.url);
+        return obtained;
       });
       const { repository } = result;
       if (remote.credentials !== undefined) {
@@ -165,13 +158,9 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     },
     async require(transaction, input) {
       checkName(input);
-      const key = repositoryKey(input.owner, input.name);
-      // Concurrent dispatches to a repository that isn't here yet wait for the first one's row.
-      await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
-      const existing = await transaction.repository.findUnique({ where: { key } });
-      if (existing === null) return create(transaction, input, remoteOf(input, undefined).url);
-      if (existing.status === "REMOVING") assertUsable(existing);
-      return cloneAgain(transaction, existing);
+      const { repository } = await obtain(transaction, input, () => remoteOf(input, undefined).url);
+      if (repository.status === "REMOVING") assertUsable(repository);
+      return repository;
     },
     begin(repository) {
       if (repository.status === "CLONING") void cloner.start(repository);
@@ -270,6 +259,15 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       });
     });
   }
+}
+
+/** @throws FactoryError REPOSITORY_CONFLICT */
+function assertSameUrl(repository: Repository, url: string): void {
+  if (repository.url === url) return;
+  throw new FactoryError(
+    "REPOSITORY_CONFLICT",
+    `${repository.owner}/${repository.name} is already here, cloned from ${repository.url}: delete it first, or leave the url out`,
+  );
 }
 
 function recordedFailure(repository: Repository): FactoryError {

@@ -46,6 +46,16 @@ export function createSyncer(deps: {
         repository.defaultBranch !== before.defaultBranch;
       return { repository, updated };
     } catch (error) {
+      if (signal.aborted) {
+        // Nobody waited for it any longer: it says nothing about the remote.
+        await prisma.$transaction((transaction) =>
+          changeRepository(transaction, id, {
+            status: "SYNCED",
+            message: "the fetch was given up",
+          }),
+        );
+        throw error;
+      }
       const failure = describeFailure(error, logger);
       await prisma.$transaction((transaction) =>
         changeRepository(transaction, id, {

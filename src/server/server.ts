@@ -127,8 +127,9 @@ async function start(
   };
 
   // What a killed server left in the middle is put right before anybody can ask for it.
-  await worktrees.recover();
+  await git.recover();
   await repositories.recover();
+  await worktrees.recover();
   const url = await listen(config, services, { token, logger, closers, database, queue });
   const runner = createRunner({
     prisma,

@@ -11,7 +11,14 @@ import { assertNoBranchConflict } from "../worktrees/plan.ts";
 import { chooseBranch } from "./branch.ts";
 import { parentStreamKey, queueTopic, workerStreamKey } from "./events.ts";
 import { workerName, workerNumber } from "./find.ts";
-import { checkDispatch, hashInput, repositoryOf, type DispatchInput } from "./input.ts";
+import {
+  checkDispatch,
+  checkKey,
+  checkParentName,
+  hashInput,
+  repositoryOf,
+  type DispatchInput,
+} from "./input.ts";
 import { statusAppends, withStreams } from "./record.ts";
 
 /** More would be a runaway parent, not work. */
@@ -46,6 +53,8 @@ export async function dispatch(
   input: DispatchInput,
   repeat?: Repeat,
 ): Promise<Dispatched> {
+  checkParentName(input.parentSession);
+  if (input.idempotencyKey !== undefined) checkKey(input.idempotencyKey);
   const inputHash = repeat?.inputHash ?? hashInput("dispatch", input);
   const first = await findByKey(deps.prisma, input, inputHash);
   if (first !== undefined) return { worker: first, created: false };

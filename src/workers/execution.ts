@@ -64,7 +64,13 @@ export async function execute(
     if (ended !== undefined) await cleanUp(deps, ended);
   } catch (error) {
     if (leaving.aborted) return;
-    const failure = describeFailure(error, logger);
+    // Whatever went wrong, what was started of this attempt is ended before its end is recorded.
+    await terminateAll({
+      identity: undefined,
+      nonce: sessionNonce(session),
+      graceMs: deps.killGraceMs,
+    });
+    const failure = ending.signal.aborted ? cancelled : describeFailure(error, logger);
     const ended = await insist(
       () => concludeUnstarted(deps.prisma, session, failure),
       leaving,
@@ -75,6 +81,9 @@ export async function execute(
     ending.close();
   }
 }
+
+/** What ended it is recorded with the session: see concludeUnstarted. */
+const cancelled = { code: "INTERNAL", message: "ended before its agent started" } as const;
 
 interface Running {
   readonly session: WorkerSession;
@@ -93,7 +102,11 @@ async function begin(
 ): Promise<Running> {
   const existing = await readIdentity(sessionFolder(deps.host.home, session));
   if (existing !== undefined) {
-    return { session: await setRunning(deps, session, existing), identity: existing, token };
+    return {
+      session: await setRunning(deps, session, existing, leaving),
+      identity: existing,
+      token,
+    };
   }
   if (session.status !== "PREPARING") return { session, identity: undefined, token };
   await endUnidentified(deps, session);
@@ -103,7 +116,7 @@ async function begin(
   const speaker = await speakerOf(deps, session, token);
   const identity = await startAgent(deps, prepared, speaker);
   return {
-    session: await setRunning(deps, prepared.session, identity),
+    session: await setRunning(deps, prepared.session, identity, leaving),
     identity,
     token: speaker.token,
   };
@@ -142,18 +155,21 @@ async function setRunning(
   { prisma, logger }: ExecutionDependencies,
   session: WorkerSession,
   identity: Identity,
+  leaving: AbortSignal,
 ): Promise<WorkerSession> {
   if (session.status !== "PREPARING") return session;
-  const changed = await prisma.$transaction(async (transaction) => {
-    const result = await changeWorker(transaction, session.id, {
-      status: "RUNNING",
-      reason: null,
-      attempt: session.attempt,
-      data: { startedAt: new Date(identity.startedAt) },
+  const record = () =>
+    prisma.$transaction(async (transaction) => {
+      const result = await changeWorker(transaction, session.id, {
+        status: "RUNNING",
+        reason: null,
+        attempt: session.attempt,
+        data: { startedAt: new Date(identity.startedAt) },
+      });
+      if (result !== undefined) await appendEvents(transaction, result.appends);
+      return result;
     });
-    if (result !== undefined) await appendEvents(transaction, result.appends);
-    return result;
-  });
+  const changed = await insist(record, leaving, logger);
   if (changed === undefined) throw new Error("the session was given to another attempt");
   logger.info({ branch: session.branch, agent: session.agent }, "the worker runs");
   return changed.session;

@@ -5,7 +5,7 @@ import type { Notices } from "../events/notices.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
-import { lockTaking } from "../worktrees/service.ts";
+import { lockTaking } from "../worktrees/remove.ts";
 import { groupOf } from "./dispatch.ts";
 import { queueTopic } from "./events.ts";
 import { execute, type ExecutionDependencies } from "./execution.ts";

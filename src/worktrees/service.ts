@@ -1,36 +1,21 @@
 import { forbidden, visibleWorkers, type Viewer } from "../access/viewer.ts";
-import type { Database, PrismaClient } from "../database/client.ts";
+import type { PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
-import { appendEvents } from "../events/append.ts";
-import { describeFailure } from "../failure.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
 import { createKeyedMutex } from "../git/lock.ts";
 import { checkBase, checkBranch } from "../git/names.ts";
 import type { Logger } from "../log.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
-import { planWorktree, type WorktreePlan } from "./plan.ts";
-import { changeWorktree, worktreeAppend } from "./record.ts";
+import { makeWorktree, type EnsureInput } from "./make.ts";
+import { removeWorktree } from "./remove.ts";
+import { settle } from "./settle.ts";
 
 /** Longer than any checkout that makes sense; a wait beyond it is a fault to be told. */
 const lockTimeoutMs = 15 * 60_000;
-/** Statuses of sessions that occupy their worktree. */
-const occupying = ["PREPARING", "RUNNING", "WAITING"] as const;
 
 export interface WorktreeName extends RepositoryName {
   readonly branch: string;
-}
-
-export interface EnsureInput {
-  /** Freshly fetched. */
-  readonly repository: Repository;
-  readonly branch: string;
-  readonly base: string | undefined;
-  /** Where the branch exists, take it up wherever it stands, whatever the base. Default: false. */
-  readonly baseIfNew?: boolean;
-  readonly signal: AbortSignal;
-  /** Called with the plan before anything is made; may refuse by throwing. */
-  readonly review?: (plan: WorktreePlan) => void;
 }
 
 export interface WorktreeService {
@@ -78,167 +63,8 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
   // Files under FACTORY_HOME are this server's alone, so a lock in the process is enough.
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
 
-  async function findHere(repositoryId: string, branch: string): Promise<Worktree | null> {
-    return prisma.worktree.findUnique({
-      where: { repositoryId_branch_runnerId: { repositoryId, branch, runnerId } },
-    });
-  }
-
-  /** The row from which the checkout starts. A row that failed is tried again. */
-  async function begin(
-    repository: Repository,
-    input: EnsureInput,
-    path: string,
-    plan: WorktreePlan,
-  ): Promise<Worktree> {
-    const { base, baseCommit } = plan;
-    return prisma.$transaction(async (transaction) => {
-      const existing = await findHere(repository.id, input.branch);
-      if (existing !== null) {
-        const { worktree, append } = await changeWorktree(transaction, existing.id, "CREATING");
-        await appendEvents(transaction, [append]);
-        return worktree;
-      }
-      const worktree = await transaction.worktree.create({
-        data: {
-          branch: input.branch,
-          path,
-          status: "CREATING",
-          base,
-          baseCommit,
-          repositoryId: repository.id,
-          runnerId,
-        },
-      });
-      await appendEvents(transaction, [worktreeAppend(repository, worktree)]);
-      return worktree;
-    });
-  }
-
-  async function settle(
-    id: string,
-    ...change: [status: "READY" | "FAILED" | "REMOVING", data?: object]
-  ): Promise<Worktree> {
-    return prisma.$transaction(async (transaction) => {
-      const { worktree, append } = await changeWorktree(transaction, id, ...change);
-      await appendEvents(transaction, [append]);
-      return worktree;
-    });
-  }
-
-  async function fail(id: string, error: unknown): Promise<void> {
-    const { code, message } = describeFailure(error, logger);
-    await settle(id, "FAILED", { failureCode: code, error: message });
-  }
-
-  async function assertBase(worktree: Worktree, input: EnsureInput): Promise<void> {
-    if (input.base === undefined || input.baseIfNew === true) return;
-    const git = repositories.open(input.repository);
-    const [state, base] = await Promise.all([
-      git.inspectWorktree(worktree.branch),
-      git.resolveBase(input.base),
-    ]);
-    if (base.commit === state.headCommit) return;
-    throw new FactoryError(
-      "BRANCH_EXISTS",
-      `${worktree.branch} has a worktree already, at ${state.headCommit?.slice(0, 12) ?? "no commit"}, which is not where base ${input.base} is: leave base out to use it, or choose another branch`,
-    );
-  }
-
-  async function ensureLocked(input: EnsureInput) {
-    const { repository, branch, base: givenBase, baseIfNew = false, signal } = input;
-    const existing = await findHere(repository.id, branch);
-    if (existing?.status === "READY" || existing?.status === "RUNNING") {
-      await assertBase(existing, input);
-      return { worktree: existing, created: false };
-    }
-    const git = repositories.open(repository);
-    const others = await prisma.worktree.findMany({
-      where: { repositoryId: repository.id, NOT: { branch } },
-      select: { branch: true },
-    });
-    const taken = others.map((other) => other.branch);
-    const plan = await planWorktree(git, repository, {
-      branch,
-      base: givenBase,
-      baseIfNew,
-      taken,
-    });
-    input.review?.(plan);
-    const row = await begin(repository, input, git.worktreePath(branch), plan);
-    try {
-      await git.addWorktree({ branch, start: plan.start, signal });
-      const { base, baseCommit } = plan;
-      return { worktree: await settle(row.id, "READY", { base, baseCommit }), created: true };
-    } catch (error) {
-      await fail(row.id, error);
-      throw error;
-    }
-  }
-
   function withLock<T>(repositoryId: string, branch: string, run: () => Promise<T>): Promise<T> {
     return mutex.run(`${repositoryId} ${branch}`, run);
-  }
-
-  async function assertFree(transaction: Database, worktree: Worktree): Promise<void> {
-    // The lock under which runners take sessions: none can come to occupy it until this commits.
-    await lockTaking(transaction);
-    const session = await transaction.workerSession.findFirst({
-      where: {
-        repositoryId: worktree.repositoryId,
-        branch: worktree.branch,
-        runnerId: worktree.runnerId,
-        status: { in: [...occupying] },
-      },
-    });
-    if (session === null) return;
-    throw new FactoryError(
-      "WORKTREE_IN_USE",
-      `worker-${String(session.number)} works in the worktree of ${worktree.branch}: cancel it, or wait for its end`,
-    );
-  }
-
-  async function assertClean(repository: Repository, worktree: Worktree): Promise<void> {
-    const state = await repositories.open(repository).inspectWorktree(worktree.branch);
-    const losses = [
-      ...(state.changedFiles > 0
-        ? [`${String(state.changedFiles)} changed or untracked files`]
-        : []),
-      ...(state.unpushedCommits > 0
-        ? [`${String(state.unpushedCommits)} commits that are on no branch of the remote`]
-        : []),
-    ];
-    if (losses.length === 0) return;
-    throw new FactoryError(
-      "WORKTREE_DIRTY",
-      `the worktree of ${worktree.branch} holds ${losses.join(" and ")}: commit and push them, or delete with force: true, which loses them`,
-      { facts: { changedFiles: state.changedFiles, unpushedCommits: state.unpushedCommits } },
-    );
-  }
-
-  async function removeLocked(
-    repository: Repository,
-    worktree: Worktree,
-    how: { force: boolean; deleteBranch: boolean },
-  ): Promise<void> {
-    const { id, branch } = worktree;
-    if (!how.force && worktree.status === "READY") await assertClean(repository, worktree);
-    await prisma.$transaction(async (transaction) => {
-      await assertFree(transaction, worktree);
-      const { append } = await changeWorktree(transaction, id, "REMOVING");
-      await appendEvents(transaction, [append]);
-    });
-    try {
-      await repositories.open(repository).removeWorktree({ branch, ...how });
-    } catch (error) {
-      await fail(id, error);
-      throw error;
-    }
-    await prisma.$transaction(async (transaction) => {
-      await transaction.worktree.delete({ where: { id } });
-      const gone = { id, branch, status: "REMOVING" } as const;
-      await appendEvents(transaction, [worktreeAppend(repository, gone)]);
-    });
   }
 
   async function live<T>(
@@ -249,6 +75,17 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
     if (!readable || worktree.runnerId !== runnerId) return null;
     const repository = await prisma.repository.findUnique({ where: { id: worktree.repositoryId } });
     return repository === null ? null : read(repositories.open(repository));
+  }
+
+  function deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository> {
+    return repositories.remove(input, async (repository) => {
+      const worktrees = await prisma.worktree.findMany({ where: { repositoryId: repository.id } });
+      for (const worktree of worktrees) {
+        await withLock(repository.id, worktree.branch, () =>
+          removeWorktree(deps, repository, worktree, { force: true, deleteBranch: true }),
+        );
+      }
+    });
   }
 
   return {
@@ -287,11 +124,11 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       if (base !== undefined) checkBase(base);
       const { repository } = await repositories.sync(name, signal);
       return withLock(repository.id, branch, () =>
-        ensureLocked({ repository, branch, base, signal }),
+        makeWorktree(deps, { repository, branch, base, signal }),
       );
     },
     ensure(input) {
-      return withLock(input.repository.id, input.branch, () => ensureLocked(input));
+      return withLock(input.repository.id, input.branch, () => makeWorktree(deps, input));
     },
     async remove({ runner, force, deleteBranch, ...name }) {
       checkBranch(name.branch);
@@ -317,7 +154,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
             `the worktree of ${name.branch} is on another runner: ask the server there`,
           );
         }
-        await removeLocked(repository, worktree, { force, deleteBranch });
+        await removeWorktree(deps, repository, worktree, { force, deleteBranch });
         return { owner: repository.owner, name: repository.name, branch: worktree.branch };
       });
     },
@@ -330,7 +167,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       const { repository, ...worktree } = found;
       try {
         await withLock(repository.id, worktree.branch, () =>
-          removeLocked(repository, worktree, { force: false, deleteBranch: true }),
+          removeWorktree(deps, repository, worktree, { force: false, deleteBranch: true }),
         );
         return true;
       } catch (error) {
@@ -338,18 +175,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
         throw error;
       }
     },
-    deleteRepository(input) {
-      return repositories.remove(input, async (repository) => {
-        const worktrees = await prisma.worktree.findMany({
-          where: { repositoryId: repository.id },
-        });
-        for (const worktree of worktrees) {
-          await withLock(repository.id, worktree.branch, () =>
-            removeLocked(repository, worktree, { force: true, deleteBranch: true }),
-          );
-        }
-      });
-    },
+    deleteRepository,
     inspect(worktree) {
       return live(worktree, (git) => git.inspectWorktree(worktree.branch));
     },
@@ -366,18 +192,18 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
         where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },
       });
       for (const { id } of unfinished) {
-        await settle(id, "FAILED", {
+        await settle(prisma, id, "FAILED", {
           failureCode: "SERVICE_UNAVAILABLE",
           error: "the server was stopped in the middle: create or delete it again",
         });
       }
+      // What was being deleted had passed its checks: the deletion is gone on with.
+      const going = await prisma.repository.findMany({ where: { status: "REMOVING" } });
+      for (const { owner, name } of going) {
+        await deleteRepository({ owner, name, force: true }).catch((error: unknown) => {
+          logger.error({ err: error }, `${owner}/${name} could not be deleted: delete it again`);
+        });
+      }
     },
   };
-}
-
-const takingLock = 4_711_001;
-
-/** Held to the transaction's end by whoever takes sessions from the queue, or needs that none is taken. */
-export async function lockTaking(transaction: Database): Promise<void> {
-  await transaction.$queryRaw`SELECT pg_advisory_xact_lock(${takingLock})::text`;
 }

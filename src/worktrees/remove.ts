@@ -1,0 +1,100 @@
+// Worktrees go only where no work goes with them, or by force.
+import type { Database, PrismaClient } from "../database/client.ts";
+import { FactoryError } from "../errors.ts";
+import { appendEvents } from "../events/append.ts";
+import type { Repository, Worktree } from "../generated/prisma/client.ts";
+import type { Logger } from "../log.ts";
+import type { RepositoryService } from "../repositories/service.ts";
+import { changeWorktree, worktreeAppend } from "./record.ts";
+import { settleFailed } from "./settle.ts";
+
+/** Statuses of sessions that occupy their worktree. */
+const occupying = ["PREPARING", "RUNNING", "WAITING"] as const;
+
+export interface RemovalDependencies {
+  readonly prisma: PrismaClient;
+  readonly repositories: RepositoryService;
+  readonly logger: Logger;
+}
+
+export interface Removal {
+  readonly force: boolean;
+  readonly deleteBranch: boolean;
+}
+
+/** One at a time for one branch. @throws FactoryError WORKTREE_IN_USE, WORKTREE_DIRTY */
+export async function removeWorktree(
+  deps: RemovalDependencies,
+  repository: Repository,
+  worktree: Worktree,
+  how: Removal,
+): Promise<void> {
+  const { prisma, repositories } = deps;
+  const { id, branch } = worktree;
+  await assertFree(prisma, worktree);
+  if (!how.force && worktree.status === "READY") {
+    await assertClean(repositories, repository, worktree);
+  }
+  await prisma.$transaction(async (transaction) => {
+    // Asked again: a session may have come to occupy it meanwhile; under this lock none can.
+    await lockTaking(transaction);
+    await assertFree(transaction, worktree);
+    const { append } = await changeWorktree(transaction, id, "REMOVING");
+    await appendEvents(transaction, [append]);
+  });
+  try {
+    await repositories.open(repository).removeWorktree({ branch, ...how });
+  } catch (error) {
+    await settleFailed(deps, id, error);
+    throw error;
+  }
+  await prisma.$transaction(async (transaction) => {
+    await transaction.worktree.delete({ where: { id } });
+    const gone = { id, branch, status: "REMOVING" } as const;
+    await appendEvents(transaction, [worktreeAppend(repository, gone)]);
+  });
+}
+
+async function assertFree(database: Database, worktree: Worktree): Promise<void> {
+  const session = await database.workerSession.findFirst({
+    where: {
+      repositoryId: worktree.repositoryId,
+      branch: worktree.branch,
+      runnerId: worktree.runnerId,
+      status: { in: [...occupying] },
+    },
+  });
+  if (session === null) return;
+  throw new FactoryError(
+    "WORKTREE_IN_USE",
+    `worker-${String(session.number)} works in the worktree of ${worktree.branch}: cancel it, or wait for its end`,
+  );
+}
+
+async function assertClean(
+  repositories: RepositoryService,
+  repository: Repository,
+  worktree: Worktree,
+): Promise<void> {
+  const state = await repositories.open(repository).inspectWorktree(worktree.branch);
+  const { changedFiles, unpushedCommits } = state;
+  const losses = [
+    ...(changedFiles > 0 ? [`${String(changedFiles)} changed or untracked files`] : []),
+    ...(unpushedCommits > 0
+      ? [`${String(unpushedCommits)} commits that are on no branch of the remote`]
+      : []),
+  ];
+  if (losses.length === 0) return;
+  throw new FactoryError(
+    "WORKTREE_DIRTY",
+    `the worktree of ${worktree.branch} holds ${losses.join(" and ")}: commit and push them, or delete with force: true, which loses them`,
+    { facts: { changedFiles, unpushedCommits } },
+  );
+}
+
+const takingLock = 4_711_001;
+
+/** Held to the transaction's end by whoever takes sessions from the queue, or needs that none is taken. */
+export async function lockTaking(transaction: Database): Promise<void> {
+  await transaction.$queryRaw`SELECT pg_advisory_xact_lock(${takingLock})::text`;
+}
