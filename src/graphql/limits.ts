@@ -37,7 +37,12 @@ export function limitRules(
       for (const message of faults) if (message !== undefined) report(exceeded(message));
     },
   });
-  return [limitDirectives, complexity, ...(introspection ? [] : [NoSchemaIntrospectionCustomRule])];
+  return [
+    limitDirectives,
+    refuseNul(request.variables),
+    complexity,
+    ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
+  ];
 }
 
 function fault(what: string, value: number, most: number): string | undefined {
@@ -78,10 +83,15 @@ function refuseNul(variables: unknown): ValidationRule {
   };
 }
 
-function holdsNul(value: unknown): boolean {
-  if (typeof value === "string") return value.includes("\0");
-  if (typeof value !== "object" || value === null) return false;
-  return Object.values(value).some(holdsNul);
+/** With a list of its own rather than recursion: a client chooses how deep its variables are. */
+function holdsNul(variables: unknown): boolean {
+  const left = [variables];
+  while (left.length > 0) {
+    const value = left.pop();
+    if (typeof value === "string" && value.includes("\0")) return true;
+    if (typeof value === "object" && value !== null) left.push(...Object.values(value));
+  }
+  return false;
 }
 
 export function exceeded(message: string): GraphQLError {
