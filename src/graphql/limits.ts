@@ -89,7 +89,9 @@ function holdsNul(variables: unknown): boolean {
   while (left.length > 0) {
     const value = left.pop();
     if (typeof value === "string" && value.includes("\0")) return true;
-    if (typeof value === "object" && value !== null) left.push(...Object.values(value));
+    if (typeof value !== "object" || value === null) continue;
+    const inside: unknown[] = Object.values(value);
+    left.push(...inside);
   }
   return false;
 }

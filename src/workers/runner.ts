@@ -17,6 +17,8 @@ import { createWorkerToken } from "./token.ts";
 const lookAgainMs = 5_000;
 /** How long a stop waits for what is under way to be recorded. */
 const leaveTimeoutMs = 8_000;
+/** How often a runner says that it is there. */
+const renewIntervalMs = 10_000;
 
 export interface Runner {
   /** Takes up the sessions that an earlier process of this runner left, then takes new ones. */
@@ -42,7 +44,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
   let taking: Promise<void> | undefined;
   let askedAgain = false;
   let unwatch: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  let timers: NodeJS.Timeout[] = [];
 
   /** One session from the queue, as this runner's; undefined where none can be taken now. */
   function takeOne(): Promise<{ session: WorkerSession; token: string } | undefined> {
@@ -111,6 +113,14 @@ export function createRunner(deps: RunnerDependencies): Runner {
       });
   }
 
+  async function renew(): Promise<void> {
+    try {
+      await prisma.runner.update({ where: { id: runnerId }, data: { lastSeenAt: new Date() } });
+    } catch (error) {
+      logger.warn({ err: error }, "the runner could not say that it is there");
+    }
+  }
+
   return {
     async start() {
       const left = await prisma.workerSession.findMany({
@@ -118,13 +128,18 @@ export function createRunner(deps: RunnerDependencies): Runner {
       });
       for (const session of left) run(session, undefined);
       unwatch = notices.watch(queueTopic, take);
-      timer = setInterval(take, lookAgainMs);
+      timers = [
+        setInterval(take, lookAgainMs),
+        setInterval(() => {
+          void renew();
+        }, renewIntervalMs),
+      ];
       take();
     },
     async stop() {
       leaving.abort(new Error("the server stops"));
       unwatch?.();
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
       const timeout = AbortSignal.timeout(leaveTimeoutMs);
       await taking;
       await Promise.race([
