@@ -6,30 +6,52 @@ export function isUniqueViolation(error: unknown): boolean {
 }
 
 const outageCodes = new Set([
-  // Prisma: unreachable, timed out, closed, no connection from the pool, no transaction in time.
+  // Prisma: unreachable, timed out, closed, no connection from the pool, no transaction in time, too many.
   "P1001",
   "P1002",
   "P1008",
   "P1017",
   "P2024",
   "P2028",
+  "P2037",
   // PostgreSQL's class 57: shut down, crashed, starting; class 08 by its prefix below.
   "57P01",
   "57P02",
   "57P03",
+  // Too many connections; a database that takes none at the moment.
+  "53300",
+  "55000",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",
   "ETIMEDOUT",
+  // What Prisma's driver adapter calls a lost connection, where the statement was raw SQL.
+  "DatabaseNotReachable",
+  "ConnectionClosed",
+  "SocketTimeout",
+  "TooManyConnections",
 ]);
 
 /** Whether the database could not be reached, rather than refused what it was asked. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  const code = "code" in error && typeof error.code === "string" ? error.code : "";
-  if (outageCodes.has(code) || code.startsWith("08")) return true;
+  const codes = codesOf(error);
+  if (codes.some((code) => outageCodes.has(code) || code.startsWith("08"))) return true;
   // The embedded database's socket is missing while it is down.
-  if (code === "ENOENT" && "syscall" in error && error.syscall === "connect") return true;
+  if (codes.includes("ENOENT") && "syscall" in error && error.syscall === "connect") return true;
   // node-postgres gives these no code.
   return /connection terminated|timeout exceeded when trying to connect/i.test(error.message);
+}
+
+/** Its own code, and those of the driver's error that Prisma keeps below it (P2010, P2039). */
+function codesOf(error: Error): string[] {
+  const isPrismas = error instanceof Prisma.PrismaClientKnownRequestError;
+  const driver = isPrismas ? error.meta?.["driverAdapterError"] : error;
+  const cause = driver instanceof Error ? driver.cause : undefined;
+  const facts: object[] = [error];
+  if (typeof cause === "object" && cause !== null) facts.push(cause);
+  return facts.flatMap((fact) => {
+    const found = fact as { code?: unknown; kind?: unknown; originalCode?: unknown };
+    return [found.code, found.kind, found.originalCode].filter((code) => typeof code === "string");
+  });
 }

@@ -18,12 +18,15 @@ rm -rf "$2"
 
 /**
  * An embedded Postgres for a moment, in a temporary folder that \`stop\` removes. Both also go when this
- * process is killed: Postgres by itself would live on.
+ * process is killed: Postgres by itself would live on. `durable` as for startEmbeddedPostgres, but false
+ * by default.
  */
-export async function startThrowAwayPostgres(): Promise<EmbeddedPostgres> {
+export async function startThrowAwayPostgres({
+  durable = false,
+}: { readonly durable?: boolean } = {}): Promise<EmbeddedPostgres> {
   const home = await mkdtemp(join(tmpdir(), "factory-postgres-"));
   try {
-    const postgres = await startEmbeddedPostgres({ home, durable: false });
+    const postgres = await startEmbeddedPostgres({ home, durable });
     const dismissGuard = setGuard(postgres.pid, home);
     return {
       ...postgres,

@@ -118,7 +118,7 @@ async function register(context: WorktreeContext, input: AddWorktreeInput): Prom
   const what = await startArguments(context, input, making);
   const add = () =>
     git({
-      arguments: ["worktree", "add", "--no-track", "--no-checkout", ...what],
+      arguments: ["worktree", "add", "--no-checkout", ...what],
       place,
       signal,
     });
@@ -149,7 +149,8 @@ async function startArguments(
     case "local":
       return [making, branch];
     case "commit":
-      return ["-b", branch, making, start.commit];
+      // git takes it for a new branch alone.
+      return ["--no-track", "-b", branch, making, start.commit];
     case "unborn": {
       // git makes no worktree without a commit (`--orphan` came with 2.42), so it gets one that no ref
       // names, the same one each time, and HEAD is set afterwards.

@@ -3,7 +3,6 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { emptyTree } from "./add-worktree.ts";
-import { GitFailure } from "./failure.ts";
 import { codeOf } from "./files.ts";
 import { assertWorktree } from "./inspect-worktree.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
@@ -29,6 +28,10 @@ export interface WorktreeDiff {
 }
 
 const defaultLimitBytes = 1024 * 1024;
+/** Of the names of untracked files; those beyond it are left out. */
+const mostPathBytes = 16 * 1024 * 1024;
+/** The id of a file without content. */
+const emptyBlob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
 /** From the commit to the files as they are, untracked ones included. @throws FactoryError WORKTREE_NOT_FOUND */
 export async function diffWorktree(
@@ -44,7 +47,7 @@ export async function diffWorktree(
   try {
     await copyIndex(join(layout.worktreeGitDirectory(branch), "index"), indexFile);
     const place = { ...worktreePlace(layout, branch), indexFile };
-    await markUntracked(git, place, signal);
+    await enterUntracked(git, place, signal);
     const from = baseCommit ?? emptyTree;
     // One after the other would read all files twice as long; they disturb each other in nothing.
     const [counts, patch] = await Promise.all([
@@ -67,22 +70,39 @@ async function copyIndex(from: string, to: string): Promise<void> {
   }
 }
 
-/** Only files in the index are compared, so what is untracked is entered there, without its content. */
-async function markUntracked(
+/**
+ * Only files in the index are compared, so what is untracked is entered there. Not by `git add`, which also
+ * runs `git status` in each submodule, with the configuration that a worker gave it. The entries say an empty
+ * file that was never looked at, so that git reads the file itself, its kind and mode included.
+ */
+async function enterUntracked(
   git: GitRunner,
   place: GitPlace,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  try {
-    await git({
-      arguments: ["add", "--intent-to-add", "--ignore-errors", "--", "."],
-      place,
-      signal,
-    });
-  } catch (error) {
-    // Some path can't be added, such as a repository without commits or an unreadable file. The rest is.
-    if (!(error instanceof GitFailure)) throw error;
-  }
+  let output = "";
+  const decoder = new StringDecoder("latin1");
+  await git({
+    arguments: ["ls-files", "--others", "--exclude-standard", "-z"],
+    place,
+    signal,
+    onOutput(chunk) {
+      output += decoder.write(chunk);
+      return output.length < mostPathBytes;
+    },
+  });
+  // The last part is empty, or half a path. A path with a slash at its end is a repository of its own.
+  const paths = output.split("\0").slice(0, -1);
+  const entries = paths
+    .filter((path) => !path.endsWith("/"))
+    .map((path) => `100644 ${emptyBlob} 0\t${path}\0`);
+  if (entries.length === 0) return;
+  await git({
+    arguments: ["update-index", "-z", "--index-info"],
+    place,
+    signal,
+    input: Buffer.from(entries.join(""), "latin1"),
+  });
 }
 
 function diffArguments(format: string, from: string): string[] {

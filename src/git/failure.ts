@@ -24,7 +24,11 @@ type Rule = readonly [RegExp, ErrorCode, remedy: string];
 
 /** Of the machine: may come from any command. The words are strerror(3)'s in the C locale. */
 const hostRules: readonly Rule[] = [
-  [/spawn \S+ ENOENT/, "HOST_FAILURE", "git is not on the server's PATH: install it"],
+  [
+    /spawn \S+ ENOENT|failed to execute git/,
+    "HOST_FAILURE",
+    "git is not on the server's PATH: install it",
+  ],
   [/No space left on device|Disk quota exceeded/, "HOST_FAILURE", "the disk is full: make room"],
   [/Read-only file system/, "HOST_FAILURE", "the file system is read-only: make it writable"],
   [

@@ -44,17 +44,22 @@ export interface GitOptions {
   /** Told of every call at level debug. */
   readonly logger?: Pick<Logger, "debug">;
   readonly onCall?: (report: GitCallReport) => void;
+  /** Milliseconds after which a lock file that no process has open is removed. Default: one minute. */
+  readonly lockGraceMs?: number;
 }
 
+const defaultLockGraceMs = 60_000;
 /** Longer than any checkout or clone that makes sense. */
 const lockTimeoutMs = 2 * 60 * 60_000;
 
 export function createGit(options: GitOptions): Git {
   const { home, environment, protocols, logger, onCall } = options;
+  const { lockGraceMs = defaultLockGraceMs } = options;
   const git = createRunner({
     home,
     environment,
     protocols,
+    lockGraceMs,
     onCall(report) {
       logger?.debug({ git: report }, "a call of git");
       onCall?.(report);
@@ -70,6 +75,7 @@ export function createGit(options: GitOptions): Git {
     return createRepository({
       git,
       home,
+      lockGraceMs,
       layout,
       protocols,
       mutex,
@@ -88,7 +94,6 @@ export function createGit(options: GitOptions): Git {
     openRepository,
     identity: () => readIdentity(git, home, environment),
     async recover() {
-      await removeFolder(join(home, "trash"));
       const root = join(home, "control");
       for (const host of (await listIfThere(root)) ?? []) {
         for (const owner of (await listIfThere(join(root, host))) ?? []) {
@@ -98,6 +103,7 @@ export function createGit(options: GitOptions): Git {
           }
         }
       }
+      await removeFolder(join(home, "trash"));
     },
   };
 }

@@ -8,7 +8,7 @@ export interface IssueReference {
 /** As GitHub, Gitea and Forgejo write them; GitLab puts `/-/` before. */
 const kinds = new Set(["issues", "pull", "pulls", "merge_requests", "work_items"]);
 
-/** undefined where the text is no address of an issue or repository, or has nested groups. */
+/** undefined where the text is no address of an issue, or has nested groups. */
 export function repositoryFromIssueUrl(url: string): IssueReference | undefined {
   const parsed = URL.parse(url);
   if (parsed === null || !["http:", "https:"].includes(parsed.protocol)) return undefined;
@@ -18,7 +18,6 @@ export function repositoryFromIssueUrl(url: string): IssueReference | undefined 
   if (![owner, bare].every((part) => /^[\w.][\w.-]*$/.test(part) && !/^\.+$/.test(part))) {
     return undefined;
   }
-  if (rest.length === 0) return { owner, name: bare };
   const [kind = "", digits = ""] = rest[0] === "-" ? rest.slice(1) : rest;
   if (!kinds.has(kind)) return undefined;
   return /^\d{1,15}$/.test(digits)

@@ -52,7 +52,8 @@ export function redactUrl(text: string): string {
 }
 
 function parseUrl(text: string, protocols: readonly string[]): RemoteUrl {
-  const parsed = URL.parse(text);
+  // URL would take the first part of the path of https:///a/b for its host.
+  const parsed = /^(?:file:\/\/\/|[a-z]+:\/\/[^/])/i.test(text) ? URL.parse(text) : null;
   if (parsed === null) refuse("can't be read as a url", protocols);
   const protocol = parsed.protocol.slice(0, -1);
   if (!isKnown(protocol)) refuse(`uses ${protocol}, which isn't known`, protocols);
@@ -95,8 +96,6 @@ function parseScpLike(text: string, protocols: readonly string[]): RemoteUrl {
 }
 
 function parseFile(parsed: URL, protocols: readonly string[]): RemoteUrl {
-  if (parsed.hostname !== "")
-    refuse("names a host behind file://: it must have three slashes", protocols);
   if (parsed.pathname.length < 2) refuse("names no repository", protocols);
   return { url: `file://${parsed.pathname}`, protocol: "file", host: "localhost" };
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
+import { removeAbandoned } from "./abandoned-file.ts";
 import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
 import { settleWorktree } from "./clear-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
@@ -75,6 +76,8 @@ export interface GitRepository {
 export interface RepositoryParts {
   readonly git: GitRunner;
   readonly home: string;
+  /** See GitOptions. */
+  readonly lockGraceMs: number;
   readonly layout: Layout;
   readonly protocols: readonly string[];
   readonly mutex: KeyedMutex;
@@ -153,6 +156,12 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     },
     async recover() {
       await removeFolder(join(layout.control, "temporary"));
+      // What a killed fetch had received so far; git itself removes it only after two weeks.
+      const packs = join(layout.repository, "objects/pack");
+      for (const file of (await listIfThere(packs)) ?? []) {
+        if (!file.startsWith("tmp_")) continue;
+        await removeAbandoned(join(packs, file), { home, graceMs: parts.lockGraceMs });
+      }
       for (const file of (await listIfThere(join(layout.control, "journal"))) ?? []) {
         const journal = await readJournal(join(layout.control, "journal", file));
         if (journal === undefined) continue;

@@ -38,7 +38,6 @@ export const builder = new SchemaBuilder<{
     filterConnectionTotalCount: true,
     maxConnectionSize: pageSize.most,
     defaultConnectionSize: pageSize.default,
-    onUnusedQuery: "error",
   },
   // The limits themselves are a validation rule, see limits.ts: refused before execution.
   complexity: { disabled: true },

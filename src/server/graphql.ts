@@ -1,13 +1,14 @@
 // GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
-import { parse, type ParseOptions, type Source } from "graphql";
+import { GraphQLError, parse, type ParseOptions, type Source } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
-import { createErrorMask } from "../graphql/errors.ts";
+import { createErrorMask, withCode } from "../graphql/errors.ts";
 import { limitRules, mostTokens } from "../graphql/limits.ts";
 import { schema } from "../graphql/schema.ts";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
+import { endWithSession, type SessionWatch } from "./worker-subscriptions.ts";
 
 /** What the edge knows of a request before GraphQL sees it. */
 export interface EdgeContext {
@@ -91,7 +92,7 @@ export function createGraphQLServer(
     maskedErrors: { maskError: (error) => mask(error) },
     // What a document costs depends on its variables, so that each is validated anew.
     parserAndValidationCache: { validationCache: false },
-    plugins: [limitPlugin(options.introspection)],
+    plugins: [limitPlugin(options.introspection), sessionPlugin({ ...services, ...options })],
   });
 }
 
@@ -106,6 +107,32 @@ function limitPlugin(introspection: boolean): Plugin<Context> {
       const { variables = {}, operationName } = context.params;
       const request = { context, variables, operationName };
       for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
+      return ({ result, setResult }) => {
+        const errors = result.map((error: Error) =>
+          error instanceof GraphQLError ? withCode(error) : error,
+        );
+        // The complexity rule tells of unknown fields too, in worse words than GraphQL's own.
+        const own = errors.filter(({ message }) => !message.startsWith("Unknown field selected"));
+        setResult(own.length > 0 ? own : errors);
+      };
     },
   };
+}
+
+function sessionPlugin(watch: SessionWatch): Plugin<Context> {
+  return {
+    onSubscribe({ args }) {
+      const { viewer } = args.contextValue;
+      return {
+        onSubscribeResult({ result, setResult }) {
+          if (isGenerator(result)) setResult(endWithSession(result, viewer, watch));
+        },
+      };
+    },
+  };
+}
+
+/** A subscription that stands, rather than the errors for which it was refused. */
+function isGenerator<T>(result: AsyncIterable<T> | object): result is AsyncGenerator<T> {
+  return Symbol.asyncIterator in result;
 }

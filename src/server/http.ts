@@ -4,7 +4,9 @@ import { bodyLimit } from "hono/body-limit";
 import { setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import type { Viewer } from "../access/viewer.ts";
+import { isOutage } from "../database/errors.ts";
 import { errorCodes, FactoryError, type ErrorCode } from "../errors.ts";
+import { outageMessage } from "../graphql/errors.ts";
 import type { Logger } from "../log.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
@@ -36,8 +38,9 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     const requestId = crypto.randomUUID();
     const started = performance.now();
     context.set("requestId", requestId);
-    context.header("X-Request-Id", requestId);
     await next();
+    // Not before: an answer that a handler made as a whole would replace it.
+    context.header("X-Request-Id", requestId);
     logger.debug(
       {
         requestId,
@@ -59,14 +62,17 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.use(
     bodyLimit({
       maxSize: longestBodyBytes,
-      onError: () =>
-        fail(
-          new FactoryError(
-            "BAD_INPUT",
-            `the request's body is larger than ${String(longestBodyBytes / 1024 / 1024)} MiB`,
-          ),
-          413,
-        ),
+      onError(context) {
+        const mostMiB = String(longestBodyBytes / 1024 / 1024);
+        const error = new FactoryError(
+          "BAD_INPUT",
+          `the request's body is larger than ${mostMiB} MiB`,
+        );
+        const response = refuse(context.req.path, error, 413);
+        // The rest of the body is still on its way: no other request may follow it.
+        response.headers.set("Connection", "close");
+        return response;
+      },
     }),
   );
 
@@ -132,9 +138,15 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     ),
   );
   app.onError((error, context) => {
-    if (error instanceof FactoryError) return fail(error);
+    const { path } = context.req;
+    if (error instanceof FactoryError) return refuse(path, error);
+    if (isOutage(error)) {
+      logger.warn({ err: error }, "a request met an unreachable database");
+      return refuse(path, new FactoryError("SERVICE_UNAVAILABLE", outageMessage));
+    }
     logger.error({ err: error, requestId: context.get("requestId") }, "an unexpected error");
-    return fail(
+    return refuse(
+      path,
       new FactoryError(
         "INTERNAL",
         `an internal error; the server's log has it under ${context.get("requestId")}`,
@@ -164,11 +176,11 @@ function isSafe(
 }
 
 /** In the form of the protocol that is spoken at the path. */
-function refuse(path: string, error: FactoryError): Response {
-  if (path !== "/graphql") return fail(error);
+function refuse(path: string, error: FactoryError, status = statusOf(error.code)): Response {
+  if (path !== "/graphql") return fail(error, status);
   const { code, message } = error;
   const body = { errors: [{ message, extensions: { code } }] };
-  return Response.json(body, { status: statusOf(code) });
+  return Response.json(body, { status });
 }
 
 function fail({ code, message }: FactoryError, status = statusOf(code)): Response {

@@ -13,6 +13,7 @@ import {
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import type { Viewer } from "../access/viewer.ts";
+import { createErrorMask, withCode } from "../graphql/errors.ts";
 import { exceeded } from "../graphql/limits.ts";
 import type { Logger } from "../log.ts";
 import { isOwnOrigin, readBearer, readCredentials, type Authenticator } from "./auth.ts";
@@ -48,6 +49,7 @@ export function attachWebSocket(
   },
 ): WebSocketEdge {
   const { graphql, authenticator } = deps;
+  const mask = createErrorMask(deps.logger);
   const sockets = new WebSocketServer({ noServer: true, maxPayload: longestMessageBytes });
 
   async function identify(
@@ -65,11 +67,17 @@ export function attachWebSocket(
     return viewer === undefined || token === undefined ? undefined : { viewer, token };
   }
 
+  /** graphql-ws closes the connection with 4500, and tells the message as the reason. */
+  function rethrowMasked(error: unknown): never {
+    throw mask(error);
+  }
+
   const disposable = useServer<Record<string, unknown>, Connection>(
     {
       connectionInitWaitTimeout: initTimeoutMs,
       async onConnect(context) {
-        const identity = await identify(context.extra.request, context.connectionParams);
+        const { request } = context.extra;
+        const identity = await identify(request, context.connectionParams).catch(rethrowMasked);
         if (identity === undefined) return false;
         Object.assign(context.extra, identity, {
           operations: new Set(),
@@ -83,7 +91,7 @@ export function attachWebSocket(
       async onSubscribe(context, id, payload) {
         const { token, operations, closed } = context.extra;
         // A worker's token ends with its session, and with it what it may still ask.
-        const viewer = await authenticator.identify(token);
+        const viewer = await authenticator.identify(token).catch(rethrowMasked);
         if (viewer === undefined || operations === undefined || closed === undefined) {
           return [
             new GraphQLError("the token is no longer valid", {
@@ -108,7 +116,7 @@ export function attachWebSocket(
           return [asGraphQLError(error)];
         }
         const errors = enveloped.validate(enveloped.schema, document);
-        if (errors.length > 0) return errors.map(withCode);
+        if (errors.length > 0) return errors.map(withoutStatus);
         operations.add(id);
         return {
           schema: enveloped.schema,
@@ -174,10 +182,10 @@ function asGraphQLError(error: unknown): GraphQLError {
   );
 }
 
-function withCode(error: GraphQLError): GraphQLError {
-  if (error.extensions["code"] !== undefined) return error;
-  return new GraphQLError(error.message, {
-    ...(error.nodes === undefined ? {} : { nodes: error.nodes }),
-    extensions: { ...error.extensions, code: "BAD_INPUT" },
+/** There is no HTTP status here for Yoga to take from it. */
+function withoutStatus({ message, nodes, extensions }: GraphQLError): GraphQLError {
+  return new GraphQLError(message, {
+    nodes: nodes ?? null,
+    extensions: { code: extensions["code"] },
   });
 }

@@ -1,6 +1,7 @@
 import type { PrismaClient } from "../database/client.ts";
 import type { Repository, WorkerSession, Worktree } from "../generated/prisma/client.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import type { EnsuredWorktree } from "../worktrees/make.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { fallbackBranch } from "./branch.ts";
 
@@ -22,11 +23,15 @@ export async function prepare(
 ): Promise<Prepared> {
   if (session.repositoryId === null) throw new Error("the session's repository is gone");
   const repository = await deps.repositories.prepare(session.repositoryId, signal);
-  const { worktree, branch } = await makeWorktree(deps.worktrees, repository, session, signal);
-  const state = await deps.worktrees.inspect(worktree);
+  const { made, branch } = await makeWorktree(deps.worktrees, repository, session, signal);
+  const { worktree } = made;
+  // Reading a worktree takes git a while, and there is nothing to read in one that was just made.
+  const { headCommit } = made.created
+    ? made
+    : ((await deps.worktrees.inspect(worktree)) ?? { headCommit: null });
   const updated = await deps.prisma.workerSession.update({
     where: { id: session.id },
-    data: { worktreeId: worktree.id, branch, startCommit: state?.headCommit ?? null },
+    data: { worktreeId: worktree.id, branch, startCommit: headCommit },
   });
   return { session: updated, repository, worktree };
 }
@@ -36,7 +41,7 @@ async function makeWorktree(
   repository: Repository,
   session: WorkerSession,
   signal: AbortSignal,
-): Promise<{ worktree: Worktree; branch: string }> {
+): Promise<{ made: EnsuredWorktree; branch: string }> {
   const { branch, branchGiven, base, number, previousId } = session;
   const common = {
     repository,
@@ -53,12 +58,12 @@ async function makeWorktree(
         if (branchExists && !branchGiven) throw new DefaultBranchTaken();
       },
     });
-    return { worktree: made.worktree, branch };
+    return { made, branch };
   } catch (error) {
     if (!(error instanceof DefaultBranchTaken)) throw error;
     const other = fallbackBranch(branch, number);
     const made = await worktrees.ensure({ ...common, branch: other });
-    return { worktree: made.worktree, branch: other };
+    return { made, branch: other };
   }
 }
 

@@ -27,7 +27,7 @@ export async function retryWorker(
       task: previous.task,
       repository: { owner: previous.repositoryOwner, name: previous.repositoryName },
       issue: previous.issue ?? undefined,
-      branch: previous.branch,
+      branch: previous.branchGiven || wasPrepared(previous) ? previous.branch : undefined,
       base: previous.base ?? undefined,
       agent: previous.agent,
       priority: previous.priority,
@@ -37,4 +37,9 @@ export async function retryWorker(
     },
     { previousId: previous.id, inputHash: hashInput("retry", { id: previous.id }) },
   );
+}
+
+/** Until then a default branch is a name that may turn out to be somebody's. */
+function wasPrepared({ worktreeId, startCommit }: WorkerSession): boolean {
+  return worktreeId !== null || startCommit !== null;
 }

@@ -29,11 +29,16 @@ export interface MakeDependencies {
   readonly logger: Logger;
 }
 
+export type EnsuredWorktree =
+  | { readonly worktree: Worktree; readonly created: false }
+  /** headCommit: null where it has no commit yet. */
+  | { readonly worktree: Worktree; readonly created: true; readonly headCommit: string | null };
+
 /** Makes the worktree, or returns the one that is there. One at a time for one branch. */
 export async function makeWorktree(
   deps: MakeDependencies,
   input: EnsureInput,
-): Promise<{ worktree: Worktree; created: boolean }> {
+): Promise<EnsuredWorktree> {
   const { prisma, repositories, runnerId } = deps;
   const { repository, branch, base, baseIfNew = false, signal } = input;
   const existing = await findHere(prisma, runnerId, repository.id, branch);
@@ -47,9 +52,10 @@ export async function makeWorktree(
   input.review?.(plan);
   const row = await begin(deps, input, git.worktreePath(branch), plan);
   try {
-    await git.addWorktree({ branch, start: plan.start, signal });
+    const { headCommit } = await git.addWorktree({ branch, start: plan.start, signal });
     const origin = { base: plan.base, baseCommit: plan.baseCommit };
-    return { worktree: await settle(prisma, row.id, "READY", origin), created: true };
+    const worktree = await settle(prisma, row.id, "READY", origin);
+    return { worktree, created: true, headCommit };
   } catch (error) {
     await settleFailed(deps, row.id, signal.aborted ? interrupted(branch) : error);
     throw error;

@@ -7,7 +7,7 @@ import { createKeyedMutex } from "../git/lock.ts";
 import { checkBase, checkBranch } from "../git/names.ts";
 import type { Logger } from "../log.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
-import { makeWorktree, type EnsureInput } from "./make.ts";
+import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
 import { removeWorktree } from "./remove.ts";
 import { settle } from "./settle.ts";
 
@@ -35,7 +35,7 @@ export interface WorktreeService {
     signal: AbortSignal,
   ): Promise<{ worktree: Worktree; created: boolean }>;
   /** Makes the worktree, or returns the one that is there. */
-  ensure(input: EnsureInput): Promise<{ worktree: Worktree; created: boolean }>;
+  ensure(input: EnsureInput): Promise<EnsuredWorktree>;
   /** @throws FactoryError WORKTREE_NOT_FOUND, WORKTREE_IN_USE, WORKTREE_DIRTY, RUNNER_UNAVAILABLE */
   remove(
     input: WorktreeName & { runner?: string | undefined; force: boolean; deleteBranch: boolean },

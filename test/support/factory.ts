@@ -107,7 +107,11 @@ async function start(
   }
 
   async function closeClients(): Promise<void> {
-    await Promise.all([...clients].map((client) => client.dispose()));
+    await Promise.all(
+      [...clients].map(async (client) => {
+        await client.dispose();
+      }),
+    );
     clients.clear();
   }
 
@@ -138,11 +142,11 @@ async function start(
       clients.add(client);
       return collect<Data>(client, document, variables);
     },
-    fetch: (path, init = {}) =>
-      fetch(`${url}${path}`, {
-        ...init,
-        headers: { authorization: `Bearer ${token}`, ...init.headers },
-      }),
+    fetch(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (!headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
     async terminate() {
       await closeClients();
       return endProcess(child, "SIGTERM");

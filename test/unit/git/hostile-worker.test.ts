@@ -22,11 +22,11 @@ interface Prey {
   readonly path: string;
   /** A program that leaves a mark when it is run. */
   readonly program: string;
-  config(text: string): Promise<void>;
+  readonly config: (text: string) => Promise<void>;
 }
 
 const attacks: Record<string, (prey: Prey) => Promise<void>> = {
-  async "hooks in the repository"({ repository, program }) {
+  "hooks in the repository": async ({ repository, program }) => {
     const hooks = [
       ...["post-checkout", "reference-transaction", "pre-auto-gc", "post-index-change"],
       ...["pre-commit", "post-rewrite", "fsmonitor-watchman", "pre-push", "proc-receive"],
@@ -95,7 +95,10 @@ const attacks: Record<string, (prey: Prey) => Promise<void>> = {
     await workerGit(path, "add", "inner");
     await workerGit(path, "commit", "--quiet", "-m", "with a submodule");
     await appendFile(join(inner, ".git/config"), `[core]\n\tfsmonitor = ${program}\n`);
-    await writeFile(join(path, ".gitmodules"), '[submodule "inner"]\n\tpath = inner\n\turl = ./x\n');
+    await writeFile(
+      join(path, ".gitmodules"),
+      '[submodule "inner"]\n\tpath = inner\n\turl = ./x\n',
+    );
   },
 };
 
@@ -141,7 +144,7 @@ async function prepare(name: string): Promise<Prey> {
   });
   const program = join(marks, `${name}.sh`);
   await mkdir(join(marks, name));
-  await writeFile(program, `#!/bin/sh\ntouch ${join(marks, name)}/ran\ncat\n`);
+  await writeFile(program, `#!/bin/sh\ntouch ${join(marks, name)}/ran\n[ $# -gt 0 ] || cat\n`);
   await chmod(program, 0o755);
   return {
     repository,
@@ -195,7 +198,13 @@ describe("what a worker plants in the repository that it shares", () => {
         ["mktree"],
       );
       const commit = await workerGit(clone, "commit-tree", tree, "-m", "links");
-      await workerGit(clone, "push", "-q", join(server.folder, "acme/links.git"), `${commit}:refs/heads/evil`);
+      await workerGit(
+        clone,
+        "push",
+        "-q",
+        join(server.folder, "acme/links.git"),
+        `${commit}:refs/heads/evil`,
+      );
       const repository = workspace.open("links");
       await repository.clone(server.url("acme", "links"));
       // git may refuse it or check out a part; either is fine, as long as nothing leaves the folder.

@@ -1,0 +1,142 @@
+// The one place that starts git.
+import { GitError, simpleGit, type SimpleGitProgressEvent } from "simple-git";
+import { FactoryError } from "../errors.ts";
+import { GitFailure } from "./failure.ts";
+import { watchForGroup, type ProcessGroup } from "./process-group.ts";
+
+/** The folders that a call works on, as git(1) names them in the environment. */
+export interface GitPlace {
+  readonly gitDirectory: string;
+  /** Where it isn't gitDirectory: whose configuration, objects and refs are used. */
+  readonly commonDirectory?: string;
+  readonly workTree?: string;
+  readonly indexFile?: string;
+}
+
+export interface GitCall {
+  readonly arguments: readonly string[];
+  readonly place: GitPlace;
+  /** Further variables, such as secrets, which never go into arguments. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly input?: string | Buffer;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call. Default: one minute. */
+  readonly timeoutMs?: number;
+  /** Milliseconds without any output after which it counts as stuck. Default: none. */
+  readonly stallMs?: number;
+  /** Whether it talks to a remote: its failures are then the remote's. */
+  readonly network?: boolean;
+  readonly onProgress?: (event: SimpleGitProgressEvent) => void;
+  /** Gets the output as it comes; `false` ends the call, whose result is then as if it had succeeded. */
+  readonly onOutput?: (chunk: Buffer) => boolean;
+}
+
+const localTimeoutMs = 60_000;
+/** How long a git that was told to end may take to remove its lock files and temporary packs. */
+const killGraceMs = 5_000;
+
+export interface SpawnOptions {
+  /** Where git starts unless it has a working tree. */
+  readonly folder: string;
+  /** All of it: nothing is inherited. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** A program that runs its arguments in a process group of their own; see process-group.ts. */
+  readonly launcher: string | undefined;
+}
+
+/** @throws GitFailure, FactoryError at a timeout, the signal's reason. */
+export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<string> {
+  const { signal, timeoutMs = localTimeoutMs, onOutput, onProgress, input, stallMs } = call;
+  const { folder, environment, launcher } = options;
+  const [command = ""] = call.arguments;
+  const ending = new AbortController();
+  const watch = watchForGroup();
+  const state = { cut: false, stderr: "" };
+  let expired: number | undefined;
+  let failedWith: number | null | undefined;
+  let forceful: NodeJS.Timeout | undefined;
+  let group: ProcessGroup | undefined;
+
+  const end = () => {
+    if (ending.signal.aborted) return;
+    // simple-git itself signals git alone, with SIGINT and once. Helpers that wait for a server or hang in a
+    // system call would live on.
+    group?.signal("SIGTERM");
+    ending.abort();
+    forceful = setTimeout(() => group?.kill(), killGraceMs);
+  };
+  const expire = (milliseconds: number) => {
+    expired = milliseconds;
+    end();
+  };
+  const timer = setTimeout(expire, timeoutMs, timeoutMs);
+  const stall = stallMs === undefined ? undefined : setTimeout(expire, stallMs, stallMs);
+  signal?.addEventListener("abort", end, { once: true });
+  if (signal?.aborted === true) end();
+
+  try {
+    const git = simpleGit({
+      baseDir: call.place.workTree ?? folder,
+      binary: launcher === undefined ? "git" : [launcher, "git"],
+      abort: ending.signal,
+      trimmed: false,
+      // Only when all output is there. By default it waits 50 ms after the exit and may cut the output.
+      completion: { onClose: true, onExit: false },
+      // Our own variables are the only ones, and simple-git keeps back those that it isn't told of. Its
+      // checks of arguments stay on; these two variables are set by us alone (see environment.ts).
+      allowEnvironment: Object.keys(environment),
+      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeSshCommand: true },
+      errors(error, { exitCode, stdErr }) {
+        state.stderr = Buffer.concat(stdErr).toString("utf8");
+        // simple-git itself takes a failure without words for a success.
+        failedWith = exitCode === 0 ? undefined : exitCode;
+        return error ?? (exitCode === 0 ? undefined : new Error("git failed"));
+      },
+      ...(onProgress === undefined ? {} : { progress: onProgress }),
+      ...(input === undefined ? {} : { input: () => input }),
+    })
+      .env({ ...environment })
+      .outputHandler((_command, stdout, stderr) => {
+        group = watch.find(stdout, launcher !== undefined);
+        watch.stop();
+        for (const stream of [stdout, stderr]) stream.on("data", () => stall?.refresh());
+        if (onOutput === undefined) return;
+        stdout.on("data", (chunk: Buffer) => {
+          if (state.cut || onOutput(chunk)) return;
+          state.cut = true;
+          // Reading stops at once, so that nothing more is kept; git ends by SIGPIPE.
+          group?.closeOutput();
+          end();
+        });
+      });
+    const output = await git.raw([...call.arguments]);
+    // A git that was told to end may still end with 0.
+    if (!ending.signal.aborted) return output;
+    throw new Error("ended");
+  } catch (error) {
+    if (state.cut) return "";
+    signal?.throwIfAborted();
+    if (expired !== undefined) throw timeoutError(call, expired);
+    if (failedWith !== undefined) throw new GitFailure(command, failedWith, state.stderr);
+    throw error instanceof GitError
+      ? new Error(`git ${command}: ${error.message}`, { cause: error })
+      : error;
+  } finally {
+    watch.stop();
+    clearTimeout(timer);
+    clearTimeout(stall);
+    clearTimeout(forceful);
+    signal?.removeEventListener("abort", end);
+  }
+}
+
+function timeoutError(call: GitCall, milliseconds: number): FactoryError {
+  const seconds = Math.round(milliseconds / 1000);
+  const [command = ""] = call.arguments;
+  return call.network === true
+    ? new FactoryError(
+        "REMOTE_UNREACHABLE",
+        `the remote could not be reached: git ${command} got no answer within ${seconds} s`,
+      )
+    : new FactoryError("HOST_FAILURE", `git ${command} did not end within ${seconds} s`);
+}

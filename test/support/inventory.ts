@@ -1,0 +1,121 @@
+// All that a server holds, rows and files, so that a test can show that nothing was added or taken away.
+import { execFile } from "node:child_process";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import pg from "pg";
+import { codeOf } from "../../src/git/files.ts";
+import type { FactoryServer } from "./factory.ts";
+
+const tables = [
+  "Repository",
+  "Worktree",
+  "WorkerSession",
+  "ParentSession",
+  "Stream",
+  "Event",
+] as const;
+
+export interface Inventory {
+  /** A line of text for each row, by table. */
+  readonly rows: Readonly<Record<string, readonly string[]>>;
+  /** What is below FACTORY_HOME, but for git's objects. */
+  readonly files: readonly string[];
+  /** Refs of all clones with what they name. */
+  readonly refs: readonly string[];
+}
+
+export async function queryDatabase<Row extends pg.QueryResultRow>(
+  server: FactoryServer,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: server.databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<Row>(statement, [...values]);
+    return rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** @param fetched leaves out what an ordinary fetch writes: many refusals are found only after one. */
+export async function takeInventory(
+  server: FactoryServer,
+  { fetched = false } = {},
+): Promise<Inventory> {
+  const rows: Record<string, string[]> = {};
+  for (const table of tables) rows[table] = await readTable(server, table, fetched);
+  const jobs = await queryDatabase<{ line: string }>(
+    server,
+    `SELECT (id, state)::text AS line FROM pgboss.job ORDER BY id`,
+  );
+  return {
+    rows: { ...rows, job: jobs.map(({ line }) => line) },
+    files: await listFiles(server.home),
+    refs: await listRefs(server.home),
+  };
+}
+
+async function readTable(
+  server: FactoryServer,
+  table: (typeof tables)[number],
+  fetched: boolean,
+): Promise<string[]> {
+  const ofRepositories = `SELECT id FROM "Stream" WHERE key LIKE 'repository:%'`;
+  const without: Partial<Record<typeof table, { column: string; where: string }>> = {
+    Repository: { column: "lastSyncedAt", where: "TRUE" },
+    Stream: { column: "", where: `t.id NOT IN (${ofRepositories})` },
+    Event: { column: "", where: `t."streamId" NOT IN (${ofRepositories})` },
+  };
+  const { column, where } = (fetched ? without[table] : undefined) ?? { column: "", where: "TRUE" };
+  const found = await queryDatabase<{ line: string }>(
+    server,
+    `SELECT (to_jsonb(t) - $1)::text AS line FROM "${table}" t WHERE ${where} ORDER BY 1`,
+    [column],
+  );
+  return found.map(({ line }) => line);
+}
+
+const folders = ["repositories", "control", "credentials", "worktrees", "trash", "sessions"];
+
+async function listFiles(home: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const folder of folders) {
+    for (const path of await listIfThere(join(home, folder))) {
+      const isObject = /(?:^|\/)objects(?:\/|$)/.test(path);
+      // Made by the first dispatch or removal; what matters is what is in it.
+      if (!isObject && !path.startsWith("control/temporary")) files.push(join(folder, path));
+    }
+  }
+  return files.sort();
+}
+
+async function listIfThere(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder, { recursive: true });
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+const execute = promisify(execFile);
+
+/** Of the bare repositories that worktrees share, read with git itself. */
+async function listRefs(home: string): Promise<string[]> {
+  const root = join(home, "repositories");
+  const repositories = (await listIfThere(root)).filter(
+    (path) => path.split("/").length === 3 && path.endsWith(".git"),
+  );
+  const refs: string[] = [];
+  for (const path of repositories.sort()) {
+    const { stdout } = await execute("git", ["for-each-ref"], {
+      cwd: join(root, path),
+      env: { PATH: process.env["PATH"] ?? "", GIT_CONFIG_NOSYSTEM: "1", HOME: home },
+    });
+    refs.push(...stdout.split("\n").map((line) => `${path} ${line}`));
+  }
+  return refs;
+}

@@ -1,0 +1,319 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
+
+let workspace: Workspace;
+
+beforeAll(async () => {
+  workspace = await createWorkspace();
+});
+afterAll(async () => {
+  await workspace.close();
+});
+
+describe("a clone", () => {
+  test("tells the default branch, its commit and its progress, and looks like an ordinary bare clone", async () => {
+    const { server } = workspace;
+    const first = await server.createRepository("acme", "plain", { defaultBranch: "trunk" });
+    const repository = workspace.open("plain");
+    expect(await repository.exists()).toBe(false);
+    const told: number[] = [];
+    const tips = await repository.clone(server.url("acme", "plain"), {
+      onProgress: (percent) => told.push(percent),
+    });
+    expect(tips).toEqual({ defaultBranch: "trunk", headCommit: first });
+    expect(await repository.exists()).toBe(true);
+    expect(told).toEqual(told.toSorted((a, b) => a - b));
+    expect(await workerGit(repository.path, "config", "--list", "--local", "--name-only")).toBe(
+      [
+        ...["core.repositoryformatversion", "core.filemode", "core.bare", "remote.origin.url"],
+        ...["remote.origin.fetch", "gc.auto"],
+      ].join("\n"),
+    );
+    expect(await workerGit(repository.path, "symbolic-ref", "HEAD")).toBe("refs/heads/trunk");
+    expect(await workerGit(repository.path, "rev-parse", "origin/HEAD")).toBe(first);
+  });
+
+  test("of an empty repository succeeds, and its first commit is fetched later", async () => {
+    const { server } = workspace;
+    const { repository } = await workspace.cloned("empty", { empty: true });
+    expect(await repository.fetch()).toEqual({
+      defaultBranch: null,
+      headCommit: null,
+      changed: false,
+    });
+    const commit = await server.pushCommit("acme", "empty", "main", { a: "1" });
+    expect(await repository.fetch()).toEqual({
+      defaultBranch: "main",
+      headCommit: commit,
+      changed: true,
+    });
+  });
+
+  test("that fails leaves nothing, and says which side failed", async () => {
+    const { server } = workspace;
+    const repository = workspace.open("absent");
+    await expect(repository.clone(server.url("acme", "absent"))).rejects.toMatchObject({
+      code: "REMOTE_NOT_FOUND",
+    });
+    await expect(repository.clone("http://127.0.0.1:1/acme/absent.git")).rejects.toMatchObject({
+      code: "REMOTE_UNREACHABLE",
+    });
+    await expect(repository.clone("http://nowhere.invalid/acme/absent.git")).rejects.toMatchObject({
+      code: "REMOTE_UNREACHABLE",
+    });
+    await expect(repository.clone("ext::sh -c id")).rejects.toMatchObject({ code: "BAD_INPUT" });
+    expect(await repository.exists()).toBe(false);
+    expect(await readdir(join(repository.path, ".."))).not.toContainEqual(
+      expect.stringContaining("absent"),
+    );
+    await expect(repository.fetch()).rejects.toMatchObject({ code: "REPOSITORY_NOT_READY" });
+  });
+
+  test("that is aborted rejects with the reason and leaves nothing", async () => {
+    const { server } = workspace;
+    await server.createRepository("acme", "slow");
+    const held = server.hold(/slow.*upload-pack/);
+    const repository = workspace.open("slow");
+    const abort = new AbortController();
+    const cloning = repository.clone(server.url("acme", "slow"), { signal: abort.signal });
+    await held.arrived;
+    abort.abort(new Error("enough"));
+    await expect(cloning).rejects.toThrow("enough");
+    held.release();
+    expect(await repository.exists()).toBe(false);
+    const names = await readdir(join(repository.path, ".."));
+    expect(names.filter((name) => name.startsWith("slow"))).toEqual([]);
+  });
+
+  test("removes what a killed clone left, and only that", async () => {
+    const { server, home } = workspace;
+    const folder = join(home, "repositories", server.host, "acme");
+    const left = join(folder, `again.git.cloning-${crypto.randomUUID()}`);
+    const other = join(folder, "again.git.cloning-x.git");
+    await mkdir(join(left, "objects"), { recursive: true });
+    await mkdir(other, { recursive: true });
+    await workspace.cloned("again");
+    const names = (await readdir(folder)).filter((name) => name.startsWith("again"));
+    expect(names.sort()).toEqual(["again.git", "again.git.cloning-x.git"]);
+  });
+
+  test("whose control folder is missing is completed without touching its branches", async () => {
+    const { server, home } = workspace;
+    const { repository, first } = await workspace.cloned("half");
+    await repository.addWorktree({ branch: "mine", start: { kind: "commit", commit: first } });
+    await rm(join(home, "control", server.host, "acme/half.git"), { recursive: true });
+    expect(await repository.exists()).toBe(false);
+    const tips = await repository.clone(server.url("acme", "half"));
+    expect(tips).toEqual({ defaultBranch: "main", headCommit: first });
+    expect((await repository.branches()).local.get("mine")).toBe(first);
+  });
+});
+
+describe("a fetch", () => {
+  test("brings new branches, moved ones, tags, and removes branches that are gone", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("moves");
+    await server.pushCommit("acme", "moves", "feat", { a: "1" });
+    await server.git("acme", "moves", "tag", "light", first);
+    await repository.fetch();
+    await server.git("acme", "moves", "branch", "-D", "feat");
+    const nested = await server.pushCommit("acme", "moves", "feat/x", { a: "2" });
+    const moved = await server.pushCommit("acme", "moves", "main", { b: "1" });
+    await server.git("acme", "moves", "tag", "-a", "-m", "v1", "v1", moved);
+
+    const result = await repository.fetch();
+
+    expect(result).toEqual({ defaultBranch: "main", headCommit: moved, changed: true });
+    const { remote, tags } = await repository.branches();
+    expect(Object.fromEntries(remote)).toEqual({ main: moved, "feat/x": nested });
+    expect([...tags.keys()]).toEqual(["light", "v1"]);
+    expect(await repository.fetch()).toEqual({ ...result, changed: false });
+  });
+
+  test("follows a history that was rewritten, and a changed default branch", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("rewritten");
+    await server.pushCommit("acme", "rewritten", "main", { a: "1" });
+    await repository.fetch();
+    await server.git("acme", "rewritten", "update-ref", "refs/heads/main", first);
+    expect((await repository.fetch()).headCommit).toBe(first);
+    const other = await server.pushCommit("acme", "rewritten", "other", { a: "2" });
+    await server.setDefaultBranch("acme", "rewritten", "other");
+    expect(await repository.fetch()).toMatchObject({ defaultBranch: "other", headCommit: other });
+    expect(await workerGit(repository.path, "symbolic-ref", "HEAD")).toBe("refs/heads/other");
+  });
+
+  test("keeps a tag that a worker made", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("tagged");
+    await workerGit(repository.path, "tag", "mine", first);
+    await server.pushCommit("acme", "tagged", "main", { a: "1" });
+    await repository.fetch();
+    expect((await repository.branches()).tags.get("mine")).toBe(first);
+  });
+
+  test("that finds nothing new costs two processes and one look at the remote", async () => {
+    const { server, calls } = workspace;
+    const { repository } = await workspace.cloned("quiet");
+    const before = calls.length;
+    const requests = server.requestCount(/quiet/);
+    await repository.fetch();
+    const commands = calls.slice(before).map(({ arguments: [command] }) => command);
+    expect(commands.sort()).toEqual(["for-each-ref", "ls-remote"]);
+    // The capabilities, then the refs (protocol version 2).
+    expect(server.requestCount(/quiet/) - requests).toBe(2);
+  });
+
+  test("that runs already isn't shared; those who ask meanwhile share the next one", async () => {
+    const { server } = workspace;
+    const { repository } = await workspace.cloned("shared");
+    const held = server.hold(/shared/);
+    const running = repository.fetch();
+    await held.arrived;
+    const requests = server.requestCount(/shared.*info\/refs/);
+    const commit = await server.pushCommit("acme", "shared", "main", { a: "1" });
+    const later = Array.from({ length: 20 }, () =>
+      workspace
+        .open("shared")
+        .fetch()
+        .then(({ headCommit }) => headCommit),
+    );
+    held.release();
+    await running;
+    expect(new Set(await Promise.all(later))).toEqual(new Set([commit]));
+    // One look by the shared fetch, and one by git's own fetch of what is new; the running one may do both.
+    expect(server.requestCount(/shared.*info\/refs/) - requests).toBeLessThanOrEqual(3);
+  });
+
+  test("goes on when one of those who wait for it leaves, and ends when all have left", async () => {
+    const { server, calls } = workspace;
+    const { repository, first } = await workspace.cloned("left");
+    const held = server.hold(/left/);
+    const [one, two] = [new AbortController(), new AbortController()];
+    const leaving = repository.fetch({ signal: one.signal });
+    const staying = repository.fetch({ signal: two.signal });
+    await held.arrived;
+    one.abort(new Error("gone"));
+    await expect(leaving).rejects.toThrow("gone");
+    held.release();
+    expect((await staying).headCommit).toBe(first);
+
+    const heldAgain = server.hold(/left/);
+    const alone = new AbortController();
+    const before = calls.length;
+    const waiting = repository.fetch({ signal: alone.signal });
+    await heldAgain.arrived;
+    alone.abort(new Error("gone too"));
+    await expect(waiting).rejects.toThrow("gone too");
+    // The next one comes through although the server never answers the one that was left.
+    const next = repository.fetch();
+    heldAgain.release();
+    await next;
+    const looks = calls.slice(before).filter(({ arguments: [command] }) => command === "ls-remote");
+    expect(looks.map(({ exitCode }) => exitCode)).toEqual([null, 0]);
+  });
+});
+
+describe("a base", () => {
+  test("is a remote branch, then a tag, then a local branch, then a commit", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("bases");
+    const second = await server.pushCommit("acme", "bases", "main", { a: "1" });
+    await server.git("acme", "bases", "tag", "main", first);
+    await server.git("acme", "bases", "tag", "-a", "-m", "v1", "v1", first);
+    await server.git("acme", "bases", "tag", "tree", `${first}^{tree}`);
+    await repository.fetch();
+    await workerGit(repository.path, "branch", "v1", second);
+    await workerGit(repository.path, "branch", "mine", second);
+
+    for (const [base, ref, commit] of [
+      ["main", "refs/remotes/origin/main", second],
+      ["refs/tags/main", "refs/tags/main", first],
+      ["v1", "refs/tags/v1", first],
+      ["refs/heads/v1", "refs/heads/v1", second],
+      ["mine", "refs/heads/mine", second],
+      ["origin/main", "refs/remotes/origin/main", second],
+      [first, first, first],
+      [first.slice(0, 7), first, first],
+    ] as const) {
+      expect(await repository.resolveBase(base)).toEqual({ ref, commit });
+    }
+    for (const base of ["absent", "tree", "0000000", "0".repeat(40), "refs/heads/main"]) {
+      await expect(repository.resolveBase(base)).rejects.toMatchObject({ code: "BASE_NOT_FOUND" });
+    }
+  });
+});
+
+describe("credentials", () => {
+  const secret = "s3cr3t/p@ss word";
+
+  test("reach the remote and are nowhere else: not in arguments, files, messages or workers' reach", async () => {
+    const bin = await mkdtemp(join(tmpdir(), "factory-bin-"));
+    const log = join(bin, "log");
+    // Stands before the real git on PATH and writes down how it was called.
+    const real = (await workerGit(bin, "--exec-path")).trim();
+    await writeFile(join(bin, "git"), `#!/bin/sh\necho "$@" >> ${log}\nexec ${real}/git "$@"\n`);
+    await chmod(join(bin, "git"), 0o755);
+    const other = await createWorkspace({
+      ...process.env,
+      PATH: `${bin}:${process.env["PATH"] ?? ""}`,
+    });
+    try {
+      const { server, home } = other;
+      await server.createRepository("acme", "private");
+      server.requireAuth("acme", "private", { username: "ada", password: secret });
+      const repository = other.open("private");
+      const url = server.url("acme", "private");
+
+      const refused = await repository.clone(url).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: "REMOTE_AUTH_FAILED" });
+      const given = url.replace("://", `://ada:${encodeURIComponent("wrong" + secret)}@`);
+      const wrong = await repository.clone(given).catch((error: unknown) => error);
+      expect(wrong).toMatchObject({ code: "REMOTE_AUTH_FAILED" });
+
+      await repository.clone(url.replace("://", `://ada:${encodeURIComponent(secret)}@`));
+      const commit = await server.pushCommit("acme", "private", "main", { a: "1" });
+      expect((await repository.fetch()).headCommit).toBe(commit);
+
+      const stored = join(home, "credentials", server.host, "acme/private.json");
+      expect((await stat(stored)).mode & 0o777).toBe(0o600);
+      expect((await stat(join(home, "credentials"))).mode & 0o777).toBe(0o700);
+      await rm(stored);
+      const everywhere = [
+        await readFile(log, "utf8"),
+        JSON.stringify(other.calls),
+        ...[refused, wrong].map((error) => explainError(error)),
+        ...(await readAll(home)),
+      ];
+      expect(everywhere.length).toBeGreaterThan(10);
+      const forms = [secret, encodeURIComponent(secret), btoa(`ada:${secret}`)];
+      for (const form of forms) {
+        expect(everywhere.filter((text) => text.includes(form))).toEqual([]);
+      }
+      expect(await readFile(log, "utf8")).toContain("ls-remote");
+    } finally {
+      await other.close();
+      await rm(bin, { recursive: true, force: true });
+    }
+  });
+});
+
+/** The error with its causes and facts. */
+function explainError(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return [error.message, error.stack, JSON.stringify(error), explainError(error.cause ?? "")].join(
+    "\n",
+  );
+}
+
+async function readAll(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return Promise.all(
+    entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFile(join(entry.parentPath, entry.name), "latin1")),
+  );
+}
