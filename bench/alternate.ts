@@ -1,15 +1,23 @@
+export interface Turns {
+  readonly turns: number;
+  /** Milliseconds after which no further turn begins, where one has been counted: for slow machines. */
+  readonly withinMs?: number;
+}
+
 /**
  * Measures both in turns (ours, floor, floor, ours, …), so that what else happens on the machine hits
  * both. The first turn of each is not counted: it warms caches and compiles.
  */
 export async function alternate(
-  times: number,
+  { turns, withinMs = Infinity }: Turns,
   measureOurs: () => Promise<number>,
   measureFloor: () => Promise<number>,
 ): Promise<{ ours: number[]; floor: number[] }> {
   const ours: number[] = [];
   const floor: number[] = [];
-  for (let turn = 0; turn <= times; turn += 1) {
+  const started = performance.now();
+  for (let turn = 0; turn <= turns; turn += 1) {
+    if (turn > 1 && performance.now() - started > withinMs) break;
     const pair =
       turn % 2 === 0
         ? { ours: await measureOurs(), floor: await measureFloor() }

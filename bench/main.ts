@@ -20,9 +20,10 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]
 
 Measures on this machine, each beside the least that it can cost. Benches: ${Object.keys(benches).join(", ")}.
-Close other programs first: ratios bear their noise better than times do.
+Close other programs first: ratios bear their noise better than times do. dispatch needs some 6 GB in the
+temporary folder (TMPDIR), where all is removed afterwards.
 
-  --quick      fewer turns, in less than a minute
+  --quick      fewer turns and the small repository alone, in less than a minute
   --json FILE  also writes all that was measured
 `;
 

@@ -10,9 +10,9 @@ const workerCount = 20;
 /** Ends by itself soon, in case that the bench is killed. */
 const task = "exec sleep 120";
 /** What the start or the last requests left to be done, or to be freed, is done after this time. */
-const settleMs = 5_000;
+const settleMs = { whole: 5_000, quick: 2_000 };
 
-export async function benchMemory({ git }: World): Promise<Finding[]> {
+export async function benchMemory({ git, quick }: World): Promise<Finding[]> {
   await git.createRepository("bench", "memory");
   const repository = { owner: "bench", name: "memory" };
   const server = await startFactory({
@@ -26,17 +26,17 @@ export async function benchMemory({ git }: World): Promise<Finding[]> {
   const parent = createParent(server, "bench-memory");
   const running: string[] = [];
   try {
-    const started = await sample(server);
+    const started = await sample(server, quick);
     await cloneInto(server, { ...repository, url: git.url("bench", "memory") });
     // What one worker needs is loaded once, and is no matter of each further one.
     const first = await parent.dispatch({ repository, task: "true" });
     await parent.untilEnded(first.name);
-    const used = await sample(server);
+    const used = await sample(server, quick);
     for (let worker = 0; worker < workerCount; worker += 1) {
       running.push((await parent.dispatch({ repository, task })).name);
     }
     await Promise.all(running.map((name) => parent.untilRunning(name)));
-    const busy = await sample(server);
+    const busy = await sample(server, quick);
     return explain(started, used, busy);
   } finally {
     await Promise.all(running.map((name) => parent.cancel(name)));
@@ -73,9 +73,9 @@ interface Sample {
   readonly whole: number;
 }
 
-async function sample({ process: { pid } }: FactoryServer): Promise<Sample> {
+async function sample({ process: { pid } }: FactoryServer, quick: boolean): Promise<Sample> {
   if (pid === undefined) throw new Error("the server has no process");
-  await delay(settleMs);
+  await delay(quick ? settleMs.quick : settleMs.whole);
   const descendants = descendantsOf([pid], await listProcesses());
   const those = (sign: RegExp) => descendants.filter(({ command }) => sign.test(command));
   const memoryOf = (sign: RegExp) => readMemory(those(sign).map((each) => each.pid));

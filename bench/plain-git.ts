@@ -45,10 +45,7 @@ export async function makePlainClone(url: string): Promise<PlainClone> {
       await git("fetch", "origin");
       await git("worktree", "add", "--no-track", "-b", branch, worktree, "origin/main");
       await execute("bash", ["-c", "--", firstInstruction], { cwd: worktree, env });
-      const milliseconds = (await readFirstInstruction(worktree)) - started;
-      await git("worktree", "remove", "--force", worktree);
-      await git("branch", "--quiet", "-D", branch);
-      return milliseconds;
+      return (await readFirstInstruction(worktree)) - started;
     },
     remove: () => rm(folder, { recursive: true, force: true }),
   };

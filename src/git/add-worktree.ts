@@ -1,9 +1,10 @@
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
+import { assertFree, checkedOutElsewhere, isWhole } from "./check-addition.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
-import { GitFailure } from "./failure.ts";
-import { isThere, listIfThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
+import { explainCheckout, GitFailure } from "./failure.ts";
+import { isThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
 import { removeJournal, writeJournal, type Journal } from "./journal.ts";
 import { worktreeId } from "./layout.ts";
 import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
@@ -71,31 +72,6 @@ export async function addWorktree(
     if (await isThere(layout.journal(branch))) await clearWorktree(context, undo);
     throw explain(error, branch);
   }
-}
-
-async function isWhole({ layout }: WorktreeContext, branch: string): Promise<boolean> {
-  const parts = [
-    join(layout.worktree(branch), ".git"),
-    join(layout.worktreeGitDirectory(branch), "HEAD"),
-  ];
-  return (await Promise.all(parts.map(isThere))).every(Boolean);
-}
-
-async function assertFree({ layout }: WorktreeContext, branch: string): Promise<void> {
-  const path = layout.worktree(branch);
-  for (let above = dirname(path); above !== layout.worktrees; above = dirname(above)) {
-    if (!(await isThere(join(above, ".git")))) continue;
-    throw new FactoryError(
-      "BRANCH_CONFLICT",
-      `the folder for ${branch} would be inside another branch's worktree: remove that one first`,
-    );
-  }
-  const found = await listIfThere(path);
-  if (found === undefined || found.length === 0) return;
-  throw new FactoryError(
-    "WORKTREE_IN_USE",
-    `the folder for ${branch} holds files already, but isn't its worktree: move away what is in ${path}`,
-  );
 }
 
 /** git makes it in a place of its own, whose name is the worktree's id; then it moves to where it belongs. */
@@ -174,12 +150,16 @@ async function checkOut(
 ): Promise<string | null> {
   if (start.kind === "unborn") return null;
   // As `git worktree add` itself does it.
-  const checkingOut = context.git({
-    arguments: ["reset", "--hard", "--no-recurse-submodules"],
-    place: worktreePlace(context.layout, branch),
-    timeoutMs: checkoutTimeoutMs,
-    signal,
-  });
+  const checkingOut = context
+    .git({
+      arguments: ["reset", "--hard", "--no-recurse-submodules"],
+      place: worktreePlace(context.layout, branch),
+      timeoutMs: checkoutTimeoutMs,
+      signal,
+    })
+    .catch((error: unknown) => {
+      throw error instanceof GitFailure ? explainCheckout(error) : error;
+    });
   if (start.kind === "commit") {
     await checkingOut;
     return start.commit;
@@ -227,13 +207,7 @@ async function removeStaleEntry({ layout }: WorktreeContext, error: unknown): Pr
 function explain(error: unknown, branch: string): unknown {
   if (!(error instanceof GitFailure)) return error;
   const elsewhere = inUse.exec(error.words)?.[1];
-  if (elsewhere !== undefined) {
-    return new FactoryError(
-      "WORKTREE_IN_USE",
-      `the branch ${branch} is checked out at ${elsewhere}: switch that worktree to another branch, or remove it`,
-      { cause: error },
-    );
-  }
+  if (elsewhere !== undefined) return checkedOutElsewhere(branch, elsewhere, error);
   if (isBranchTaken(error)) {
     return new FactoryError("BRANCH_EXISTS", `the branch ${branch} exists by now: try again`, {
       cause: error,

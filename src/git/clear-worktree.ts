@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { GitFailure } from "./failure.ts";
 import { moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
 import { readJournal, removeJournal, type Journal } from "./journal.ts";
@@ -14,18 +14,23 @@ export async function clearWorktree(context: WorktreeContext, journal: Journal):
   const { layout } = context;
   const { branch, branchCommit } = journal;
   const folder = layout.worktree(branch);
-  const trashed = await context.exclusively(async () => {
-    const moved = [
-      await moveToTrash(folder, layout.trash),
-      await moveToTrash(join(layout.adding, worktreeId(branch)), layout.trash),
-      await moveToTrash(layout.worktreeGitDirectory(branch), layout.trash),
-    ];
-    if (branchCommit !== null) await deleteBranch(context, branch, branchCommit);
-    await removeEmptyFolders(join(folder, ".."), layout.worktrees);
-    return moved;
-  });
-  await removeJournal(layout.journal(branch));
-  for (const path of trashed) if (path !== undefined) await removeFolder(path);
+  const trashed: (string | undefined)[] = [];
+  try {
+    await context.exclusively(async () => {
+      for (const path of [
+        folder,
+        join(layout.adding, worktreeId(branch)),
+        layout.worktreeGitDirectory(branch),
+      ]) {
+        trashed.push(await moveToTrash(path, layout.trash));
+      }
+      if (branchCommit !== null) await deleteBranch(context, branch, branchCommit);
+      await removeEmptyFolders(dirname(folder), layout.worktrees);
+    });
+    await removeJournal(layout.journal(branch));
+  } finally {
+    for (const path of trashed) if (path !== undefined) await removeFolder(path);
+  }
 }
 
 /** Clears what a killed server left of this branch's worktree, if anything. */

@@ -13,6 +13,7 @@ import {
 } from "./fetch.ts";
 import { isThere, removeFolder } from "./files.ts";
 import type { Layout } from "./layout.ts";
+import type { TellProgress } from "./progress.ts";
 import { readRefs, readRemoteRefs } from "./refs.ts";
 import type { GitRunner } from "./run.ts";
 
@@ -20,8 +21,7 @@ export interface CloneOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds for the whole transfer. Default: two hours. */
   readonly timeoutMs?: number | undefined;
-  /** 0 to 100, never less than before, and what git does at the moment. */
-  readonly onProgress?: ((percent: number, stage: string) => void) | undefined;
+  readonly onProgress?: TellProgress | undefined;
 }
 
 const cloneTimeoutMs = 2 * 60 * 60_000;
@@ -61,7 +61,7 @@ async function completeClone(
   git: GitRunner,
   layout: Layout,
   url: string,
-  { signal }: CloneOptions,
+  { signal, onProgress }: CloneOptions,
 ): Promise<RemoteTips> {
   const probe = `${layout.repository}.cloning-${randomUUID()}`;
   try {
@@ -70,7 +70,7 @@ async function completeClone(
   } finally {
     await removeFolder(probe);
   }
-  const { defaultBranch, headCommit } = await fetchRemote(git, layout, signal);
+  const { defaultBranch, headCommit } = await fetchRemote(git, layout, { signal, onProgress });
   return { defaultBranch, headCommit };
 }
 
@@ -99,28 +99,11 @@ async function fill(git: GitRunner, layout: Layout, options: CloneOptions): Prom
   const look = { signal, environment, timeoutMs: lookTimeoutMs };
   const { defaultBranch, branches, tags } = await readRemoteRefs(git, place, look);
   if (branches.size + tags.size > 0) {
-    const progress = createProgress(onProgress);
-    await transfer(git, place, { environment, signal, timeoutMs, onProgress: progress });
+    await transfer(git, place, { environment, signal, timeoutMs, onProgress });
   }
   const tips = tipsOf(defaultBranch, await readRefs(git, place, signal));
   if (tips.defaultBranch !== null) await setDefaultBranch(git, layout, place, tips.defaultBranch);
   return tips;
-}
-
-/** Receiving takes most of the time; resolving what was received is the rest. */
-const shares: Readonly<Record<string, readonly [from: number, to: number]>> = {
-  receiving: [0, 80],
-  resolving: [80, 100],
-};
-
-function createProgress(tell: CloneOptions["onProgress"]) {
-  if (tell === undefined) return undefined;
-  let highest = 0;
-  return ({ stage, progress }: { stage: string; progress: number }) => {
-    const [from, to] = shares[stage] ?? [0, 0];
-    highest = Math.max(highest, Math.floor(from + ((to - from) * progress) / 100));
-    tell(highest, stage.replace(/:$/, ""));
-  };
 }
 
 /** The names of other repositories end in .git, so that none of them is taken for a leftover. */

@@ -28,6 +28,9 @@ export function buildGitEnvironment(
     GIT_ATTR_NOSYSTEM: "1",
     // A worker may have made replace refs (git-replace(1)), which would show us other objects than there are.
     GIT_NO_REPLACE_OBJECTS: "1",
+    // What a new repository is made of: git 3 has other defaults, whose refs can't be reached by links.
+    GIT_DEFAULT_REF_FORMAT: "files",
+    GIT_DEFAULT_HASH: "sha1",
     GIT_TERMINAL_PROMPT: "0",
     GIT_SSH_COMMAND:
       "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15 -oServerAliveCountMax=4",

@@ -81,6 +81,11 @@ export function explainRemote(failure: GitFailure): FactoryError {
   );
 }
 
+/** Of files that git doesn't write: a path with .git in it, a name that is too long for the file system. */
+export function explainCheckout(failure: GitFailure): FactoryError {
+  return toError(failure, "HOST_FAILURE", "the branch's files can't be checked out here");
+}
+
 function explain(failure: GitFailure, rules: readonly Rule[]): FactoryError | undefined {
   for (const [words, code, remedy] of rules) {
     if (words.test(failure.words)) return toError(failure, code, remedy);

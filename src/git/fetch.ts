@@ -1,8 +1,8 @@
-import type { SimpleGitProgressEvent } from "simple-git";
 import { readCredentialVariables } from "./credentials.ts";
 import { replaceFile } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import { join } from "node:path";
+import { createProgress, type TellProgress } from "./progress.ts";
 import { readRefs, readRemoteRefs, type Refs, type RemoteRefs } from "./refs.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
 
@@ -23,10 +23,15 @@ const transferTimeoutMs = 60 * 60_000;
 /** git shows progress every second; resolving a large pack's deltas is told of too. */
 const stallMs = 5 * 60_000;
 
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: TellProgress | undefined;
+}
+
 export async function fetchRemote(
   git: GitRunner,
   layout: Layout,
-  signal: AbortSignal | undefined,
+  { signal, onProgress }: FetchOptions,
 ): Promise<FetchResult> {
   const place = { gitDirectory: layout.control };
   const environment = await readCredentialVariables(layout.credentials);
@@ -52,7 +57,7 @@ export async function fetchRemote(
   if (!changes.any) return { ...tipsOf(there.defaultBranch, here), changed: false };
 
   await deleteRemoteBranches(git, place, changes.gone, signal);
-  if (changes.fetch) await transfer(git, place, { environment, signal });
+  if (changes.fetch) await transfer(git, place, { environment, signal, onProgress });
   if (there.defaultBranch !== null && there.defaultBranch !== here.remoteHead) {
     await setDefaultBranch(git, layout, place, there.defaultBranch);
   }
@@ -62,13 +67,14 @@ export async function fetchRemote(
 export interface Transfer {
   readonly environment: Record<string, string>;
   readonly signal: AbortSignal | undefined;
-  readonly onProgress?: ((event: SimpleGitProgressEvent) => void) | undefined;
+  readonly onProgress?: TellProgress | undefined;
   readonly timeoutMs?: number | undefined;
 }
 
 /** Gets all branches and tags. Removes nothing: a local tag that the remote lacks may be a worker's work. */
 export async function transfer(git: GitRunner, place: GitPlace, how: Transfer): Promise<void> {
-  const { onProgress, timeoutMs = transferTimeoutMs, ...rest } = how;
+  const { onProgress: tell, timeoutMs = transferTimeoutMs, ...rest } = how;
+  const onProgress = createProgress(tell);
   await git({
     arguments: ["fetch", "--progress", "--no-write-fetch-head", "--no-prune", "origin"],
     place,

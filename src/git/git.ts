@@ -21,6 +21,7 @@ export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
 export type { RepositoryName } from "./layout.ts";
 export type { Refs, ResolvedBase } from "./refs.ts";
+export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";
 export type { GitRepository } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";

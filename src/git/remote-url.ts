@@ -64,6 +64,7 @@ function parseUrl(text: string, protocols: readonly string[]): RemoteUrl {
   checkHost(hostname, protocols);
   const host = parsed.port === "" ? hostname : `${hostname}:${parsed.port}`;
   if (parsed.pathname.length < 2) refuse("names no repository", protocols);
+  decode(parsed.pathname, "path", protocols);
   return protocol === "ssh"
     ? parseSsh(parsed, host, protocols)
     : {
@@ -78,7 +79,9 @@ function parseSsh(parsed: URL, host: string, protocols: readonly string[]): Remo
   if (parsed.password !== "") refuse("gives ssh a password: use a key", protocols);
   if (parsed.username !== "" && !sshUser.test(parsed.username))
     refuse("has a malformed user", protocols);
-  if (!sshPath.test(parsed.pathname)) refuse("has a malformed path", protocols);
+  // git decodes it before ssh gets it.
+  if (!sshPath.test(decode(parsed.pathname, "path", protocols)))
+    refuse("has a malformed path", protocols);
   const user = parsed.username === "" ? "" : `${parsed.username}@`;
   return { url: `ssh://${user}${host}${parsed.pathname}`, protocol: "ssh", host };
 }
@@ -107,23 +110,23 @@ function checkHost(host: string, protocols: readonly string[]): void {
 function readCredentials(parsed: URL, protocols: readonly string[]): { credentials?: Credentials } {
   if (parsed.username === "" && parsed.password === "") return {};
   const credentials = {
-    username: decode(parsed.username, protocols),
-    password: decode(parsed.password, protocols),
+    username: decode(parsed.username, "user or password", protocols),
+    password: decode(parsed.password, "user or password", protocols),
   };
   return { credentials };
 }
 
-function decode(text: string, protocols: readonly string[]): string {
+function decode(text: string, what: string, protocols: readonly string[]): string {
   let decoded: string;
   try {
     decoded = decodeURIComponent(text);
   } catch {
-    refuse("has a user or password that isn't valid percent-encoding", protocols);
+    refuse(`has a ${what} that isn't valid percent-encoding`, protocols);
   }
   // git's credential protocol ends a value at a line break (git-credential(1)).
   // eslint-disable-next-line no-control-regex -- finding control characters is the purpose
   if (/[\u0000-\u001f\u007f]/.test(decoded)) {
-    refuse("has a control character in its user or password", protocols);
+    refuse(`has a control character in its ${what}`, protocols);
   }
   return decoded;
 }

@@ -2,11 +2,12 @@ import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { removeAbandoned } from "./abandoned-file.ts";
 import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
+import { checkAddition, type AdditionCheck } from "./check-addition.ts";
 import { settleWorktree } from "./clear-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
-import { fetchRemote, type FetchResult, type RemoteTips } from "./fetch.ts";
+import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } from "./fetch.ts";
 import { listIfThere, moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
 import {
   countCommits,
@@ -43,10 +44,11 @@ export interface GitRepository {
    */
   clone(url: string, options?: CloneOptions & { credentials?: Credentials }): Promise<RemoteTips>;
   /**
-   * Brings branches and tags up to date. Callers share a fetch that has not begun yet, never one under way.
+   * Brings branches and tags up to date. Callers share a fetch that has not begun yet, never one under way;
+   * its progress is told to the first of them.
    * @throws FactoryError as `clone`, and REPOSITORY_NOT_READY where there is no clone
    */
-  fetch(options?: Cancellable): Promise<FetchResult>;
+  fetch(options?: FetchOptions): Promise<FetchResult>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
   /** @throws FactoryError BASE_NOT_FOUND */
@@ -55,6 +57,8 @@ export interface GitRepository {
   worktreePath(branch: string): string;
   /** The folder that git keeps for that worktree. */
   worktreeGitDir(branch: string): string;
+  /** What `addWorktree` would refuse, before it is begun. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
+  checkAddition(input: AdditionCheck): Promise<void>;
   /** Makes it whole or not at all. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
   addWorktree(input: AddWorktreeInput): Promise<AddedWorktree>;
   /** @throws FactoryError WORKTREE_DIRTY */
@@ -118,21 +122,22 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         async () => {
           if (given !== undefined) await saveCredentials(layout.credentials, given);
           if (!(await isCloned(layout))) return cloneRepository(git, layout, remote.url, options);
-          const { defaultBranch, headCommit } = await fetchRemote(git, layout, options.signal);
+          const { defaultBranch, headCommit } = await fetchRemote(git, layout, options);
           return { defaultBranch, headCommit };
         },
         options.signal,
       );
     },
-    fetch: ({ signal } = {}) =>
+    fetch: ({ signal, onProgress } = {}) =>
       shareFetch(async (ending) => {
         await assertCloned();
-        return fetchRemote(git, layout, ending);
+        return fetchRemote(git, layout, { signal: ending, onProgress });
       }).join(signal),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.worktreeGitDirectory(branch),
+    checkAddition: (input) => checkAddition(context, input),
     async addWorktree(input) {
       const { branch, signal } = input;
       return ofBranch(branch, () => addWorktree(context, input), signal);

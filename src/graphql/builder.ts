@@ -22,9 +22,29 @@ export const builder = new SchemaBuilder<{
   relay: {
     clientMutationId: "omit",
     cursorType: "String",
-    nodesOnConnection: true,
-    edgesFieldOptions: { nullable: false },
-    nodeFieldOptions: { nullable: false },
+    nodesOnConnection: { description: "The entries of this page." },
+    edgesFieldOptions: {
+      nullable: false,
+      description: "The entries of this page, each with its place in the list.",
+    },
+    nodeFieldOptions: { nullable: false, description: "The entry." },
+    cursorFieldOptions: { description: "Its place in the list: for after and before." },
+    pageInfoFieldOptions: { description: "Where this page stands in the list." },
+    hasNextPageFieldOptions: { description: "Whether there are entries after this page." },
+    hasPreviousPageFieldOptions: { description: "Whether there are entries before this page." },
+    startCursorFieldOptions: {
+      description: "The cursor of the first entry; null on an empty page.",
+    },
+    endCursorFieldOptions: { description: "The cursor of the last entry; null on an empty page." },
+    firstArgOptions: {
+      description: "The first so many: 50 by default, 100 at most. Errors: BAD_INPUT below 0.",
+    },
+    lastArgOptions: {
+      description: "The last so many, 100 at most. Errors: BAD_INPUT below 0.",
+    },
+    afterArgOptions: { description: "Those after this cursor, of the same list." },
+    beforeArgOptions: { description: "Those before this cursor, of the same list." },
+    idFieldOptions: { description: "The global id, for node(id:)." },
     // `node` is defined beside the types, where what a viewer may see is known.
     nodeQueryOptions: false,
     nodesQueryOptions: false,
@@ -52,3 +72,8 @@ builder.subscriptionType({
   description:
     "What happens, as it happens. Every stream numbers its events from 1, without holes. after: N replays all that is stored after N, then goes on live, without a gap or a repeat; after: 0 starts at the oldest stored event; without after the subscriber gets what comes from now on. Beyond the last sequence: CURSOR_AHEAD. Where what was asked for is no longer kept: EVENTS_EXPIRED, with extensions.firstSequence.",
 });
+
+/** An id that names a row of any type, for node(id:). */
+export function encodeGlobalId(type: string, id: string): string {
+  return Buffer.from(`${type}:${id}`).toString("base64");
+}

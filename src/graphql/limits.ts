@@ -1,28 +1,70 @@
 // What a document may cost: checked as validation rules, so that it is refused before execution.
 import { createComplexityRule } from "@pothos/plugin-complexity";
-import { GraphQLError, NoSchemaIntrospectionCustomRule, type ValidationRule } from "graphql";
+import {
+  getVariableValues,
+  GraphQLError,
+  Kind,
+  NoSchemaIntrospectionCustomRule,
+  visit,
+  type DocumentNode,
+  type GraphQLSchema,
+  type ValidationRule,
+} from "graphql";
+import { checkCursors } from "./cursors.ts";
 
 /** The introspection query of GraphiQL is 13 deep. */
 const deepest = 15;
 /** Fields, aliases counted each. */
 const broadest = 1_000;
-/** Fields times the pages that they are in, each counted as ten entries. */
+/** Fields times the pages that they are in, as large as those are asked for: see page-costs.ts. */
 const costliest = 500_000;
 const mostDirectives = 100;
+/** Under aliases the schema could be asked for many times in one document; its fields have no cost. */
+const mostIntrospectionAliases = 10;
+const mostVariableFaults = 20;
 export const mostTokens = 15_000;
 
 export interface LimitOptions {
   readonly introspection: boolean;
 }
 
+/** What comes with a document. */
+export interface DocumentRequest {
+  readonly context: object;
+  readonly variables: Readonly<Record<string, unknown>>;
+  readonly operationName: string | undefined;
+}
+
+/**
+ * The faults of the values for the operation that is to be executed: to be asked for before the rules,
+ * since the complexity rule stops at no number of faults, and half a million of them take half a minute.
+ */
+export function findVariableFaults(
+  { introspection }: LimitOptions,
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  { variables, operationName }: DocumentRequest,
+): readonly GraphQLError[] {
+  const operations = document.definitions.filter(
+    (definition) => definition.kind === Kind.OPERATION_DEFINITION,
+  );
+  if (operationName === undefined && operations.length > 1) {
+    return [badInput("the document holds several operations: operationName must say which")];
+  }
+  const chosen = operations.find(
+    ({ name }) => operationName === undefined || name?.value === operationName,
+  );
+  const { errors } = getVariableValues(schema, chosen?.variableDefinitions ?? [], variables, {
+    maxErrors: mostVariableFaults,
+    hideSuggestions: !introspection,
+  });
+  return errors ?? [];
+}
+
 /** The rules for one document. */
 export function limitRules(
   { introspection }: LimitOptions,
-  request: {
-    readonly context: object;
-    readonly variables: Readonly<Record<string, unknown>>;
-    readonly operationName: string | undefined;
-  },
+  request: DocumentRequest,
 ): ValidationRule[] {
   const complexity = createComplexityRule({
     context: request.context,
@@ -39,7 +81,9 @@ export function limitRules(
   });
   return [
     limitDirectives,
-    refuseNul(request.variables),
+    limitIntrospection,
+    refuseNul,
+    checkCursors(request.variables),
     complexity,
     ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
   ];
@@ -64,38 +108,90 @@ const limitDirectives: ValidationRule = (context) => {
   };
 };
 
-/** Postgres stores no NUL, no program takes one as an argument, and no name holds one. */
-function refuseNul(variables: unknown): ValidationRule {
-  return (context) => {
-    const report = () => {
-      context.reportError(
-        new GraphQLError("a text holds a NUL character, which none may", {
-          extensions: { code: "BAD_INPUT" },
-        }),
-      );
-    };
-    if (holdsNul(variables)) report();
-    return {
-      StringValue({ value }) {
-        if (value.includes("\0")) report();
-      },
-    };
+const limitIntrospection: ValidationRule = (context) => {
+  let aliases = 0;
+  return {
+    Field({ name, alias }) {
+      if (alias === undefined || name.value === "__typename") return;
+      const isInside = context.getParentType()?.name.startsWith("__") === true;
+      if (!isInside && !name.value.startsWith("__")) return;
+      aliases += 1;
+      if (aliases === mostIntrospectionAliases + 1) {
+        context.reportError(
+          exceeded(
+            `the document may have ${String(mostIntrospectionAliases)} aliases in its introspection at most`,
+          ),
+        );
+      }
+    },
   };
+};
+
+/** Postgres stores no NUL, no program takes one as an argument, and no name holds one. */
+const refuseNul: ValidationRule = (context) => ({
+  StringValue({ value }, _key, parent) {
+    if (!value.includes("\0")) return;
+    const isNamed = parent !== undefined && "kind" in parent && "name" in parent;
+    context.reportError(nulError(isNamed ? parent.name?.value : undefined));
+  },
+});
+
+/** undefined: nothing is wrong with them. */
+export function checkVariables(variables: unknown): GraphQLError | undefined {
+  const path = findNul(variables);
+  return path === undefined ? undefined : nulError(path);
 }
 
-/** With a list of its own rather than recursion: a client chooses how deep its variables are. */
-function holdsNul(variables: unknown): boolean {
-  const left = [variables];
-  while (left.length > 0) {
-    const value = left.pop();
-    if (typeof value === "string" && value.includes("\0")) return true;
+/** @param field undefined: the text is one of a list. */
+function nulError(field = "a text"): GraphQLError {
+  return badInput(`${field} holds a NUL character, which no text may: remove it`);
+}
+
+const pageArguments = new Set(["first", "last", "after", "before"]);
+
+/**
+ * Whether a document that passed may be refused the next time: where it holds several operations, or its
+ * variables choose which of its parts count, how large its pages are, and where they start.
+ */
+export function variesWithRequest(document: DocumentNode): boolean {
+  let operations = 0;
+  let choices = 0;
+  visit(document, {
+    OperationDefinition() {
+      operations += 1;
+    },
+    Directive({ arguments: given = [] }) {
+      choices += given.filter(({ value }) => value.kind === Kind.VARIABLE).length;
+    },
+    Argument({ name, value }) {
+      if (value.kind === Kind.VARIABLE && pageArguments.has(name.value)) choices += 1;
+    },
+  });
+  return choices > 0 || operations > 1;
+}
+
+/**
+ * Which of the variables it is in, such as input.branch. With a list of its own rather than recursion: a
+ * client chooses how deep its variables are.
+ */
+function findNul(variables: unknown): string | undefined {
+  const left = [{ path: "", value: variables }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { path, value } = next;
+    if (typeof value === "string" && value.includes("\0")) return path;
     if (typeof value !== "object" || value === null) continue;
-    const inside: unknown[] = Object.values(value);
-    left.push(...inside);
+    // One by one: as arguments of one call, many values don't fit on the stack.
+    for (const [name, inside] of Object.entries(value) as [string, unknown][]) {
+      left.push({ path: path === "" ? name : `${path}.${name}`, value: inside });
+    }
   }
-  return false;
+  return undefined;
 }
 
 export function exceeded(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } });
+}
+
+function badInput(message: string): GraphQLError {
+  return new GraphQLError(message, { extensions: { code: "BAD_INPUT" } });
 }

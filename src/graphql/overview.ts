@@ -10,7 +10,7 @@ import {
 import { abortable } from "../events/abortable.ts";
 import type { Notices } from "../events/notices.ts";
 import type { PrismaClient } from "../database/client.ts";
-import { builder } from "./builder.ts";
+import { builder, encodeGlobalId } from "./builder.ts";
 
 /** At most four messages a second. */
 const intervalMs = 250;
@@ -29,8 +29,7 @@ const OverviewChangeRef = builder.objectRef<OverviewChange>("OverviewChange").im
     const ids = (kind: Kind, description: string) =>
       t.idList({
         description,
-        resolve: ({ changed }) =>
-          changed[kind].map((id) => Buffer.from(`${kind}:${id}`).toString("base64")),
+        resolve: ({ changed }) => changed[kind].map((id) => encodeGlobalId(kind, id)),
       });
     return {
       at: t.expose("at", { type: "DateTime", description: "When this message was made." }),

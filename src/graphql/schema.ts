@@ -7,10 +7,12 @@ import "../worktrees/schema-changes.ts";
 import "../workers/schema.ts";
 import "../workers/schema-parents.ts";
 import "../workers/schema-events.ts";
+import "../workers/schema-agent-events.ts";
 import "../workers/schema-mutations.ts";
 import "../workers/schema-agents.ts";
 import "./node.ts";
 import "./overview.ts";
 import { builder } from "./builder.ts";
+import { priceLists } from "./page-costs.ts";
 
-export const schema = builder.toSchema();
+export const schema = priceLists(builder.toSchema());

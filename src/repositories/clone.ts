@@ -1,14 +1,12 @@
-import type { PrismaClient } from "../database/client.ts";
+import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { describeFailure } from "../failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { parseRemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
-import { appendRepositoryEvent, changeRepository } from "./record.ts";
-
-/** Progress is told at most this often, and where it moved by a percent or more. */
-const progressIntervalMs = 250;
+import { createProgressTeller } from "./progress.ts";
+import { changeRepository, lockRepository } from "./record.ts";
 
 export interface Cloner {
   /** Clones the repository whose row says CLONING; joins a clone that is under way. Never rejects. */
@@ -28,44 +26,17 @@ export function createCloner(deps: {
   const underway = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
-  function tellProgress(repository: Repository) {
-    let toldAt = 0;
-    let toldPercent = -1;
-    let telling = Promise.resolve();
-    return {
-      tell(percent: number, stage: string): void {
-        const now = Date.now();
-        if (percent === toldPercent || now - toldAt < progressIntervalMs) return;
-        toldAt = now;
-        toldPercent = percent;
-        const event = { status: "CLONING", progress: percent, message: stage } as const;
-        telling = telling
-          .then(() =>
-            prisma.$transaction((transaction) =>
-              appendRepositoryEvent(transaction, repository, event),
-            ),
-          )
-          .catch((error: unknown) => {
-            logger.warn({ err: error }, "the progress of a clone could not be told");
-          });
-      },
-      told: () => telling,
-    };
-  }
-
   async function clone(repository: Repository): Promise<void> {
     const { id, owner, name } = repository;
     // The caller's row may be from before the end of another clone.
     const now = await prisma.repository.findUnique({ where: { id }, select: { status: true } });
     if (now?.status !== "CLONING") return;
-    const progress = tellProgress(repository);
+    const progress = createProgressTeller(deps, repository, "CLONING");
     try {
       const handle = git.openRepository({ host: hostOf(repository.url), owner, name });
       const tips = await handle.clone(repository.url, {
         signal: closing.signal,
-        onProgress: (percent, stage) => {
-          progress.tell(percent, stage);
-        },
+        onProgress: progress.tell,
       });
       await progress.told();
       const data = { ...tips, lastSyncedAt: new Date() };
@@ -132,4 +103,19 @@ export function assertUsable(repository: Repository): void {
       ? `${repository.owner}/${repository.name} is still being cloned: wait until its status is SYNCED`
       : `${repository.owner}/${repository.name} could not be cloned (${repository.error ?? "no reason told"}): clone it again`,
   );
+}
+
+/**
+ * Locks the row: until the transaction's end nobody can begin to delete the repository.
+ * @throws FactoryError REPOSITORY_NOT_FOUND, REPOSITORY_NOT_READY
+ */
+export async function lockUsable(
+  transaction: Database,
+  { id, owner, name }: Repository,
+): Promise<void> {
+  const row = await lockRepository(transaction, id);
+  if (row === null) {
+    throw new FactoryError("REPOSITORY_NOT_FOUND", `${owner}/${name} was deleted meanwhile`);
+  }
+  assertUsable(row);
 }

@@ -28,6 +28,11 @@ export async function appendRepositoryEvent(
   ]);
 }
 
+/** Held to the transaction's end by whoever makes the row of an owner and name, takes it up, or removes it. */
+export async function lockKey(transaction: Database, key: string): Promise<void> {
+  await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
+}
+
 /** Locks the row, so that what is decided on it holds until the transaction's end. */
 export async function lockRepository(
   transaction: Database,

@@ -228,7 +228,7 @@ interface RepositoryChange extends RepositoryEvent {
 
 const RepositoryChangeRef = builder.objectRef<RepositoryChange>("RepositoryChange");
 RepositoryChangeRef.implement({
-  description: "A change of a repository's status, or progress of its clone.",
+  description: "A change of a repository's status, or progress of its clone or fetch.",
   fields: (t) => ({
     sequence: t.exposeInt("sequence", { description: "Per repository, from 1, without holes." }),
     at: t.expose("at", { type: "DateTime", description: "When it happened." }),
@@ -257,7 +257,8 @@ RepositoryChangeRef.implement({
 builder.subscriptionField("repositoryChanged", (t) =>
   t.field({
     type: RepositoryChangeRef,
-    description: "Status and clone progress of one repository. Errors: REPOSITORY_NOT_FOUND.",
+    description:
+      "Status and clone or fetch progress of one repository. Errors: REPOSITORY_NOT_FOUND.",
     args: {
       owner: t.arg.string({ required: true, description: ownerArg }),
       name: t.arg.string({ required: true, description: nameArg }),

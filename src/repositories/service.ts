@@ -8,7 +8,8 @@ import type { Logger } from "../log.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { assertUsable, createCloner, hostOf } from "./clone.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
-import { appendRepositoryEvent, changeRepository, lockRepository } from "./record.ts";
+import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
+import { createRemover } from "./remove.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
 
 export interface RepositoryName {
@@ -56,6 +57,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
   const { prisma, git } = deps;
   const cloner = createCloner(deps);
   const syncer = createSyncer(deps);
+  const remover = createRemover(deps);
 
   function checkName({ owner, name }: RepositoryName): void {
     checkOwner(owner);
@@ -123,7 +125,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     url: () => string,
   ): Promise<{ repository: Repository; created: boolean }> {
     const key = repositoryKey(input.owner, input.name);
-    await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${key}, 0))::text`;
+    await lockKey(transaction, key);
     const existing = await transaction.repository.findUnique({ where: { key } });
     if (existing === null) {
       return { repository: await create(transaction, input, url()), created: true };
@@ -187,41 +189,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       const { owner, name, url } = repository;
       return git.openRepository({ host: hostOf(url), owner, name });
     },
-    async remove({ force, ...input }, removeWorktrees) {
-      const { id } = await get(input);
-      const repository = await prisma.$transaction(async (transaction) => {
-        const unfinished = await transaction.workerSession.findFirst({
-          where: { repositoryId: id, finishedAt: null },
-          orderBy: { number: "asc" },
-        });
-        const label = `${input.owner}/${input.name}`;
-        if (unfinished !== null) {
-          throw new FactoryError(
-            "REPOSITORY_IN_USE",
-            `worker-${String(unfinished.number)} works in ${label}: cancel it, or wait for its end`,
-          );
-        }
-        const worktree = await transaction.worktree.findFirst({ where: { repositoryId: id } });
-        if (worktree !== null && !force) {
-          throw new FactoryError(
-            "REPOSITORY_IN_USE",
-            `${label} has a worktree for ${worktree.branch}: delete its worktrees first, or delete with force: true, which loses work that is nowhere else`,
-          );
-        }
-        const row = await lockRepository(transaction, id);
-        // A removal that failed half way is gone on with.
-        if (row?.status === "REMOVING") return row;
-        if (row?.status === "CLONING" || row?.status === "SYNCING") {
-          throw new FactoryError(
-            "REPOSITORY_NOT_READY",
-            `${label} is ${row.status} at the moment: try again when that has ended`,
-          );
-        }
-        return changeRepository(transaction, id, { status: "REMOVING" });
-      });
-      await removeWorktrees(repository);
-      await finishRemoval(repository);
-      return repository;
+    remove({ force, ...input }, removeWorktrees) {
+      checkName(input);
+      const key = repositoryKey(input.owner, input.name);
+      return remover.remove(key, () => get(input), { force, removeWorktrees });
     },
     async recover() {
       // A fetch that was killed has changed nothing that the next one wouldn't: its row says so.
@@ -245,20 +216,6 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       await cloner.close();
     },
   };
-
-  async function finishRemoval(repository: Repository): Promise<void> {
-    const { id, owner, name, url } = repository;
-    await git.openRepository({ host: hostOf(url), owner, name }).remove();
-    await prisma.$transaction(async (transaction) => {
-      const { count } = await transaction.repository.deleteMany({ where: { id } });
-      if (count === 0) return;
-      await appendRepositoryEvent(transaction, repository, {
-        status: "REMOVING",
-        progress: null,
-        message: "deleted",
-      });
-    });
-  }
 }
 
 /** @throws FactoryError REPOSITORY_CONFLICT */

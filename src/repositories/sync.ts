@@ -4,7 +4,8 @@ import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createSharedRun, type SharedRun } from "../git/shared-run.ts";
 import type { Logger } from "../log.ts";
-import { hostOf } from "./clone.ts";
+import { hostOf, lockUsable } from "./clone.ts";
+import { createProgressTeller } from "./progress.ts";
 import { changeRepository } from "./record.ts";
 
 export interface SyncResult {
@@ -29,14 +30,19 @@ export function createSyncer(deps: {
   const { prisma, git, logger } = deps;
   const runs = new Map<string, SharedRun<SyncResult>>();
 
-  async function run(id: string, signal: AbortSignal): Promise<SyncResult> {
-    const before = await prisma.$transaction((transaction) =>
-      changeRepository(transaction, id, { status: "SYNCING" }),
-    );
-    const { owner, name } = before;
+  async function run(asked: Repository, signal: AbortSignal): Promise<SyncResult> {
+    const { id, owner, name } = asked;
+    const before = await prisma.$transaction(async (transaction) => {
+      // It may have waited for another fetch, and the repository been deleted meanwhile.
+      await lockUsable(transaction, asked);
+      return changeRepository(transaction, id, { status: "SYNCING" });
+    });
+    const progress = createProgressTeller(deps, before, "SYNCING");
     try {
       const handle = git.openRepository({ host: hostOf(before.url), owner, name });
-      const { defaultBranch, headCommit } = await handle.fetch({ signal });
+      const { defaultBranch, headCommit } = await handle
+        .fetch({ signal, onProgress: progress.tell })
+        .finally(progress.told);
       const data = { defaultBranch, headCommit, lastSyncedAt: new Date() };
       const repository = await prisma.$transaction((transaction) =>
         changeRepository(transaction, id, { status: "SYNCED", data }),
@@ -69,11 +75,12 @@ export function createSyncer(deps: {
   }
 
   return {
-    sync({ id }, signal) {
+    sync(repository, signal) {
+      const { id } = repository;
       let shared = runs.get(id);
       if (shared === undefined) {
         shared = createSharedRun(
-          (ending) => run(id, ending),
+          (ending) => run(repository, ending),
           () => runs.delete(id),
         );
         runs.set(id, shared);

@@ -1,13 +1,12 @@
 // GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
-import { GraphQLError, parse, type ParseOptions, type Source } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
-import { createErrorMask, withCode } from "../graphql/errors.ts";
-import { limitRules, mostTokens } from "../graphql/limits.ts";
+import { createErrorMask } from "../graphql/errors.ts";
 import { schema } from "../graphql/schema.ts";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
+import { limitPlugin } from "./limit-plugin.ts";
 import { endWithSession, type SessionWatch } from "./worker-subscriptions.ts";
 
 /** What the edge knows of a request before GraphQL sees it. */
@@ -90,33 +89,10 @@ export function createGraphQLServer(
     },
     context: ({ viewer, signal }) => createContext(services, viewer, signal),
     maskedErrors: { maskError: (error) => mask(error) },
-    // What a document costs depends on its variables, so that each is validated anew.
+    // The limits' plugin remembers what passed; Yoga would also where that depends on the variables.
     parserAndValidationCache: { validationCache: false },
     plugins: [limitPlugin(options.introspection), sessionPlugin({ ...services, ...options })],
   });
-}
-
-function limitPlugin(introspection: boolean): Plugin<Context> {
-  return {
-    onParse({ setParseFn }) {
-      setParseFn((source: string | Source, options?: ParseOptions) =>
-        parse(source, { ...options, maxTokens: mostTokens }),
-      );
-    },
-    onValidate({ context, addValidationRule }) {
-      const { variables = {}, operationName } = context.params;
-      const request = { context, variables, operationName };
-      for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
-      return ({ result, setResult }) => {
-        const errors = result.map((error: Error) =>
-          error instanceof GraphQLError ? withCode(error) : error,
-        );
-        // The complexity rule tells of unknown fields too, in worse words than GraphQL's own.
-        const own = errors.filter(({ message }) => !message.startsWith("Unknown field selected"));
-        setResult(own.length > 0 ? own : errors);
-      };
-    },
-  };
 }
 
 function sessionPlugin(watch: SessionWatch): Plugin<Context> {

@@ -13,7 +13,7 @@ import {
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import type { Viewer } from "../access/viewer.ts";
-import { createErrorMask, withCode } from "../graphql/errors.ts";
+import { createErrorMask } from "../graphql/errors.ts";
 import { exceeded } from "../graphql/limits.ts";
 import type { Logger } from "../log.ts";
 import { isOwnOrigin, readBearer, readCredentials, type Authenticator } from "./auth.ts";
@@ -112,11 +112,11 @@ export function attachWebSocket(
         let document;
         try {
           document = enveloped.parse(payload.query);
+          const errors = enveloped.validate(enveloped.schema, document);
+          if (errors.length > 0) return errors.map(withoutStatus);
         } catch (error) {
-          return [asGraphQLError(error)];
+          return [withoutStatus(mask(error))];
         }
-        const errors = enveloped.validate(enveloped.schema, document);
-        if (errors.length > 0) return errors.map(withoutStatus);
         operations.add(id);
         return {
           schema: enveloped.schema,
@@ -176,16 +176,18 @@ function enveloped(args: ExecutionArgs): Pick<Enveloped, "execute" | "subscribe"
   return args.rootValue as Pick<Enveloped, "execute" | "subscribe">;
 }
 
-function asGraphQLError(error: unknown): GraphQLError {
-  return withCode(
-    error instanceof GraphQLError ? error : new GraphQLError("the document is malformed"),
-  );
-}
-
 /** There is no HTTP status here for Yoga to take from it. */
-function withoutStatus({ message, nodes, extensions }: GraphQLError): GraphQLError {
+function withoutStatus({
+  message,
+  nodes,
+  source,
+  positions,
+  extensions,
+}: GraphQLError): GraphQLError {
   return new GraphQLError(message, {
     nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
     extensions: { code: extensions["code"] },
   });
 }

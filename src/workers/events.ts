@@ -15,12 +15,45 @@ export interface WorkerReportPayload {
   readonly message: string;
   readonly outcome: ReportOutcome | null;
 }
+export interface WorkerMessagePayload {
+  readonly role: "USER" | "AGENT" | "THOUGHT";
+  readonly text: string;
+}
+export interface WorkerToolCallPayload {
+  readonly toolCallId: string;
+  readonly title: string;
+  readonly kind: string | null;
+  readonly toolCallStatus: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED";
+  readonly content: string | null;
+}
+export interface WorkerUsagePayload {
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly costUsd: number | null;
+}
+export interface PermissionRequestPayload {
+  readonly id: string;
+  readonly title: string;
+  readonly options: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly kind: string;
+  }[];
+  readonly answer: string | null;
+}
+export interface WorkerPermissionPayload {
+  readonly request: PermissionRequestPayload;
+}
 
 /** A worker's event, by its type. */
 export interface WorkerEventPayloads {
   readonly status: WorkerStatusPayload;
   readonly output: WorkerOutputPayload;
   readonly report: WorkerReportPayload;
+  readonly message: WorkerMessagePayload;
+  readonly toolCall: WorkerToolCallPayload;
+  readonly usage: WorkerUsagePayload;
+  readonly permission: WorkerPermissionPayload;
 }
 
 export interface ParentEventPayload extends WorkerStatusPayload {

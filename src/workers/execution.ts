@@ -89,7 +89,6 @@ interface Running {
   readonly session: WorkerSession;
   /** undefined: its folder holds none, and nobody can tell what became of it. */
   readonly identity: Identity | undefined;
-  readonly token: string | undefined;
 }
 
 /** Adopts the agent that an earlier try has started, or prepares and starts it. */
@@ -105,10 +104,9 @@ async function begin(
     return {
       session: await setRunning(deps, session, existing, leaving),
       identity: existing,
-      token,
     };
   }
-  if (session.status !== "PREPARING") return { session, identity: undefined, token };
+  if (session.status !== "PREPARING") return { session, identity: undefined };
   await endUnidentified(deps, session);
   const signal = AbortSignal.any([ending.signal, leaving]);
   const prepared = await prepare(deps, session, signal);
@@ -118,7 +116,6 @@ async function begin(
   return {
     session: await setRunning(deps, prepared.session, identity, leaving),
     identity,
-    token: speaker.token,
   };
 }
 
@@ -177,7 +174,7 @@ async function setRunning(
 
 async function watchOver(
   deps: ExecutionDependencies,
-  { session, identity, token }: Running,
+  { session, identity }: Running,
   ending: Ending,
   leaving: AbortSignal,
 ): Promise<ExitOutcome> {
@@ -196,7 +193,7 @@ async function watchOver(
       sessionId: session.id,
       attempt: session.attempt,
       offsets,
-      secrets: secretsOf(deps.agents, deps.host, session, token),
+      secrets: secretsOf(deps.agents, deps.host, session),
     }),
     killGraceMs: deps.killGraceMs,
     ending: ending.signal,
@@ -205,10 +202,16 @@ async function watchOver(
   });
 }
 
+/** What of a session its commits are read by. */
+export type CommittingSession = Pick<
+  WorkerSession,
+  "number" | "branch" | "startCommit" | "repositoryId" | "worktreeId"
+>;
+
 /** What the session added to its branch. That they can't be read is told in the log, and ends nothing. */
 export async function readCommits(
   deps: Pick<ExecutionDependencies, "prisma" | "repositories" | "logger">,
-  session: WorkerSession,
+  session: CommittingSession,
 ): Promise<readonly GitCommit[]> {
   if (session.repositoryId === null || session.worktreeId === null) return [];
   const repository = await deps.prisma.repository.findUnique({

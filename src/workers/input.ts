@@ -81,10 +81,21 @@ export function issueNumber(issue: string): string | undefined {
 
 /** Equal for equal inputs, whatever the order of their fields; the key itself is not part of it. */
 export function hashInput(kind: "dispatch" | "retry", input: object): string {
-  const entries = Object.entries(input)
-    .filter(([name, value]) => name !== "idempotencyKey" && value !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const entries = sortEntries(input).filter(([name]) => name !== "idempotencyKey");
   return createHash("sha256")
     .update(JSON.stringify([kind, entries]))
     .digest("hex");
+}
+
+function sortEntries(input: object): [string, unknown][] {
+  // Without a declared type these values would be any.
+  const entries: [string, unknown][] = Object.entries(input);
+  return entries
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]): [string, unknown] => [name, isObject(value) ? sortEntries(value) : value])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

@@ -1,10 +1,15 @@
-/** Replaces secrets in a text that comes in pieces, also where a secret is split between two of them. */
+import { tokenLength, mayBeginToken, tokenSource } from "./token.ts";
+
+/**
+ * Replaces secrets, and any worker's token, in a text that comes in pieces, also where one is split between
+ * two of them.
+ */
 export interface Redactor {
   /** @returns what can be shown now; the rest is held until more comes. */
   push(text: string): string;
   /** The bytes of what is held: at most a secret's length. */
   heldBytes(): number;
-  /** @returns what was held. */
+  /** @returns what was held, when no more comes. */
   flush(): string;
 }
 
@@ -17,34 +22,50 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
   const known = [...new Set(secrets)]
     .filter((secret) => secret.length >= shortestSecret)
     .toSorted((a, b) => b.length - a.length);
+  const pattern = new RegExp([...known.map(escape), tokenSource].join("|"), "g");
+  const longest = Math.max(tokenLength, ...known.map(({ length }) => length));
   let held = "";
 
-  /** How many characters at the text's end may be the beginning of a secret. */
-  function openEnd(text: string): number {
-    let longest = 0;
-    for (const secret of known) {
-      const most = Math.min(secret.length - 1, text.length);
-      for (let length = most; length > longest; length--) {
-        if (text.endsWith(secret.slice(0, length))) longest = length;
-      }
+  function mayBegin(text: string): boolean {
+    return (
+      mayBeginToken(text) ||
+      known.some((secret) => secret.length > text.length && secret.startsWith(text))
+    );
+  }
+
+  /** From where on the text may be the beginning of a secret; its length, where it isn't. */
+  function findOpenEnd(text: string, from: number): number {
+    for (let at = Math.max(from, text.length - longest + 1); at < text.length; at += 1) {
+      if (mayBegin(text.slice(at))) return at;
     }
-    return longest;
+    return text.length;
   }
 
   return {
     push(text) {
-      if (known.length === 0) return text;
-      let whole = held + text;
-      for (const secret of known) whole = whole.replaceAll(secret, replacement);
-      const open = openEnd(whole);
-      held = whole.slice(whole.length - open);
-      return whole.slice(0, whole.length - open);
+      const whole = held + text;
+      let shown = "";
+      let at = 0;
+      let open = findOpenEnd(whole, at);
+      for (const { 0: match, index } of whole.matchAll(pattern)) {
+        // What may still become a longer secret is held, whatever it holds already.
+        if (index >= open) break;
+        shown += whole.slice(at, index) + replacement;
+        at = index + match.length;
+        if (at > open) open = findOpenEnd(whole, at);
+      }
+      held = whole.slice(open);
+      return shown + whole.slice(at, open);
     },
     heldBytes: () => Buffer.byteLength(held),
     flush() {
-      const rest = held;
+      const rest = held.replaceAll(pattern, replacement);
       held = "";
       return rest;
     },
   };
+}
+
+function escape(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/-]/g, String.raw`\$&`);
 }

@@ -34,10 +34,14 @@ const typeNames: Readonly<Record<string, string>> = {
   status: "WorkerStatusEvent",
   output: "WorkerOutputEvent",
   report: "WorkerReportEvent",
+  message: "WorkerMessageEvent",
+  toolCall: "WorkerToolCallEvent",
+  usage: "WorkerUsageEvent",
+  permission: "WorkerPermissionEvent",
 } satisfies Record<keyof WorkerEventPayloads, string>;
 
 /** Written by record.ts, report.ts and output.ts alone, each with its type's payload. */
-function payloadOf<Type extends keyof WorkerEventPayloads>(
+export function payloadOf<Type extends keyof WorkerEventPayloads>(
   _type: Type,
   { payload }: StoredEvent,
 ): WorkerEventPayloads[Type] {

@@ -16,7 +16,7 @@ import {
   type Dispatched,
 } from "./dispatch.ts";
 import { parentStreamKey, workerStreamKey, type WorkerStatusPayload } from "./events.ts";
-import { readCommits } from "./execution.ts";
+import { readCommits, type CommittingSession } from "./execution.ts";
 import { findWorker, getWorker, workerName } from "./find.ts";
 import { checkKey, checkParentName, type DispatchInput } from "./input.ts";
 import { queueReasons } from "./queue-reason.ts";
@@ -53,10 +53,12 @@ export interface WorkerService {
   /** For each parent's id, how many workers it has in each status. */
   countByParent(ids: readonly string[]): Promise<WorkerCounts[]>;
   /** What the session added to its branch: recorded at its end, read from git until then. */
-  commits(session: WorkerSession): Promise<readonly GitCommit[]>;
+  commits(
+    session: CommittingSession & Pick<WorkerSession, "status" | "commits">,
+  ): Promise<readonly GitCommit[]>;
   /** The stored events, oldest first. @throws FactoryError BAD_INPUT, CURSOR_AHEAD, EVENTS_EXPIRED */
   readEvents(
-    session: WorkerSession,
+    session: Pick<WorkerSession, "number">,
     page: { after: number | undefined; first: number | undefined },
   ): Promise<readonly StoredEvent[]>;
   /** All that the worker does; ends after its last event. */
@@ -161,7 +163,7 @@ interface RecordedCommit extends Omit<GitCommit, "committedAt"> {
   readonly committedAt: string;
 }
 
-function recordedCommits(session: WorkerSession): GitCommit[] {
+function recordedCommits(session: Pick<WorkerSession, "commits">): GitCommit[] {
   // Written by conclude.ts alone.
   const commits = session.commits as unknown as RecordedCommit[];
   return commits.map((commit) => ({ ...commit, committedAt: new Date(commit.committedAt) }));

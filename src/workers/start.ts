@@ -86,20 +86,18 @@ export async function startAgent(
   return identity;
 }
 
-/** What must not be shown of a worker's output. */
+/** What must not be shown of a worker's output, beside its token. */
 export function secretsOf(
   agents: AgentRegistry,
   host: WorkerHost,
   session: WorkerSession,
-  token: string | undefined,
 ): string[] {
   // FACTORY_AGENTS may have changed since the session was dispatched.
   const known = agents.list().some(({ name }) => name === session.agent);
   const names = known ? agents.get(session.agent).environmentNames : [];
-  const values = [
-    token,
-    ...names.filter((name) => secretName.test(name)).map((name) => host.environment[name]),
-  ];
+  const values = names
+    .filter((name) => secretName.test(name))
+    .map((name) => host.environment[name]);
   return values.filter((value) => value !== undefined);
 }
 

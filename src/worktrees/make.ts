@@ -4,7 +4,7 @@ import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
-import { lockRepository } from "../repositories/record.ts";
+import { lockUsable } from "../repositories/clone.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { assertNoBranchConflict, planWorktree, type WorktreePlan } from "./plan.ts";
 import { changeWorktree, worktreeAppend } from "./record.ts";
@@ -40,15 +40,14 @@ export async function makeWorktree(
   input: EnsureInput,
 ): Promise<EnsuredWorktree> {
   const { prisma, repositories, runnerId } = deps;
-  const { repository, branch, base, baseIfNew = false, signal } = input;
+  const { repository, branch, signal } = input;
   const existing = await findHere(prisma, runnerId, repository.id, branch);
   if (existing?.status === "READY" || existing?.status === "RUNNING") {
     await assertBase(repositories, existing, input);
     return { worktree: existing, created: false };
   }
   const git = repositories.open(repository);
-  const taken = await otherBranches(prisma, repository.id, branch);
-  const plan = await planWorktree(git, repository, { branch, base, baseIfNew, taken });
+  const plan = await makePlan(deps, input);
   input.review?.(plan);
   const row = await begin(deps, input, git.worktreePath(branch), plan);
   try {
@@ -62,6 +61,24 @@ export async function makeWorktree(
   }
 }
 
+/** Whatever can be refused is refused here, before anything is made. */
+async function makePlan(
+  { prisma, repositories }: MakeDependencies,
+  { repository, branch, base, baseIfNew = false, signal }: EnsureInput,
+): Promise<WorktreePlan> {
+  const git = repositories.open(repository);
+  const taken = await otherBranches(prisma, repository.id, branch);
+  try {
+    const plan = await planWorktree(git, repository, { branch, base, baseIfNew, taken });
+    await git.checkAddition({ branch, isLocal: plan.start.kind === "local", signal });
+    return plan;
+  } catch (error) {
+    // A repository that was deleted meanwhile has taken away what git was reading.
+    await prisma.$transaction((transaction) => lockUsable(transaction, repository));
+    throw error;
+  }
+}
+
 /** The row from which the checkout starts. A row that failed is tried again. */
 function begin(
   { prisma, runnerId }: MakeDependencies,
@@ -71,7 +88,7 @@ function begin(
 ): Promise<Worktree> {
   return prisma.$transaction(async (transaction) => {
     // One at a time for the repository: of two branches that can't be together the second is refused.
-    await lockRepository(transaction, repository.id);
+    await lockUsable(transaction, repository);
     assertNoBranchConflict(branch, await otherBranches(transaction, repository.id, branch));
     const existing = await findHere(transaction, runnerId, repository.id, branch);
     if (existing !== null) {

@@ -275,7 +275,7 @@ builder.mutationFields((t) => ({
     },
     async resolve(_root, { input }, { viewer, repositories, worktrees, signal }) {
       assertSeesRepository(viewer, await repositories.get(input));
-      return worktrees.create({ ...input, base: input.base ?? undefined }, signal);
+      return worktrees.create({ ...input, base: input.base ?? undefined }, viewer, signal);
     },
   }),
   deleteWorktree: t.field({

@@ -29,9 +29,10 @@ export interface WorktreeService {
   ): Promise<string | null>;
   /** Whether the viewer may hear of the branch's worktrees in its repository. */
   sees(viewer: Viewer, branch: string): Promise<boolean>;
-  /** Fetches, and returns when the worktree is checked out. */
+  /** Fetches, and returns when the worktree is checked out. @throws FactoryError FORBIDDEN */
   create(
     input: WorktreeName & { base?: string | undefined },
+    viewer: Viewer,
     signal: AbortSignal,
   ): Promise<{ worktree: Worktree; created: boolean }>;
   /** Makes the worktree, or returns the one that is there. */
@@ -77,6 +78,21 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
     return repository === null ? null : read(repositories.open(repository));
   }
 
+  /** A worktree in which no session has worked yet is nobody's. */
+  async function assertNotOthers({ id }: Worktree, viewer: Viewer): Promise<void> {
+    const where = { worktreeId: id };
+    const [any, visible] = await Promise.all([
+      prisma.workerSession.findFirst({ where, select: { id: true } }),
+      prisma.workerSession.findFirst({
+        where: { ...where, ...visibleWorkers(viewer) },
+        select: { id: true },
+      }),
+    ]);
+    if (any !== null && visible === null) {
+      throw forbidden("another session has worked in that worktree: choose another branch");
+    }
+  }
+
   function deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository> {
     return repositories.remove(input, async (repository) => {
       const worktrees = await prisma.worktree.findMany({ where: { repositoryId: repository.id } });
@@ -119,13 +135,16 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       });
       return session !== null;
     },
-    async create({ base, branch, ...name }, signal) {
+    async create({ base, branch, ...name }, viewer, signal) {
       checkBranch(branch);
       if (base !== undefined) checkBase(base);
       const { repository } = await repositories.sync(name, signal);
-      return withLock(repository.id, branch, () =>
+      const made = await withLock(repository.id, branch, () =>
         makeWorktree(deps, { repository, branch, base, signal }),
       );
+      // Creating what is there is no way into what others work in.
+      if (!made.created) await assertNotOthers(made.worktree, viewer);
+      return made;
     },
     ensure(input) {
       return withLock(input.repository.id, input.branch, () => makeWorktree(deps, input));

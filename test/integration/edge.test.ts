@@ -180,8 +180,8 @@ describe("the browser's cookie", () => {
 describe("requests", () => {
   test("each gets an id of its own, refused ones too", async () => {
     const ids = await Promise.all(
-      [fetch(`${factory.url}/healthz`), ask({}), factory.fetch("/nothing")].map(
-        async (response) => (await response).headers.get("x-request-id"),
+      [fetch(`${factory.url}/healthz`), ask({}), factory.fetch("/nothing")].map(async (response) =>
+        (await response).headers.get("x-request-id"),
       ),
     );
     expect(new Set(ids).size).toBe(3);

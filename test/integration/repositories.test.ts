@@ -72,7 +72,10 @@ describe("cloneRepository", () => {
   test("its stream begins with CLONING, tells the progress, and ends with SYNCED", async () => {
     // Enough objects for git to count them, and a hold so that progress comes from more than one moment.
     const files = Object.fromEntries(
-      Array.from({ length: 300 }, (_, index) => [`file-${String(index)}.txt`, `${String(index)}\n`]),
+      Array.from({ length: 300 }, (_, index) => [
+        `file-${String(index)}.txt`,
+        `${String(index)}\n`,
+      ]),
     );
     const name = { owner: "acme", name: "progress" };
     await cloned(server, git, name, { files });
@@ -184,6 +187,29 @@ describe("syncRepository", () => {
       { sequence: lastSequence + 1, status: "SYNCING" },
       { sequence: lastSequence + 2, status: "SYNCED" },
     ]);
+    live.end();
+  });
+
+  test("that brings something tells its progress in between", async () => {
+    const name = { owner: "acme", name: "brings" };
+    const { lastSequence } = await cloned(server, git, name);
+    const files = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [
+        `file-${String(index)}.txt`,
+        `${String(index)}\n`,
+      ]),
+    );
+    await git.pushCommit("acme", "brings", "main", files);
+    const live = followRepository(server, name, lastSequence);
+    await sync(server, name);
+    const messages = await live.until((all) => all.at(-1)?.repositoryChanged.status === "SYNCED");
+    const between = messages.slice(1, -1).map(({ repositoryChanged }) => repositoryChanged);
+    expect(between.length).toBeGreaterThan(0);
+    for (const { status, progress } of between) {
+      expect(status).toBe("SYNCING");
+      expect(progress).toBeGreaterThanOrEqual(0);
+      expect(progress).toBeLessThanOrEqual(100);
+    }
     live.end();
   });
 

@@ -1,8 +1,6 @@
 // Making worktrees: what they start from, and what is refused.
-import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -22,6 +20,7 @@ import {
   untilRepository,
   type Input,
 } from "../support/repositories.ts";
+import { commitAll, runGit } from "../support/worktree-git.ts";
 
 let git: GitServer;
 let server: FactoryServer;
@@ -37,32 +36,6 @@ afterAll(async () => {
   await server.dispose();
   await git.stop();
 });
-
-const execute = promisify(execFile);
-
-/** As a worker would run it in its worktree. */
-async function run(folder: string, ...commandLine: string[]): Promise<string> {
-  const { stdout } = await execute("git", commandLine, {
-    cwd: folder,
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: folder,
-      GIT_CONFIG_NOSYSTEM: "1",
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_AUTHOR_NAME: "Ada",
-      GIT_AUTHOR_EMAIL: "ada@example.org",
-      GIT_COMMITTER_NAME: "Ada",
-      GIT_COMMITTER_EMAIL: "ada@example.org",
-    },
-  });
-  return stdout.trim();
-}
-
-async function commit(folder: string, message: string): Promise<string> {
-  await run(folder, "add", "--all");
-  await run(folder, "commit", "--quiet", "--allow-empty", "-m", message);
-  return run(folder, "rev-parse", "HEAD");
-}
 
 /** A refusal that comes after the fetch, and leaves nothing else behind. */
 async function refusal(input: Input) {
@@ -89,10 +62,10 @@ describe("a worktree for a new branch", () => {
     expect(isAbsolute(worktree.path)).toBe(true);
     expect(worktree.path.startsWith(server.home)).toBe(true);
     expect(await readFile(join(worktree.path, "a/b.txt"), "utf8")).toBe("text\n");
-    expect(await run(worktree.path, "symbolic-ref", "HEAD")).toBe("refs/heads/feat/login");
-    expect(await run(worktree.path, "rev-parse", "HEAD")).toBe(headCommit);
-    expect(await run(worktree.path, "status", "--porcelain")).toBe("");
-    await expect(run(worktree.path, "rev-parse", "@{upstream}")).rejects.toThrow("no upstream");
+    expect(await runGit(worktree.path, "symbolic-ref", "HEAD")).toBe("refs/heads/feat/login");
+    expect(await runGit(worktree.path, "rev-parse", "HEAD")).toBe(headCommit);
+    expect(await runGit(worktree.path, "status", "--porcelain")).toBe("");
+    await expect(runGit(worktree.path, "rev-parse", "@{upstream}")).rejects.toThrow("no upstream");
     expect(await readWorktree(server, { ...name, branch: "feat/login" })).toEqual(worktree);
   });
 
@@ -112,7 +85,7 @@ describe("a worktree for a new branch", () => {
     const later = await createWorktree(server, { ...name, branch: "c", base: "develop" });
     expect(later.worktree.baseCommit).toBe(again);
     // What was made before stays where it was.
-    expect(await run(developed.worktree.path, "rev-parse", "HEAD")).toBe(next);
+    expect(await runGit(developed.worktree.path, "rev-parse", "HEAD")).toBe(next);
   });
 
   test("starts from a branch, a tag, an annotated tag, a commit or its first digits", async () => {
@@ -143,7 +116,7 @@ describe("a worktree for a new branch", () => {
           branch: `from-${String(index)}`,
           base,
         });
-        return { worktree, head: await run(worktree.path, "rev-parse", "HEAD") };
+        return { worktree, head: await runGit(worktree.path, "rev-parse", "HEAD") };
       }),
     );
     expect(made.map(({ head }) => head)).toEqual(cases.map(([, id]) => id));
@@ -172,8 +145,10 @@ describe("a worktree for a new branch", () => {
     for (const { created, worktree } of made) {
       expect(created).toBe(true);
       expect(worktree).toMatchObject({ status: "READY", base: null, baseCommit: null });
-      expect(await run(worktree.path, "symbolic-ref", "HEAD")).toBe(`refs/heads/${worktree.branch}`);
-      await expect(run(worktree.path, "rev-parse", "--verify", "HEAD")).rejects.toThrow();
+      expect(await runGit(worktree.path, "symbolic-ref", "HEAD")).toBe(
+        `refs/heads/${worktree.branch}`,
+      );
+      await expect(runGit(worktree.path, "rev-parse", "--verify", "HEAD")).rejects.toThrow();
     }
     const path = made[0]?.worktree.path ?? "";
     expect(await inspectWorktree(server, { ...name, branch: "main" })).toMatchObject({
@@ -183,7 +158,7 @@ describe("a worktree for a new branch", () => {
       diff: { text: "", filesChanged: 0 },
     });
     await writeFile(join(path, "first.txt"), "first\n");
-    const head = await commit(path, "First");
+    const head = await commitAll(path, "First");
     expect(await inspectWorktree(server, { ...name, branch: "main" })).toMatchObject({
       headCommit: head,
       commitsAhead: 1,
@@ -207,22 +182,22 @@ describe("a worktree for a branch that exists", () => {
     const { created, worktree } = await createWorktree(server, { ...name, branch: "topic" });
     expect(created).toBe(true);
     expect(worktree).toMatchObject({ baseCommit: tip, base: "topic" });
-    expect(await run(worktree.path, "rev-parse", "HEAD")).toBe(tip);
-    expect(await run(worktree.path, "symbolic-ref", "HEAD")).toBe("refs/heads/topic");
+    expect(await runGit(worktree.path, "rev-parse", "HEAD")).toBe(tip);
+    expect(await runGit(worktree.path, "symbolic-ref", "HEAD")).toBe("refs/heads/topic");
   });
 
   test("takes up the local one as it stands, not the remote's", async () => {
     const name = { owner: "acme", name: "local" };
     await cloned(server, git, name);
     const { worktree } = await createWorktree(server, { ...name, branch: "topic" });
-    const mine = await commit(worktree.path, "Mine");
+    const mine = await commitAll(worktree.path, "Mine");
     await git.pushCommit("acme", "local", "topic", { "theirs.txt": "theirs\n" });
     // Its branch stays, with the commit that is nowhere else.
     await deleteWorktree(server, { ...name, branch: "topic", force: true });
     const again = await createWorktree(server, { ...name, branch: "topic" });
     expect(again.created).toBe(true);
     expect(again.worktree).toMatchObject({ base: "topic", baseCommit: mine });
-    expect(await run(again.worktree.path, "rev-parse", "HEAD")).toBe(mine);
+    expect(await runGit(again.worktree.path, "rev-parse", "HEAD")).toBe(mine);
   });
 
   test("that has a worktree returns it with created: false, as it is", async () => {
@@ -271,12 +246,12 @@ describe("a worktree for a branch that exists", () => {
     const { worktree } = await createWorktree(server, { ...name, branch: "topic" });
     // What a worker may do by hand in the repository that it shares.
     const outside = join(server.home, "outside");
-    await run(worktree.path, "worktree", "add", "--quiet", "-b", "taken", outside);
+    await runGit(worktree.path, "worktree", "add", "--quiet", "-b", "taken", outside);
     const fault = await refusal({ ...name, branch: "taken" });
     expect(fault.extensions.code).toBe("WORKTREE_IN_USE");
     expect(fault.message).toContain(outside);
     // Where that worktree is gone, its branch can be taken.
-    await run(worktree.path, "worktree", "remove", outside);
+    await runGit(worktree.path, "worktree", "remove", outside);
     expect((await createWorktree(server, { ...name, branch: "taken" })).created).toBe(true);
   });
 });
@@ -287,7 +262,14 @@ describe("createWorktree refuses", () => {
     const { headCommit } = await cloned(server, git, name);
     // The id of the file README.md, which is no commit.
     const blob = await git.git("acme", "nobase", "rev-parse", "main:README.md");
-    for (const base of ["nowhere", "refs/tags/v9", "f".repeat(40), "abcdef0", "origin/nowhere", blob]) {
+    for (const base of [
+      "nowhere",
+      "refs/tags/v9",
+      "f".repeat(40),
+      "abcdef0",
+      "origin/nowhere",
+      blob,
+    ]) {
       const fault = await refusal({ ...name, branch: "topic", base });
       expect(fault.extensions.code).toBe("BASE_NOT_FOUND");
       expect(fault.message).toContain(base);
@@ -412,6 +394,6 @@ describe("at the same time", () => {
     codes.delete("WORKTREE_NOT_FOUND");
     expect([...codes]).toEqual([]);
     const { worktree } = await createWorktree(server, { ...name, branch: "topic" });
-    expect(await run(worktree.path, "status", "--porcelain", "--branch")).toContain("topic");
+    expect(await runGit(worktree.path, "status", "--porcelain", "--branch")).toContain("topic");
   });
 });

@@ -163,7 +163,7 @@ export async function startGitServer(): Promise<GitServer> {
         "--bare",
         `--initial-branch=${defaultBranch}`,
       );
-      // What hosts allow: fetching a commit that a branch has just left.
+      // Anybody may push, as a worker does at a host that knows it.
       await run(bare(owner, name), "config", "http.receivepack", "true");
       if (empty) return "";
       return commit(owner, name, defaultBranch, files ?? { "README.md": "# test\n" }, "Begin");

@@ -45,37 +45,44 @@ export async function takeInventory(
   server: FactoryServer,
   { fetched = false } = {},
 ): Promise<Inventory> {
-  const rows: Record<string, string[]> = {};
-  for (const table of tables) rows[table] = await readTable(server, table, fetched);
-  const jobs = await queryDatabase<{ line: string }>(
-    server,
-    `SELECT (id, state)::text AS line FROM pgboss.job ORDER BY id`,
-  );
+  // Where git keeps what a fetch brings; see gitrepository-layout(5).
+  const isFetched = (line: string) => fetched && /refs\/(?:remotes|tags)\//.test(line);
+  const [rows, files, refs] = await Promise.all([
+    readRows(server, fetched),
+    listFiles(server.home),
+    listRefs(server.home),
+  ]);
   return {
-    rows: { ...rows, job: jobs.map(({ line }) => line) },
-    files: await listFiles(server.home),
-    refs: await listRefs(server.home),
+    rows,
+    files: files.filter((line) => !isFetched(line)),
+    refs: refs.filter((line) => !isFetched(line)),
   };
 }
 
-async function readTable(
+async function readRows(
   server: FactoryServer,
-  table: (typeof tables)[number],
   fetched: boolean,
-): Promise<string[]> {
+): Promise<Readonly<Record<string, readonly string[]>>> {
   const ofRepositories = `SELECT id FROM "Stream" WHERE key LIKE 'repository:%'`;
-  const without: Partial<Record<typeof table, { column: string; where: string }>> = {
-    Repository: { column: "lastSyncedAt", where: "TRUE" },
-    Stream: { column: "", where: `t.id NOT IN (${ofRepositories})` },
-    Event: { column: "", where: `t."streamId" NOT IN (${ofRepositories})` },
+  const withoutFetches: Partial<Record<(typeof tables)[number], string>> = {
+    Stream: `WHERE t.id NOT IN (${ofRepositories})`,
+    Event: `WHERE t."streamId" NOT IN (${ofRepositories})`,
   };
-  const { column, where } = (fetched ? without[table] : undefined) ?? { column: "", where: "TRUE" };
-  const found = await queryDatabase<{ line: string }>(
+  const selects = tables.map((table) => {
+    const condition = fetched ? (withoutFetches[table] ?? "") : "";
+    return `SELECT '${table}' AS of, (to_jsonb(t) - $1)::text AS line FROM "${table}" t ${condition}`;
+  });
+  const found = await queryDatabase<{ of: string; line: string }>(
     server,
-    `SELECT (to_jsonb(t) - $1)::text AS line FROM "${table}" t WHERE ${where} ORDER BY 1`,
-    [column],
+    `${selects.join(" UNION ALL ")}
+     UNION ALL SELECT 'job', (id, state)::text FROM pgboss.job ORDER BY 1, 2`,
+    [fetched ? "lastSyncedAt" : ""],
   );
-  return found.map(({ line }) => line);
+  const rows: Record<string, string[]> = Object.fromEntries(
+    [...tables, "job"].map((table) => [table, []]),
+  );
+  for (const { of, line } of found) rows[of]?.push(line);
+  return rows;
 }
 
 const folders = ["repositories", "control", "credentials", "worktrees", "trash", "sessions"];
@@ -109,13 +116,17 @@ async function listRefs(home: string): Promise<string[]> {
   const repositories = (await listIfThere(root)).filter(
     (path) => path.split("/").length === 3 && path.endsWith(".git"),
   );
-  const refs: string[] = [];
-  for (const path of repositories.sort()) {
-    const { stdout } = await execute("git", ["for-each-ref"], {
-      cwd: join(root, path),
-      env: { PATH: process.env["PATH"] ?? "", GIT_CONFIG_NOSYSTEM: "1", HOME: home },
-    });
-    refs.push(...stdout.split("\n").map((line) => `${path} ${line}`));
-  }
-  return refs;
+  const lines = await Promise.all(
+    repositories.sort().map(async (path) => {
+      const { stdout } = await execute("git", ["for-each-ref"], {
+        cwd: join(root, path),
+        env: { PATH: process.env["PATH"] ?? "", GIT_CONFIG_NOSYSTEM: "1", HOME: home },
+      });
+      return stdout
+        .trim()
+        .split("\n")
+        .map((line) => `${path} ${line}`);
+    }),
+  );
+  return lines.flat();
 }

@@ -162,12 +162,12 @@ export async function readRepository(
   return repository;
 }
 
-export function sendReadWorktree<Fields>(
+export function sendReadWorktree(
   server: FactoryServer,
   { owner, name, branch }: Name & { branch: string },
   fields: string,
 ) {
-  return server.send<{ worktree: Fields | null }>(
+  return server.send<{ worktree: unknown }>(
     `query ($owner: String!, $name: String!, $branch: String!) {
       worktree(owner: $owner, name: $name, branch: $branch) { ${fields} }
     }`,
@@ -179,7 +179,9 @@ export async function readWorktree(
   server: FactoryServer,
   worktree: Name & { branch: string },
 ): Promise<Worktree | null> {
-  return dataOf(await sendReadWorktree<Worktree>(server, worktree, worktreeFields)).worktree;
+  // The fields are those of the type, and one that is there has them all.
+  return dataOf(await sendReadWorktree(server, worktree, worktreeFields))
+    .worktree as Worktree | null;
 }
 
 /** What git says of it now. */
@@ -189,9 +191,9 @@ export async function inspectWorktree(
 ): Promise<LiveWorktree> {
   const fields = `headCommit commitsAhead changedFiles
     diff { text truncated filesChanged insertions deletions }`;
-  const { worktree: found } = dataOf(await sendReadWorktree<LiveWorktree>(server, worktree, fields));
+  const { worktree: found } = dataOf(await sendReadWorktree(server, worktree, fields));
   if (found === null) throw new Error(`there is no worktree ${worktree.branch}`);
-  return found;
+  return found as LiveWorktree;
 }
 
 export interface RepositoryChange {

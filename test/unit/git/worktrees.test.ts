@@ -152,7 +152,7 @@ describe("a worktree", () => {
       const adding = repository.addWorktree({ branch: "b", start: { kind: "local" } });
       await expect(adding).rejects.toMatchObject({
         code: "WORKTREE_IN_USE",
-        message: expect.stringContaining(elsewhere) as string,
+        message: expect.stringContaining(elsewhere),
       });
       expect(await survey(repository)).toEqual(before);
     } finally {

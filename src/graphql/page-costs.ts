@@ -1,0 +1,45 @@
+// What lists cost: as much as is asked for, so that the limits can tell a page of ten from one of a hundred.
+import { getNamedType, isObjectType, type GraphQLField, type GraphQLSchema } from "graphql";
+import { pageSize } from "./builder.ts";
+
+interface PageArguments {
+  readonly first?: number | null;
+  readonly last?: number | null;
+}
+
+/** An event may hold 64 KiB of a worker's output, which other fields don't. */
+const eventCost = 50;
+const eventPage = { default: 500, most: 1_000 } as const;
+
+/** Read by the complexity rule. Gives every connection its price, and every worker's events theirs. */
+export function priceLists(schema: GraphQLSchema): GraphQLSchema {
+  for (const type of Object.values(schema.getTypeMap())) {
+    if (!isObjectType(type)) continue;
+    const isConnection = type.name.endsWith("Connection");
+    for (const field of Object.values(type.getFields())) {
+      if (getNamedType(field.type).name.endsWith("Connection")) {
+        price(field, (args) => ({ field: 1, multiplier: sizeOf(args, pageSize) }));
+      } else if (isConnection && (field.name === "nodes" || field.name === "edges")) {
+        // Its connection has counted them.
+        price(field, () => ({ field: 1, multiplier: 1 }));
+      } else if (type.name === "WorkerSession" && field.name === "events") {
+        price(field, (args) => {
+          const events = sizeOf(args, eventPage);
+          return { field: eventCost * events, multiplier: events };
+        });
+      }
+    }
+  }
+  return schema;
+}
+
+function price(
+  field: GraphQLField<unknown, unknown>,
+  complexity: (args: PageArguments) => { field: number; multiplier: number },
+): void {
+  field.extensions = { ...field.extensions, complexity };
+}
+
+function sizeOf({ first, last }: PageArguments, page: { default: number; most: number }): number {
+  return Math.min(Math.max(first ?? last ?? page.default, 0), page.most);
+}

@@ -1,0 +1,101 @@
+// Repositories go only where no session needs them, and their worktrees only by force.
+import type { Database, PrismaClient } from "../database/client.ts";
+import { FactoryError } from "../errors.ts";
+import type { Repository } from "../generated/prisma/client.ts";
+import type { Git } from "../git/git.ts";
+import { createKeyedMutex } from "../git/lock.ts";
+import { hostOf } from "./clone.ts";
+import { appendRepositoryEvent, changeRepository, lockKey, lockRepository } from "./record.ts";
+
+/** Longer than the removal of any number of worktrees that makes sense. */
+const lockTimeoutMs = 15 * 60_000;
+
+export interface Removal {
+  readonly force: boolean;
+  /** Removes the worktrees with all that they hold. */
+  readonly removeWorktrees: (repository: Repository) => Promise<void>;
+}
+
+export interface Remover {
+  /**
+   * One at a time for one repository.
+   * @param find the row, asked for when it is this call's turn
+   * @throws FactoryError REPOSITORY_IN_USE, REPOSITORY_NOT_READY, and as `find`
+   */
+  remove(key: string, find: () => Promise<Repository>, how: Removal): Promise<Repository>;
+}
+
+export function createRemover({
+  prisma,
+  git,
+}: {
+  readonly prisma: PrismaClient;
+  readonly git: Git;
+}): Remover {
+  const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
+
+  async function finish(repository: Repository): Promise<void> {
+    const { id, owner, name, url } = repository;
+    await git.openRepository({ host: hostOf(url), owner, name }).remove();
+    await prisma.$transaction(async (transaction) => {
+      const { count } = await transaction.repository.deleteMany({ where: { id } });
+      if (count === 0) return;
+      await appendRepositoryEvent(transaction, repository, {
+        status: "REMOVING",
+        progress: null,
+        message: "deleted",
+      });
+    });
+  }
+
+  return {
+    remove: (key, find, { force, removeWorktrees }) =>
+      mutex.run(key, async () => {
+        const found = await find();
+        const repository = await prisma.$transaction((transaction) =>
+          begin(transaction, found, force),
+        );
+        await removeWorktrees(repository);
+        await finish(repository);
+        return repository;
+      }),
+  };
+}
+
+/** From its commit on nobody can get a worktree or a session of it. */
+async function begin(
+  transaction: Database,
+  { id, key, owner, name }: Repository,
+  force: boolean,
+): Promise<Repository> {
+  const label = `${owner}/${name}`;
+  // Both before anything is asked: a dispatch holds the first, what makes a worktree the second.
+  await lockKey(transaction, key);
+  const row = await lockRepository(transaction, id);
+  const unfinished = await transaction.workerSession.findFirst({
+    where: { repositoryId: id, finishedAt: null },
+    orderBy: { number: "asc" },
+  });
+  if (unfinished !== null) {
+    throw new FactoryError(
+      "REPOSITORY_IN_USE",
+      `worker-${String(unfinished.number)} works in ${label}: cancel it, or wait for its end`,
+    );
+  }
+  const worktree = await transaction.worktree.findFirst({ where: { repositoryId: id } });
+  if (worktree !== null && !force) {
+    throw new FactoryError(
+      "REPOSITORY_IN_USE",
+      `${label} has a worktree for ${worktree.branch}: delete its worktrees first, or delete with force: true, which loses work that is nowhere else`,
+    );
+  }
+  // A removal that failed half way is gone on with.
+  if (row?.status === "REMOVING") return row;
+  if (row?.status === "CLONING" || row?.status === "SYNCING") {
+    throw new FactoryError(
+      "REPOSITORY_NOT_READY",
+      `${label} is ${row.status} at the moment: try again when that has ended`,
+    );
+  }
+  return changeRepository(transaction, id, { status: "REMOVING" });
+}

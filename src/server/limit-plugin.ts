@@ -1,0 +1,77 @@
+// Checks each document, over HTTP and WebSocket alike, before anything of it is executed.
+import {
+  GraphQLError,
+  parse,
+  validate,
+  type DocumentNode,
+  type ParseOptions,
+  type Source,
+} from "graphql";
+import type { Plugin } from "graphql-yoga";
+import type { Context } from "../graphql/context.ts";
+import { withCode } from "../graphql/errors.ts";
+import {
+  checkVariables,
+  exceeded,
+  findVariableFaults,
+  limitRules,
+  mostTokens,
+  variesWithRequest,
+} from "../graphql/limits.ts";
+
+/** Refuses, before execution, what is malformed or asks for too much. */
+export function limitPlugin(introspection: boolean): Plugin<Context> {
+  // Documents come again and again, and Yoga parses each text once: what passed needs no second look.
+  const passed = new WeakSet<DocumentNode>();
+  return {
+    onParse({ setParseFn }) {
+      setParseFn((source: string | Source, options?: ParseOptions) =>
+        onStack(() => parse(source, { ...options, maxTokens: mostTokens })),
+      );
+    },
+    onValidate({ context, params, addValidationRule, setValidationFn, setResult }) {
+      // Yoga types it as any.
+      const documentAST = params.documentAST as DocumentNode;
+      const { variables = {}, operationName } = context.params;
+      const error = checkVariables(variables);
+      if (error !== undefined) {
+        setResult([error]);
+        return undefined;
+      }
+      if (passed.has(documentAST)) {
+        setResult([]);
+        return undefined;
+      }
+      const request = { context, variables, operationName };
+      setValidationFn((...[checked, document, rules]: Parameters<typeof validate>) =>
+        onStack(() => {
+          const faults = findVariableFaults({ introspection }, checked, document, request);
+          if (faults.length > 0) return faults;
+          return validate(checked, document, rules, { hideSuggestions: !introspection });
+        }),
+      );
+      for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
+      return ({ valid, result, setResult: setErrors }) => {
+        if (!valid) setErrors(tellInOwnWords(result));
+        else if (!variesWithRequest(documentAST)) passed.add(documentAST);
+      };
+    },
+  };
+}
+
+function tellInOwnWords(result: readonly Error[]): Error[] {
+  const errors = result.map((error) => (error instanceof GraphQLError ? withCode(error) : error));
+  // The complexity rule tells of unknown fields too, in worse words than GraphQL's own.
+  const own = errors.filter(({ message }) => !message.startsWith("Unknown field selected"));
+  return own.length > 0 ? own : errors;
+}
+
+/** Parsing and validating call themselves: a document that is deep enough exhausts the stack. */
+function onStack<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof RangeError) throw exceeded("the document is nested too deeply");
+    throw error;
+  }
+}

@@ -1,0 +1,305 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import { startFactory } from "../support/factory.ts";
+import { createDatabase, createEmptyDatabase, type TestDatabase } from "../support/postgres.ts";
+
+const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+const endTimeoutMs = 20_000;
+
+let home: string;
+let database: TestDatabase;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "factory-start-"));
+  database = await createDatabase();
+});
+
+afterEach(async () => {
+  await database.drop();
+  await rm(home, { recursive: true, force: true });
+});
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  /** Lines. */
+  readonly stderr: readonly string[];
+}
+
+/** A server that is expected to end by itself. */
+async function run(env: Readonly<Record<string, string>>): Promise<Ended> {
+  const child = spawn(process.execPath, [main, "serve"], {
+    cwd: home,
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: home,
+      PORT: "0",
+      FACTORY_HOME: home,
+      DATABASE_URL: database.url,
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: endTimeoutMs,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "exit") as Promise<[number | null]>,
+  ]);
+  return { code, stdout, stderr: stderr.split("\n").filter((line) => line !== "") };
+}
+
+async function listen(): Promise<{ server: Server; port: number }> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { server, port: address.port };
+}
+
+/** It says why in one line, and ends with 1. */
+function expectRefusal({ code, stderr }: Ended, ...words: string[]): void {
+  expect(stderr).toEqual([expect.stringMatching(/^factory: /)]);
+  for (const word of words) expect(stderr[0]).toContain(word);
+  expect(code).toBe(1);
+}
+
+describe("a start that can't be made says why in one line and exits with 1", () => {
+  test("settings: all mistakes together, a line for each", async () => {
+    const { code, stderr, stdout } = await run({
+      PORT: "http",
+      FACTORY_MAX_WORKERS: "0",
+      FACTORY_KILL_GRACE: "-1",
+      FACTORY_SYNC_MAX_AGE: "soon",
+      FACTORY_LOG_LEVEL: "loud",
+      FACTORY_GIT_PROTOCOLS: "https,ext",
+      FACTORY_REMOTE_TEMPLATE: "https://example.org/",
+      FACTORY_TOKEN: "short",
+      DATABASE_URL: "mysql://localhost/factory",
+      HOST: "0.0.0.0",
+    });
+    expect(code).toBe(1);
+    const named = stderr.map((line) => /^factory: (\w+) \S+/.exec(line)?.[1]);
+    expect(named.toSorted()).toEqual([
+      "DATABASE_URL",
+      "FACTORY_GIT_PROTOCOLS",
+      "FACTORY_KILL_GRACE",
+      "FACTORY_LOG_LEVEL",
+      "FACTORY_MAX_WORKERS",
+      "FACTORY_REMOTE_TEMPLATE",
+      "FACTORY_SYNC_MAX_AGE",
+      "FACTORY_TOKEN",
+      "PORT",
+    ]);
+    expect(stdout).toBe("");
+  });
+
+  test("a HOST that other machines reach, without FACTORY_TOKEN", async () => {
+    for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
+      expectRefusal(await run({ HOST: host }), host, "FACTORY_TOKEN");
+    }
+  });
+
+  test("a port that is taken", async () => {
+    const { server, port } = await listen();
+    try {
+      expectRefusal(await run({ PORT: String(port) }), `port ${String(port)}`, "PORT");
+    } finally {
+      server.close();
+    }
+  });
+
+  test("a database that can't be reached, isn't there, or takes no such user", async () => {
+    const { server, port } = await listen();
+    server.close();
+    await once(server, "close");
+    const nowhere = `postgresql://somebody:secret-word@127.0.0.1:${String(port)}/factory`;
+    const missing = new URL(database.url);
+    missing.pathname = "/no-such-database";
+    const wrong = new URL(database.url);
+    wrong.password = "wrong-password";
+    for (const url of [nowhere, missing.href, wrong.href]) {
+      const ended = await run({ DATABASE_URL: url });
+      expectRefusal(ended, "DATABASE_URL");
+      const said = ended.stderr.join("") + ended.stdout;
+      expect(said).not.toContain("secret-word");
+      expect(said).not.toContain("wrong-password");
+    }
+  });
+
+  test("a database that is ahead of the code", async () => {
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    try {
+      await client.query(
+        `INSERT INTO "_prisma_migrations" (id, checksum, finished_at, migration_name, applied_steps_count)
+         VALUES ('x', 'x', now(), '29990101000000_from_the_future', 1)`,
+      );
+    } finally {
+      await client.end();
+    }
+    expectRefusal(await run({}), "29990101000000_from_the_future");
+  });
+
+  test("a FACTORY_HOME that is no folder, or can't be made", async () => {
+    const file = join(home, "file");
+    await writeFile(file, "");
+    expectRefusal(await run({ FACTORY_HOME: file }), file, "FACTORY_HOME");
+    expectRefusal(await run({ FACTORY_HOME: join(file, "below") }), "FACTORY_HOME");
+    expectRefusal(await run({ FACTORY_HOME: "/proc/no-such-folder" }), "FACTORY_HOME");
+  });
+
+  test("a FACTORY_AGENTS that isn't there or isn't right", async () => {
+    const file = join(home, "agents.json");
+    expectRefusal(await run({ FACTORY_AGENTS: file }), "FACTORY_AGENTS");
+    await writeFile(file, `{"agents": {"echo": {"command": "echo"}}}`);
+    expectRefusal(await run({ FACTORY_AGENTS: file }), "command");
+  });
+
+  test("a FACTORY_HOME that another server uses, whose work goes on", async () => {
+    const factory = await startFactory();
+    try {
+      expectRefusal(await run({ FACTORY_HOME: factory.home }), factory.home, "in use");
+      expect(await factory.query("{ __typename }")).toEqual({ __typename: "Query" });
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test("a wrong command line is told with how it is used, and exit code 2", async () => {
+    const child = spawn(process.execPath, [main, "sreve"], { stdio: ["ignore", "pipe", "pipe"] });
+    const [said, [code]] = await Promise.all([
+      text(child.stderr),
+      once(child, "exit") as Promise<[number | null]>,
+    ]);
+    expect(said).toContain("Usage: factory");
+    expect(code).toBe(2);
+  });
+});
+
+describe("a start", () => {
+  test("closes its home to others, and keeps the token that it made", async () => {
+    const factory = await startFactory();
+    try {
+      const mode = async (path: string) => (await stat(join(factory.home, path))).mode & 0o777;
+      const isRoot = process.getuid?.() === 0;
+      expect(await mode("")).toBe(isRoot ? 0o711 : 0o700);
+      expect(await mode("token")).toBe(0o600);
+      for (const folder of ["repositories", "worktrees", "sessions"]) {
+        expect(await mode(folder)).toBe(0o700);
+      }
+      expect(factory.token.length).toBeGreaterThanOrEqual(32);
+      expect(factory.log.join("\n")).not.toContain(factory.token);
+
+      expect(await factory.terminate()).toBe(0);
+      const again = await factory.restart();
+      expect(again.token).toBe(factory.token);
+      expect(await again.query("{ __typename }")).toEqual({ __typename: "Query" });
+      await again.terminate();
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test("takes the token from the setting, and writes none", async () => {
+    const token = "a-token-of-the-operators-own";
+    const factory = await startFactory({ env: { FACTORY_TOKEN: token } });
+    try {
+      expect(await factory.query("{ __typename }", {}, token)).toEqual({ __typename: "Query" });
+      await expect(stat(join(factory.home, "token"))).rejects.toThrow("ENOENT");
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test("reads settings from .env, below those of the environment", async () => {
+    await writeFile(join(home, ".env"), "PORT=nonsense\nFACTORY_LOG_LEVEL=nonsense\n");
+    const { stderr } = await run({ PORT: "0" });
+    expect(stderr).toEqual([expect.stringContaining("FACTORY_LOG_LEVEL")]);
+  });
+
+  test("of two servers on one empty database at once succeeds twice", async () => {
+    const empty = await createEmptyDatabase();
+    try {
+      const env = { DATABASE_URL: empty.url };
+      const servers = await Promise.all([startFactory({ env }), startFactory({ env })]);
+      for (const server of servers) {
+        expect(await server.query("{ workerSessions { totalCount } }")).toEqual({
+          workerSessions: { totalCount: 0 },
+        });
+      }
+      await Promise.all(servers.map((server) => server.dispose()));
+    } finally {
+      await empty.drop();
+    }
+  });
+});
+
+describe("a stop", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "by %s ends within 10 s with exit code 0, whoever still listens",
+    async (signal) => {
+      const factory = await startFactory();
+      try {
+        const watch = "subscription { overviewChanged { at } }";
+        const overWebSocket = factory.subscribe(watch);
+        const streamed = await factory.fetch("/graphql", {
+          method: "POST",
+          headers: { accept: "text/event-stream", "content-type": "application/json" },
+          body: JSON.stringify({ query: watch }),
+        });
+        const reading = streamed.text().catch(() => "cut");
+        // The connection stands.
+        expect(await factory.query("{ __typename }")).toEqual({ __typename: "Query" });
+
+        const ended = once(factory.process, "exit");
+        const started = performance.now();
+        factory.process.kill(signal);
+        const [code] = (await ended) as [number | null];
+        expect(code).toBe(0);
+        expect(performance.now() - started).toBeLessThan(10_000);
+        await reading;
+        overWebSocket.end();
+      } finally {
+        await factory.dispose();
+      }
+    },
+  );
+});
+
+describe("without DATABASE_URL", () => {
+  test("an embedded Postgres starts with the server, stops with it, and keeps what it holds", async () => {
+    const factory = await startFactory({ env: { DATABASE_URL: "" } });
+    try {
+      await factory.query(
+        `mutation { cloneRepository(input: {owner: "o", name: "kept", url: "http://127.0.0.1:1/o/n.git"}) { created } }`,
+      );
+      const pidFile = join(factory.home, "postgres", "data", "postmaster.pid");
+      const pid = Number((await readFile(pidFile, "utf8")).split("\n")[0]);
+      expect(() => process.kill(pid, 0)).not.toThrow();
+      expect(await factory.terminate()).toBe(0);
+      expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+
+      const kept = `{ repository(owner: "o", name: "kept") { nameWithOwner } }`;
+      const again = await factory.restart();
+      expect(await again.query(kept)).toEqual({ repository: { nameWithOwner: "o/kept" } });
+
+      // Killed, it leaves its Postgres running; the next one takes that over.
+      await again.kill();
+      const third = await factory.restart();
+      expect(await third.query(kept)).toEqual({ repository: { nameWithOwner: "o/kept" } });
+      expect(await third.terminate()).toBe(0);
+    } finally {
+      await factory.dispose();
+    }
+  });
+});

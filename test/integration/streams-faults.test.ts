@@ -1,0 +1,292 @@
+// Streams stay whole whatever commits when, whoever leaves, and whichever connection breaks.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createClient } from "graphql-ws";
+import pg from "pg";
+import WebSocket from "ws";
+import { collect, type SubscriptionRefused } from "../support/collect.ts";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import {
+  createGate,
+  dispatch,
+  eventually,
+  followParent,
+  followWorker,
+  statusSubscription,
+  untilEnded,
+  untilPrinted,
+  type StatusChange,
+  type WorkerEvent,
+} from "../support/workers.ts";
+
+let git: GitServer;
+let server: FactoryServer;
+const clients: pg.Client[] = [];
+const repository = { owner: "acme", name: "app" };
+
+beforeAll(async () => {
+  git = await startGitServer();
+  await git.createRepository("acme", "app");
+  server = await startFactory({
+    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
+  });
+});
+
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.end()));
+  await server.dispose();
+  await git.stop();
+});
+
+async function connect(): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: server.databaseUrl,
+    application_name: "test",
+  });
+  await client.connect();
+  clients.push(client);
+  return client;
+}
+
+/** A parent with one ended worker, and so with four events; appends a further change to its stream. */
+async function prepareParent(name: string) {
+  const { id } = await dispatch(server, { parentSession: name, repository, task: "true" });
+  await untilEnded(server, id);
+  const database = await connect();
+  const { rows } = await database.query<{ stream: string; worker: string }>(
+    `SELECT p."streamId" AS stream, w.id AS worker FROM "ParentSession" p
+     JOIN "WorkerSession" w ON w."parentSessionId" = p.id WHERE p.name = $1`,
+    [name],
+  );
+  const { stream, worker } = rows[0]!;
+  return (client: pg.Client, ...reasons: string[]) =>
+    client.query("SELECT append_events($1::jsonb)", [
+      JSON.stringify([
+        {
+          stream,
+          events: reasons.map((reason) => ({
+            type: "worker",
+            payload: {
+              workerId: worker,
+              previousStatus: "SUCCEEDED",
+              status: "SUCCEEDED",
+              reason,
+              report: null,
+              outcome: null,
+            },
+          })),
+        },
+      ]),
+    ]);
+}
+
+const told = (messages: readonly { workerStatusChanged: StatusChange }[]) =>
+  messages.map(({ workerStatusChanged: { sequence, reason } }) => [sequence, reason]);
+
+describe("the order of commits", () => {
+  test("a transaction that began first and appends last comes last, and no cursor skips it", async () => {
+    const append = await prepareParent("order");
+    const [one, two] = [await connect(), await connect()];
+    const followed = followParent(server, "order", 4);
+    await one.query("BEGIN");
+    await one.query("SELECT txid_current()");
+    await two.query("BEGIN");
+    await append(two, "two");
+    await two.query("COMMIT");
+    expect(told(await followed.first(1))).toEqual([[5, "two"]]);
+    await append(one, "one");
+    await one.query("COMMIT");
+    expect(told(await followed.first(2))).toEqual([
+      [5, "two"],
+      [6, "one"],
+    ]);
+  });
+
+  test("a second append waits for the first one's end, so that none can overtake it", async () => {
+    const append = await prepareParent("waiting");
+    const [one, two, observer] = [await connect(), await connect(), await connect()];
+    const followed = followParent(server, "waiting", 4);
+    await one.query("BEGIN");
+    await append(one, "one");
+    const { rows } = await two.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    const second = append(two, "two");
+    await eventually(async () => {
+      const waiting = await observer.query(
+        "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'",
+        [rows[0]!.pid],
+      );
+      return waiting.rowCount === 1;
+    });
+    expect(followed.messages).toEqual([]);
+    await one.query("COMMIT");
+    await second;
+    expect(told(await followed.first(2))).toEqual([
+      [5, "one"],
+      [6, "two"],
+    ]);
+  });
+
+  test("a transaction that is rolled back leaves no hole", async () => {
+    const append = await prepareParent("rollback");
+    const [one, two] = [await connect(), await connect()];
+    const followed = followParent(server, "rollback", 4);
+    await one.query("BEGIN");
+    await append(one, "never");
+    const second = append(two, "two");
+    await one.query("ROLLBACK");
+    await second;
+    expect(told(await followed.first(1))).toEqual([[5, "two"]]);
+  });
+
+  test("eight writers at once: every subscriber sees all, in one order, without a hole", async () => {
+    const append = await prepareParent("writers");
+    const followed = [0, 4, 4].map((after) => followParent(server, "writers", after));
+    const writers = await Promise.all(Array.from({ length: 8 }, connect));
+    await Promise.all(
+      writers.map(async (writer, index) => {
+        for (let round = 0; round < 25; round += 1) {
+          await append(
+            writer,
+            `${String(index)}/${String(round)}a`,
+            `${String(index)}/${String(round)}b`,
+          );
+        }
+      }),
+    );
+    // More than one batch of the reader, for those who come now too.
+    const [whole, ...rest] = await Promise.all([
+      followed[0]!.first(404),
+      followed[1]!.first(400),
+      followed[2]!.first(400),
+      followParent(server, "writers", 4).first(400),
+    ]);
+    expect(told(whole).map(([sequence]) => sequence)).toEqual(whole.map((_, index) => index + 1));
+    for (const one of rest) expect(told(one)).toEqual(told(whole.slice(4)));
+  });
+});
+
+describe("broken connections", () => {
+  const terminate = (client: pg.Client, names: string) =>
+    client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name LIKE $1 AND pid <> pg_backend_pid()`,
+      [names],
+    );
+
+  test("a notice that is lost with its connection delays its event, and loses nothing", async () => {
+    const append = await prepareParent("notices");
+    const database = await connect();
+    const followed = followParent(server, "notices", 0);
+    await followed.first(4);
+    for (let round = 1; round <= 3; round += 1) {
+      const { rowCount } = await terminate(database, "factory-notices");
+      expect(rowCount).toBe(1);
+      // Nobody listens now: this notice is lost.
+      await append(database, `round ${String(round)}`);
+      expect(told(await followed.first(4 + round)).slice(4)).toEqual(
+        Array.from({ length: round }, (_, index) => [5 + index, `round ${String(index + 1)}`]),
+      );
+      // It listens again, so that the next round can break it anew.
+      await eventually(async () => {
+        const { rowCount: listening } = await database.query(
+          `SELECT 1 FROM pg_stat_activity
+           WHERE datname = current_database() AND application_name = 'factory-notices'`,
+        );
+        return listening === 1;
+      });
+    }
+  });
+
+  test("all connections broken while a worker prints: its output is whole, its sequence without a hole", async () => {
+    const gate = await createGate();
+    const { id } = await dispatch(server, {
+      parentSession: "terminated",
+      repository,
+      task: `for n in $(seq 1 5); do seq $((n * 1000)) $((n * 1000 + 999)); echo "part $n"; ${gate.wait}; done`,
+    });
+    const database = await connect();
+    const earlier: WorkerEvent[] = [];
+    let followed = followWorker(server, id, 0);
+    const seen = () => [...earlier, ...followed.messages.map(({ workerEvents }) => workerEvents)];
+    // A read that meets its broken connection ends the subscription, with a code that asks to try again:
+    // the subscriber comes back with its cursor.
+    async function until(event: (all: readonly WorkerEvent[]) => boolean): Promise<void> {
+      for (;;) {
+        try {
+          await followed.until(() => event(seen()));
+          return;
+        } catch (error) {
+          expect((error as SubscriptionRefused).codes).toEqual(["SERVICE_UNAVAILABLE"]);
+          earlier.splice(0, Infinity, ...seen());
+          followed = followWorker(server, id, earlier.at(-1)?.sequence ?? 0);
+        }
+      }
+    }
+    for (let part = 1; part <= 5; part += 1) {
+      await until((all) => all.some(({ text }) => text?.includes(`part ${String(part)}\n`)));
+      await terminate(database, "factory%");
+      await gate.open();
+    }
+    await until((all) => all.at(-1)?.status === "SUCCEEDED");
+    const { events, stdout, status } = await untilEnded(server, id);
+    expect(status).toBe("SUCCEEDED");
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+    expect(seen()).toEqual(events);
+    const parts = [1, 2, 3, 4, 5].map(
+      (n) =>
+        Array.from({ length: 1000 }, (_, index) => `${String(n * 1000 + index)}\n`).join("") +
+        `part ${String(n)}\n`,
+    );
+    expect(stdout).toBe(parts.join(""));
+    await gate.dispose();
+  });
+});
+
+describe("subscribers that leave", () => {
+  test("500 that left make room for as many again, on the same connection, and the others hear on", async () => {
+    const append = await prepareParent("leavers");
+    const database = await connect();
+    const client = createClient({
+      url: `${server.url.replace("http", "ws")}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${server.token}` },
+      retryAttempts: 0,
+      lazy: false,
+    });
+    const stays = followParent(server, "leavers", 4);
+    // Three rounds of 500: with what is left of two of them the limit of 1,000 would be reached.
+    for (let round = 0; round < 3; round += 1) {
+      const subscribers = Array.from({ length: 500 }, () =>
+        collect<{ workerStatusChanged: StatusChange }>(client, statusSubscription, {
+          parentSession: "leavers",
+          after: 3,
+        }),
+      );
+      const firsts = await Promise.all(subscribers.map((one) => one.first(1)));
+      expect(new Set(firsts.map((one) => one[0]!.workerStatusChanged.sequence))).toEqual(
+        new Set([4]),
+      );
+      for (const one of subscribers) one.end();
+      await append(database, `round ${String(round)}`);
+      await stays.first(round + 1);
+    }
+    expect(told(stays.messages).map(([sequence]) => sequence)).toEqual([5, 6, 7]);
+    await client.dispose();
+  });
+
+  test("a subscriber's departure doesn't touch the worker", async () => {
+    const gate = await createGate();
+    const { id } = await dispatch(server, {
+      parentSession: "leavers",
+      repository,
+      task: `echo here; ${gate.wait}; echo end`,
+    });
+    await untilPrinted(server, id, "here");
+    const followed = followWorker(server, id, 0);
+    await followed.first(1);
+    followed.end();
+    await gate.open();
+    expect((await untilEnded(server, id)).stdout).toBe("here\nend\n");
+    await gate.dispose();
+  });
+});

@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, homedir, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { ConfigError, loadConfig } from "../../src/config.ts";
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "factory-config-"));
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+function load(environment: Readonly<Record<string, string>>, dotenv = "none") {
+  return loadConfig(environment, join(folder, dotenv));
+}
+
+function mistakes(environment: Readonly<Record<string, string>>): string[] {
+  try {
+    load(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split("\n");
+    throw error;
+  }
+  throw new Error("it was accepted");
+}
+
+test("without any setting all have their defaults", () => {
+  const isRoot = process.getuid?.() === 0;
+  expect(load({})).toEqual({
+    host: "127.0.0.1",
+    port: 4000,
+    home: isRoot ? "/var/lib/factory" : join(homedir(), ".factory"),
+    databaseUrl: undefined,
+    token: undefined,
+    remoteTemplate: "https://github.com/{owner}/{name}.git",
+    gitProtocols: ["https", "ssh"],
+    maxWorkers: availableParallelism() * 2,
+    syncMaxAge: 0,
+    killGrace: 10,
+    agentsFile: undefined,
+    logLevel: "info",
+    introspection: true,
+    isRoot,
+    environment: {},
+  });
+});
+
+test("every setting is taken", () => {
+  const environment = {
+    HOST: "localhost",
+    PORT: "0",
+    FACTORY_HOME: "some/home",
+    DATABASE_URL: "postgresql://somebody@example.org/factory",
+    FACTORY_TOKEN: "0123456789abcdef",
+    FACTORY_REMOTE_TEMPLATE: "https://git.example.org/{owner}/{name}",
+    FACTORY_GIT_PROTOCOLS: "https, file",
+    FACTORY_MAX_WORKERS: "7",
+    FACTORY_SYNC_MAX_AGE: "30",
+    FACTORY_KILL_GRACE: "0",
+    FACTORY_AGENTS: "agents.json",
+    FACTORY_LOG_LEVEL: "debug",
+    FACTORY_INTROSPECTION: "off",
+    OTHER: "for workers to be picked from",
+  };
+  expect(load(environment)).toMatchObject({
+    host: "localhost",
+    port: 0,
+    home: resolve("some/home"),
+    databaseUrl: "postgresql://somebody@example.org/factory",
+    token: "0123456789abcdef",
+    remoteTemplate: "https://git.example.org/{owner}/{name}",
+    gitProtocols: ["https", "file"],
+    maxWorkers: 7,
+    syncMaxAge: 30,
+    killGrace: 0,
+    agentsFile: resolve("agents.json"),
+    logLevel: "debug",
+    introspection: false,
+    environment,
+  });
+});
+
+test("all mistakes are reported together, a line each, which names the setting and what it may be", () => {
+  const lines = mistakes({
+    PORT: "70000",
+    DATABASE_URL: "mysql://x",
+    FACTORY_TOKEN: "short",
+    FACTORY_REMOTE_TEMPLATE: "https://example.org/{owner}",
+    FACTORY_GIT_PROTOCOLS: "https,ext",
+    FACTORY_MAX_WORKERS: "0",
+    FACTORY_SYNC_MAX_AGE: "-1",
+    FACTORY_KILL_GRACE: "soon",
+    FACTORY_LOG_LEVEL: "loud",
+    FACTORY_INTROSPECTION: "maybe",
+  });
+  expect(lines.toSorted()).toEqual(
+    [
+      "PORT must be a whole number from 0 to 65535",
+      "DATABASE_URL must be a postgresql:// URL",
+      "FACTORY_TOKEN must have 16 characters or more",
+      "FACTORY_REMOTE_TEMPLATE must hold {owner} and {name}",
+      "FACTORY_GIT_PROTOCOLS may be any of https, ssh, http, file",
+      "FACTORY_MAX_WORKERS must be a whole number from 1 to 10000",
+      "FACTORY_SYNC_MAX_AGE must be a whole number from 0 to 86400",
+      "FACTORY_KILL_GRACE must be a whole number from 0 to 3600",
+      "FACTORY_LOG_LEVEL may be fatal, error, warn, info, debug, trace or silent",
+      "FACTORY_INTROSPECTION may be on or off",
+    ].toSorted(),
+  );
+});
+
+describe("a host that other machines may reach", () => {
+  test.each(["0.0.0.0", "::", "192.168.1.2", "factory.example.org"])("%s needs a token", (HOST) => {
+    expect(mistakes({ HOST })).toEqual([expect.stringMatching(/^HOST is .*FACTORY_TOKEN/)]);
+    expect(load({ HOST, FACTORY_TOKEN: "0123456789abcdef" }).host).toBe(HOST);
+  });
+
+  test("is told beside the other mistakes", () => {
+    expect(mistakes({ HOST: "0.0.0.0", PORT: "x" })).toHaveLength(2);
+  });
+
+  test.each(["127.0.0.1", "::1", "localhost"])("%s isn't one", (HOST) => {
+    expect(load({ HOST }).host).toBe(HOST);
+  });
+});
+
+describe("numbers", () => {
+  test.each(["1.5", "1e3", "0x10", " 5", "5 ", "+5", "-0", "９"])("%j is none", (PORT) => {
+    expect(mistakes({ PORT })).toEqual(["PORT must be a whole number from 0 to 65535"]);
+  });
+});
+
+describe("the .env file", () => {
+  test("is below the environment", async () => {
+    await writeFile(
+      join(folder, "settings"),
+      "PORT=5000\nFACTORY_KILL_GRACE=3\nACME_KEY='a b # c'\n",
+    );
+    const config = load({ PORT: "6000" }, "settings");
+    expect([config.port, config.killGrace]).toEqual([6000, 3]);
+    expect(config.environment).toEqual({
+      PORT: "6000",
+      FACTORY_KILL_GRACE: "3",
+      ACME_KEY: "a b # c",
+    });
+  });
+
+  test("its mistakes count too", async () => {
+    await writeFile(join(folder, "wrong"), "PORT=no\n");
+    expect(() => load({}, "wrong")).toThrow("PORT must be a whole number");
+  });
+});
+
+test("an empty setting is one that is left out", () => {
+  const config = load({ PORT: "", DATABASE_URL: "", FACTORY_TOKEN: "", HOST: "" });
+  expect(config).toMatchObject({
+    port: 4000,
+    databaseUrl: undefined,
+    token: undefined,
+    host: "127.0.0.1",
+  });
+});

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { connectDatabase, type DatabaseConnection } from "../../../src/database/client.ts";
+import { appendEvents } from "../../../src/events/append.ts";
+import { createEventReader } from "../../../src/events/read.ts";
+import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
+
+let database: TestDatabase;
+let connection: DatabaseConnection;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  connection = connectDatabase(database.url, () => {});
+});
+
+afterAll(async () => {
+  await connection.close();
+  await database.drop();
+});
+
+async function createStreams(...keys: string[]): Promise<string[]> {
+  const rows = await Promise.all(
+    keys.map((key) => connection.prisma.stream.create({ data: { key } })),
+  );
+  return rows.map(({ id }) => id);
+}
+
+function append(streamIds: readonly string[], types: readonly string[]): Promise<void> {
+  return connection.prisma.$transaction((transaction) =>
+    appendEvents(
+      transaction,
+      streamIds.map((streamId) => ({
+        streamId,
+        events: types.map((type) => ({ type, payload: { type } })),
+      })),
+    ),
+  );
+}
+
+async function read(key: string, after = 0, limit = 1000) {
+  const reader = createEventReader(connection.pool);
+  const position = await reader.position(key);
+  const events = await reader.read(position!.streamId, after, limit);
+  return { position, events, found: events.map(({ sequence, type }) => [sequence, type]) };
+}
+
+test("events are numbered from 1, in the order in which they are given", async () => {
+  const [stream] = await createStreams("order");
+  await append([stream!], ["a", "b"]);
+  await append([stream!], ["c"]);
+  const { position, found, events } = await read("order");
+  expect(found).toEqual([
+    [1, "a"],
+    [2, "b"],
+    [3, "c"],
+  ]);
+  expect(position).toMatchObject({ firstSequence: 1, lastSequence: 3 });
+  expect(events[0]).toMatchObject({ at: expect.any(Date), payload: { type: "a" } });
+  expect((await read("order", 1, 1)).found).toEqual([[2, "b"]]);
+});
+
+test("transactions that share streams in any order don't wait for each other for ever", async () => {
+  const [one, two] = await createStreams("shared-1", "shared-2");
+  const rounds = Array.from({ length: 40 }, (_, round) =>
+    append(round % 2 === 0 ? [one!, two!] : [two!, one!], [String(round)]),
+  );
+  await Promise.all(rounds);
+  for (const key of ["shared-1", "shared-2"]) {
+    const { found } = await read(key);
+    expect(found.map(([sequence]) => sequence)).toEqual(found.map((_, index) => index + 1));
+    expect(found).toHaveLength(40);
+  }
+});
+
+test("a transaction that fails leaves nothing behind, and no hole", async () => {
+  const [stream] = await createStreams("failed");
+  await expect(
+    connection.prisma.$transaction(async (transaction) => {
+      await appendEvents(transaction, [
+        { streamId: stream!, events: [{ type: "never", payload: {} }] },
+      ]);
+      throw new Error("on the way");
+    }),
+  ).rejects.toThrow("on the way");
+  await append([stream!], ["first"]);
+  expect((await read("failed")).found).toEqual([[1, "first"]]);
+});
+
+test("a stream that doesn't exist is an error, not a lost event", async () => {
+  await expect(append(["00000000-0000-7000-8000-000000000000"], ["x"])).rejects.toThrow(
+    "there is no stream",
+  );
+});
+
+test("equal reads at the same time are one statement", async () => {
+  const [stream] = await createStreams("reads");
+  await append([stream!], ["a"]);
+  let statements = 0;
+  const pool = new Proxy(connection.pool, {
+    get(target, name) {
+      if (name !== "query") return Reflect.get(target, name, target) as unknown;
+      return (...query: Parameters<typeof target.query>) => {
+        statements += 1;
+        return target.query(...query);
+      };
+    },
+  });
+  const reader = createEventReader(pool);
+  const answers = await Promise.all(Array.from({ length: 500 }, () => reader.read(stream!, 0, 10)));
+  expect(statements).toBe(1);
+  expect(new Set(answers).size).toBe(1);
+  await reader.read(stream!, 0, 10);
+  expect(statements).toBe(2);
+});

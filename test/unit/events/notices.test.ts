@@ -1,0 +1,127 @@
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import pg from "pg";
+import { pino } from "pino";
+import { createNotices, type Notice, type Notices } from "../../../src/events/notices.ts";
+import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
+
+let database: TestDatabase;
+let client: pg.Client;
+let opened: Notices[] = [];
+
+beforeAll(async () => {
+  database = await createDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+});
+
+afterEach(async () => {
+  await Promise.all(opened.map((notices) => notices.close()));
+  opened = [];
+});
+
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+async function open(): Promise<Notices> {
+  const notices = createNotices(database.url, pino({ level: "silent" }));
+  opened.push(notices);
+  await notices.start();
+  return notices;
+}
+
+function notify(payload: string): Promise<unknown> {
+  return client.query("SELECT pg_notify('factory', $1)", [payload]);
+}
+
+const tell = (topic: string, sequence: number) => notify(JSON.stringify({ topic, sequence }));
+
+/** What a listener hears, to be awaited by its number. */
+function listen(notices: Notices, topic: string) {
+  const heard: (Notice | undefined)[] = [];
+  let look: () => void = () => {};
+  const unwatch = notices.watch(topic, (notice) => {
+    heard.push(notice);
+    look();
+  });
+  async function first(count: number): Promise<(Notice | undefined)[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    look = () => {
+      if (heard.length >= count) resolve();
+    };
+    const timer = setTimeout(() => {
+      reject(new Error(`heard ${JSON.stringify(heard)}`));
+    }, 15_000);
+    look();
+    await promise.finally(() => {
+      clearTimeout(timer);
+    });
+    return heard.slice(0, count);
+  }
+  return { heard, first, unwatch };
+}
+
+test("a notice reaches those that watch its topic, and those that watch all", async () => {
+  const notices = await open();
+  const [one, two, all] = ["one", "two", "*"].map((topic) => listen(notices, topic));
+  const before = all!.heard.length;
+  await tell("one", 1);
+  await tell("two", 2);
+  await tell("one", 3);
+  expect((await all!.first(before + 3)).slice(before).map((notice) => notice?.sequence)).toEqual([
+    1, 2, 3,
+  ]);
+  const sequences = (heard: readonly (Notice | undefined)[]) =>
+    heard.flatMap((notice) => (notice === undefined ? [] : [notice.sequence]));
+  expect(sequences(one!.heard)).toEqual([1, 3]);
+  expect(sequences(two!.heard)).toEqual([2]);
+});
+
+test("who has stopped watching hears nothing more, and two on one topic are two", async () => {
+  const notices = await open();
+  const [leaves, stays] = [listen(notices, "topic"), listen(notices, "topic")];
+  leaves.unwatch();
+  leaves.unwatch();
+  const count = leaves.heard.length;
+  await tell("topic", 1);
+  await stays.first(stays.heard.length + 1);
+  expect(leaves.heard).toHaveLength(count);
+  expect(stays.heard.at(-1)).toMatchObject({ sequence: 1 });
+});
+
+test("a payload that can't be read hurts nobody", async () => {
+  const notices = await open();
+  const all = listen(notices, "*");
+  for (const payload of ["", "nonsense", "{}", '{"topic":7}', "null"]) await notify(payload);
+  await tell("after", 1);
+  expect((await all.first(all.heard.length + 1)).at(-1)).toMatchObject({ topic: "after" });
+});
+
+test("a broken connection is made anew, and everybody is told to look for themselves", async () => {
+  const notices = await open();
+  const one = listen(notices, "one");
+  for (let round = 0; round < 2; round += 1) {
+    const before = one.heard.length;
+    const { rowCount } = await client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'factory-notices'`,
+    );
+    expect(rowCount).toBe(1);
+    expect((await one.first(before + 1)).at(-1)).toBeUndefined();
+    // By then it listens again.
+    await tell("one", round);
+    expect((await one.first(before + 2)).at(-1)).toMatchObject({ sequence: round });
+  }
+});
+
+test("after close() it holds no connection", async () => {
+  const notices = await open();
+  await notices.close();
+  await tell("one", 1);
+  const { rows } = await client.query(
+    `SELECT state FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = 'factory-notices'`,
+  );
+  expect(rows).toEqual([]);
+});

@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { appendFile, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
+
+let workspace: Workspace;
+
+beforeAll(async () => {
+  workspace = await createWorkspace();
+});
+afterAll(async () => {
+  await workspace.close();
+});
+
+async function worktree(name: string, files: Record<string, string> = { "README.md": "# test\n" }) {
+  const { repository, first } = await workspace.cloned(name, { files });
+  const { path } = await repository.addWorktree({
+    branch: "b",
+    start: { kind: "commit", commit: first },
+  });
+  return { repository, first, path };
+}
+
+async function commit(path: string, subject: string): Promise<string> {
+  await workerGit(path, "add", "--all");
+  await workerGit(path, "commit", "-q", "--allow-empty", "-m", subject);
+  return workerGit(path, "rev-parse", "HEAD");
+}
+
+describe("commits", () => {
+  test("are told oldest first, the newest where there are more than asked for", async () => {
+    const { repository, first, path } = await worktree("commits");
+    const ids: string[] = [];
+    for (const subject of ["One", "Zwei: ä", "Three\n\nwith a body"]) {
+      ids.push(await commit(path, subject));
+    }
+    const input = { branch: "b", since: first } as const;
+    const commits = await repository.listCommits({ ...input, limit: 10 });
+    expect(commits).toEqual(
+      ["One", "Zwei: ä", "Three"].map((subject, index) => ({
+        id: ids[index],
+        subject,
+        authorName: "Worker",
+        committedAt: expect.any(Date),
+      })),
+    );
+    expect(Math.abs(Date.now() - commits[0]!.committedAt.getTime())).toBeLessThan(60_000);
+    const newest = await repository.listCommits({ ...input, limit: 2 });
+    expect(newest.map(({ subject }) => subject)).toEqual(["Zwei: ä", "Three"]);
+    expect(await repository.countCommits(input)).toBe(3);
+    expect(await repository.countCommits({ branch: "b", since: null })).toBe(4);
+  });
+
+  test("of a branch that isn't there are none, also where it is another's folder", async () => {
+    const { repository, first } = await worktree("none");
+    await workerGit(repository.path, "branch", "feat/x", first);
+    for (const branch of ["absent", "feat"]) {
+      expect(await repository.listCommits({ branch, since: null, limit: 1 })).toEqual([]);
+      expect(await repository.countCommits({ branch, since: first })).toBe(0);
+    }
+  });
+});
+
+describe("the state of a worktree", () => {
+  test("counts changed, new and deleted files but no ignored ones, and commits that the remote lacks", async () => {
+    const { repository, first, path } = await worktree("state", {
+      ".gitignore": "*.log\n",
+      "a.txt": "a\n",
+      "b.txt": "b\n",
+    });
+    expect(await repository.inspectWorktree("b")).toEqual({
+      headCommit: first,
+      changedFiles: 0,
+      unpushedCommits: 0,
+    });
+    const tip = await commit(path, "Work");
+    await writeFile(join(path, "out.log"), "ignored");
+    await writeFile(join(path, "new\nline ä.txt"), "x");
+    await appendFile(join(path, "a.txt"), "x");
+    await rm(join(path, "b.txt"));
+    const state = { headCommit: tip, changedFiles: 3, unpushedCommits: 1 };
+    expect(await repository.inspectWorktree("b")).toEqual(state);
+    await workerGit(path, "push", "-q", "origin", "b");
+    await repository.fetch();
+    expect(await repository.inspectWorktree("b")).toEqual({ ...state, unpushedCommits: 0 });
+  });
+});
+
+describe("a diff", () => {
+  test("goes from the commit to the files as they are, and leaves the index alone", async () => {
+    const { repository, first, path } = await worktree("diff", {
+      ".gitignore": "*.log\n",
+      "committed.txt": "1\n",
+      "changed.txt": "1\n2\n",
+      "deleted.txt": "1\n",
+      "staged.txt": "1\n",
+      "moved.txt": "the same\ncontent\nas before\n",
+    });
+    await appendFile(join(path, "committed.txt"), "2\n");
+    await workerGit(path, "mv", "moved.txt", "there.txt");
+    await commit(path, "Work");
+    await appendFile(join(path, "staged.txt"), "2\n");
+    await workerGit(path, "add", "staged.txt");
+    await writeFile(join(path, "changed.txt"), "1\nzwei\n");
+    await rm(join(path, "deleted.txt"));
+    await mkdir(join(path, "new folder"));
+    await writeFile(join(path, "new folder/ä\ttab.txt"), "new\n");
+    await writeFile(join(path, "-x"), "option?\n");
+    await writeFile(join(path, "empty"), "");
+    await writeFile(join(path, "script.sh"), "#!/bin/sh\n", { mode: 0o755 });
+    await symlink("/nowhere", join(path, "link"));
+    await writeFile(join(path, "out.log"), "ignored");
+    await writeFile(join(path, first), "a file that is called as the commit\n");
+    const index = join(repository.worktreeGitDir("b"), "index");
+    const before = await readFile(index);
+
+    const diff = await repository.diff({ branch: "b", baseCommit: first });
+
+    expect(diff).toMatchObject({ truncated: false, filesChanged: 11, insertions: 8, deletions: 2 });
+    for (const line of [
+      "+2",
+      "-2\n+zwei",
+      "deleted file mode",
+      "rename from moved.txt",
+      "new file mode 100755",
+      "new file mode 120000",
+      "+++ b/-x",
+      "+new",
+    ]) {
+      expect(diff.text).toContain(line);
+    }
+    expect(diff.text).not.toContain("ignored");
+    expect(await readFile(index)).toEqual(before);
+    expect(await workerGit(path, "diff", "--cached", "--name-only")).toBe("staged.txt");
+    const { home, server } = workspace;
+    expect(await readdir(join(home, "control", server.host, "acme/diff.git/temporary"))).toEqual(
+      [],
+    );
+  });
+
+  test("is cut at the limit, never inside a character, with the counts of the whole", async () => {
+    const { repository, first, path } = await worktree("long");
+    await writeFile(join(path, "long.txt"), "ä€😀\n".repeat(400_000));
+    for (const limitBytes of [1000, 1001, 1002, 1003]) {
+      const diff = await repository.diff({ branch: "b", baseCommit: first, limitBytes });
+      expect(diff).toMatchObject({ truncated: true, filesChanged: 1, insertions: 400_000 });
+      expect(Buffer.byteLength(diff.text)).toBeGreaterThan(limitBytes - 4);
+      expect(Buffer.byteLength(diff.text)).toBeLessThanOrEqual(limitBytes);
+      expect(diff.text).not.toContain("\ufffd");
+    }
+    const usual = await repository.diff({ branch: "b", baseCommit: first });
+    expect(Buffer.byteLength(usual.text)).toBeGreaterThan(1024 * 1024 - 4);
+  });
+
+  test("passes over repositories and unreadable things inside the worktree", async () => {
+    const { repository, first, path } = await worktree("odd");
+    await mkdir(join(path, "inner"));
+    await workerGit(join(path, "inner"), "init", "-q");
+    await writeFile(join(path, "inner/file"), "x");
+    await writeFile(join(path, "seen"), "x\n");
+    await writeFile(join(path, "binary"), Buffer.from([0, 1, 2, 255]));
+    const diff = await repository.diff({ branch: "b", baseCommit: first });
+    expect(diff.filesChanged).toBe(2);
+    expect(diff.text).toContain("+++ b/seen");
+    expect(diff.text).toContain("Binary files /dev/null and b/binary differ");
+  });
+});

@@ -1,0 +1,103 @@
+import { describe, expect, test } from "@jest/globals";
+import type { Exited, ExitOutcome } from "../../../src/process/exit.ts";
+import { judge } from "../../../src/workers/conclude.ts";
+
+const quiet = {
+  cancelRequestedAt: null,
+  cancelReason: null,
+  reportedOutcome: null,
+  timeoutSeconds: 60,
+} as const;
+const cancelled = { ...quiet, cancelRequestedAt: new Date(), cancelReason: "enough" };
+
+function exited(exit: Partial<Exited> = {}): Exited {
+  return {
+    kind: "exited",
+    exitCode: 0,
+    signal: null,
+    endedAt: "2026-01-01T00:00:00.000Z",
+    endedTick: 1,
+    startFailure: null,
+    ...exit,
+  };
+}
+const lost: ExitOutcome = { kind: "lost", reason: "nobody knows" };
+
+describe("what decides, strongest first", () => {
+  const succeeded = { reportedOutcome: "SUCCEEDED" } as const;
+  const failed = { reportedOutcome: "FAILED" } as const;
+
+  test("a cancellation beats a timeout, a loss, a report and the exit", () => {
+    for (const outcome of [exited(), exited({ exitCode: 1 }), lost]) {
+      for (const report of [quiet, succeeded, failed]) {
+        expect(judge({ ...cancelled, ...pick(report) }, outcome, true).status).toBe("CANCELLED");
+      }
+    }
+  });
+
+  test("a timeout beats a loss, a report and the exit", () => {
+    for (const outcome of [exited(), lost]) {
+      for (const report of [quiet, succeeded, failed]) {
+        expect(judge({ ...quiet, ...pick(report) }, outcome, true)).toEqual({
+          status: "TIMED_OUT",
+          reason: "timed out after 60 s",
+          failureCode: null,
+        });
+      }
+    }
+  });
+
+  test("a loss beats a report", () => {
+    for (const report of [quiet, succeeded, failed]) {
+      expect(judge({ ...quiet, ...pick(report) }, lost, false)).toEqual({
+        status: "LOST",
+        reason: "nobody knows",
+        failureCode: null,
+      });
+    }
+  });
+
+  test("a report beats the exit, either way", () => {
+    for (const exit of [
+      exited(),
+      exited({ exitCode: 1 }),
+      exited({ exitCode: null, signal: "SIGKILL" }),
+    ]) {
+      expect(judge({ ...quiet, ...succeeded }, exit, false).status).toBe("SUCCEEDED");
+      expect(judge({ ...quiet, ...failed }, exit, false).status).toBe("FAILED");
+    }
+  });
+
+  function pick({ reportedOutcome }: { reportedOutcome: "SUCCEEDED" | "FAILED" | null }) {
+    return { reportedOutcome };
+  }
+});
+
+describe("the reason", () => {
+  test.each([
+    [exited(), "SUCCEEDED", null],
+    [exited({ exitCode: 1 }), "FAILED", "exit code 1"],
+    [exited({ exitCode: 255 }), "FAILED", "exit code 255"],
+    [exited({ exitCode: null, signal: "SIGSEGV" }), "FAILED", "ended by SIGSEGV"],
+  ])("of an exit", (outcome, status, reason) => {
+    expect(judge(quiet, outcome, false)).toEqual({ status, reason, failureCode: null });
+  });
+
+  test("of a cancellation names who asked, where they said why", () => {
+    expect(judge(cancelled, exited(), false).reason).toBe("cancelled: enough");
+    expect(judge({ ...cancelled, cancelReason: null }, exited(), false).reason).toBe("cancelled");
+  });
+
+  test.each(["DIRECTORY_UNAVAILABLE", "COMMAND_NOT_FOUND", "COMMAND_NOT_EXECUTABLE"] as const)(
+    "of a program that never ran (%s) is no exit code",
+    (startFailure) => {
+      const { status, reason, failureCode } = judge(
+        quiet,
+        exited({ exitCode: 127, startFailure }),
+        false,
+      );
+      expect([status, failureCode]).toEqual(["FAILED", "AGENT_UNAVAILABLE"]);
+      expect(reason).not.toContain("127");
+    },
+  );
+});
