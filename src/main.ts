@@ -72,5 +72,8 @@ try {
     process.stderr.write(`factory: ${error.message}\n`);
     process.exit(1);
   }
-  throw error;
+  // A bug: with where it happened, but without the line of code that Node would print, which may be long.
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`factory: ${trace}\n`);
+  process.exit(1);
 }

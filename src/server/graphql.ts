@@ -17,33 +17,67 @@ export interface EdgeContext {
 
 export type GraphQLServer = YogaServerInstance<EdgeContext, Context>;
 
-const welcome = `# Welcome to Factory. Try these one after the other (the play button asks which).
+/** Narrow, so that nothing is cut off; tried in a browser by the tests, one after the other. */
+const welcome = `# Welcome to Factory. The pink button offers
+# these by name: run them one after the other.
 
+# 1. Clones a repository.
 mutation Clone {
-  cloneRepository(input: { owner: "octocat", name: "Hello-World" }) {
+  cloneRepository(
+    input: {
+      owner: "octocat"
+      name: "Hello-World"
+    }
+  ) {
     repository { nameWithOwner status }
   }
 }
 
+# 2. Starts a worker on a branch of its own.
+#    Once more: another worker, another branch.
 mutation Dispatch {
   dispatchWorker(
     input: {
       parentSession: "me"
-      task: "ls -la && git log --oneline | head"
+      task: "ls -la && git log --oneline"
       agent: "shell"
-      repository: { owner: "octocat", name: "Hello-World" }
+      repository: {
+        owner: "octocat"
+        name: "Hello-World"
+      }
     }
   ) {
     worker { name status branch }
   }
 }
 
+# 3. Shows what your workers do, as they do it.
+#    The button stops it.
 subscription Watch {
-  workerStatusChanged(parentSession: "me", after: 0) {
+  workerStatusChanged(
+    parentSession: "me"
+    after: 0
+  ) {
     sequence
     status
     reason
-    worker { name exitCode }
+    worker { name branch exitCode }
+  }
+}
+
+# 4. Shows what the last one printed, and where.
+query Look {
+  workerSessions(parentSession: "me", last: 1) {
+    nodes {
+      name
+      status
+      worktree { path changedFiles }
+      events {
+        sequence
+        ... on WorkerStatusEvent { status }
+        ... on WorkerOutputEvent { text }
+      }
+    }
   }
 }
 `;

@@ -182,11 +182,15 @@ async function registerRunner(
   capacity: number,
 ): Promise<string> {
   const host = hostname();
-  const taken = await prisma.runner.findFirst({ where: { name: host, NOT: { id } } });
-  // A second FACTORY_HOME on one host.
-  const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
-  const facts = { name, host, capacity, version: readVersion(), lastSeenAt: new Date() };
-  await prisma.runner.upsert({ where: { id }, create: { id, ...facts }, update: facts });
+  await prisma.$transaction(async (transaction) => {
+    // Two servers of one host that start at once must not both find the name free.
+    await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`runner ${host}`}, 0))::text`;
+    const taken = await transaction.runner.findFirst({ where: { name: host, NOT: { id } } });
+    // A second FACTORY_HOME on one host.
+    const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
+    const facts = { name, host, capacity, version: readVersion(), lastSeenAt: new Date() };
+    await transaction.runner.upsert({ where: { id }, create: { id, ...facts }, update: facts });
+  });
   return id;
 }
 

@@ -229,16 +229,18 @@ describe("syncRepository", () => {
 
   test("a call made while a fetch runs gets a later one, which sees a push in between", async () => {
     const name = { owner: "acme", name: "later" };
-    await cloned(server, git, name);
-    // Held after it has seen the refs as they were: the answer that it is waiting for is the old one.
+    const { headCommit } = await cloned(server, git, name);
+    // The answer that it waits for tells the refs as they were.
     const before = looks("later");
-    const held = git.hold(/^\/acme\/later\.git\/git-upload-pack/);
+    const held = git.hold(/^\/acme\/later\.git\/git-upload-pack/, { answers: true });
     const early = sync(server, name);
     await held.arrived;
     const pushed = await git.pushCommit("acme", "later", "main", { "late.txt": "late\n" });
     const late = sync(server, name);
+    // Answered behind the call above: the server has it when it has these.
+    await Promise.all(Array.from({ length: 5 }, () => readRepository(server, name)));
     held.release();
-    await early;
+    expect((await early).repository.headCommit).toBe(headCommit);
     expect((await late).repository.headCommit).toBe(pushed);
     expect(looks("later")).toBeGreaterThanOrEqual(before + 2);
   });

@@ -355,7 +355,9 @@ describe("over server-sent events", () => {
     const ended = await run("sse-events", "echo one");
     const events = await read(workerEventsSubscription, { id: ended.id, after: 0 });
     expect(events.at(-1)?.event).toBe("complete");
-    const bodies = events.slice(0, -1).map(({ data }) => JSON.parse(data).data.workerEvents);
+    const bodies = events
+      .slice(0, -1)
+      .map(({ data }) => JSON.parse(data).data.workerEvents as WorkerEvent);
     expect(bodies).toEqual(ended.events);
     const now = await read(workerEventsSubscription, { id: ended.id });
     expect(now.map(({ event }) => event)).toEqual(["complete"]);

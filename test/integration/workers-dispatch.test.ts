@@ -53,54 +53,6 @@ async function refuse(input: Readonly<Record<string, unknown>>): Promise<[string
 }
 
 describe("repositories", () => {
-  test("a repository that isn't there is cloned, once for 20 dispatches at the same time", async () => {
-    await git.createRepository("acme", "shared");
-    const clone = git.hold(/\/shared\.git\/info\/refs/);
-    const workers = await Promise.all(
-      Array.from({ length: 20 }, () =>
-        dispatch(server, {
-          parentSession: "twenty",
-          repository: { owner: "acme", name: "shared" },
-          task: "git rev-parse HEAD",
-        }),
-      ),
-    );
-    await clone.arrived;
-    clone.release();
-    const ended = await Promise.all(workers.map(({ id }) => untilEnded(server, id)));
-    expect(ended.map(({ status }) => status)).toEqual(Array(20).fill("SUCCEEDED"));
-    expect(new Set(ended.map(({ worktree }) => worktree?.path)).size).toBe(20);
-    // A clone asks for all that there is; later fetches find nothing new, and ask for no objects.
-    expect(git.requestCount(/\/shared\.git\/git-upload-pack$/)).toBeLessThanOrEqual(20 + 2);
-    const { repository: row } = await server.query<{ repository: unknown }>(
-      `{ repository(owner: "acme", name: "shared") { status worktrees { totalCount } } }`,
-    );
-    expect(row).toEqual({ status: "SYNCED", worktrees: { totalCount: 20 } });
-  });
-
-  test("a clone that fails is the session's failure, with its code and git's reason", async () => {
-    const { id } = await dispatch(server, {
-      parentSession: "no-remote",
-      repository: { owner: "acme", name: "nowhere" },
-      task: "true",
-    });
-    const ended = await untilEnded(server, id);
-    expect(ended).toMatchObject({
-      status: "FAILED",
-      failureCode: "REMOTE_NOT_FOUND",
-      worktree: null,
-    });
-    expect(ended.statusReason).toContain("acme/nowhere");
-    // The next dispatch tries again.
-    await git.createRepository("acme", "nowhere");
-    const again = await dispatch(server, {
-      parentSession: "no-remote",
-      repository: { owner: "acme", name: "nowhere" },
-      task: "true",
-    });
-    expect((await untilEnded(server, again.id)).status).toBe("SUCCEEDED");
-  });
-
   test.each([
     ["https://github.com/acme/app/issues/42", "issue-42"],
     ["https://github.com/acme/app/pull/43#discussion_r1", "issue-43"],

@@ -52,14 +52,16 @@ function report(message: string, outcome?: "SUCCEEDED" | "FAILED"): string {
   });
 }
 
-function answers(stdout: string): {
-  data: Record<string, unknown>;
-  errors?: { message: string; extensions: { code: string } }[];
-}[] {
+interface Reply {
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly errors?: readonly { message: string; extensions: { code: string } }[];
+}
+
+function answers(stdout: string): Reply[] {
   return stdout
     .split("\n")
     .filter((line) => line.startsWith("{"))
-    .map((line) => JSON.parse(line));
+    .map((line) => JSON.parse(line) as Reply);
 }
 
 describe("a report", () => {
@@ -194,7 +196,7 @@ describe("a report", () => {
       task: `printf %s "$FACTORY_TOKEN" | rev; echo; ${report("early")}`,
     });
     const ended = await untilEnded(server, id);
-    const token = [...ended.stdout.split("\n")[0]!].reverse().join("");
+    const token = Array.from(ended.stdout.split("\n")[0]!).toReversed().join("");
     expect(token).toMatch(/^factory_worker_/);
     const response = await fetch(`${server.url}/graphql`, {
       method: "POST",

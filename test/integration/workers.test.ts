@@ -259,6 +259,29 @@ describe("output", () => {
     expect(stdout).toBe("a😀b");
     await gate.dispose();
   });
+
+  test("what goes beyond the limit is dropped, with a marker that says so", async () => {
+    const parentSession = "flood";
+    const { id } = await dispatch(server, {
+      parentSession,
+      repository,
+      task: "head -c 36000000 /dev/zero | tr '\\0' x; echo; echo end",
+    });
+    await followParent(server, parentSession, 0).first(4);
+    const { lastSequence, status, exitCode } = await readWorker(server, id);
+    expect([status, exitCode]).toEqual(["SUCCEEDED", 0]);
+    const { workerSession } = await server.query<{
+      workerSession: { events: { text?: string; status?: string }[] };
+    }>(
+      `query ($id: ID!, $after: Int) { workerSession(id: $id) { events(after: $after) {
+        ... on WorkerOutputEvent { text } ... on WorkerStatusEvent { status }
+      } } }`,
+      { id, after: lastSequence - 2 },
+    );
+    const [last, end] = workerSession.events;
+    expect(last?.text).toMatch(/^x+\n\[output beyond 32 MiB is not kept\]\n$/);
+    expect(end?.status).toBe("SUCCEEDED");
+  });
 });
 
 describe("the worker's environment", () => {

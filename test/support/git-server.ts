@@ -40,9 +40,22 @@ export interface GitServer {
   ): void;
   /** Requests whose path and query match; all without a pattern. */
   requestCount(pattern?: RegExp): number;
-  /** Requests of that path are answered only after the returned function is called. */
-  hold(pattern: RegExp): { arrived: Promise<unknown>; release(): void };
+  /**
+   * Requests of that path are looked at only after `release` is called; with `answers`, they are looked at
+   * when they come, and only their answers are kept back.
+   */
+  hold(
+    pattern: RegExp,
+    options?: { answers?: boolean },
+  ): { arrived: Promise<unknown>; release(): void };
   stop(): Promise<void>;
+}
+
+interface Hold {
+  readonly pattern: RegExp;
+  readonly answers: boolean;
+  readonly arrive: () => void;
+  readonly released: Promise<unknown>;
 }
 
 const identity = {
@@ -60,7 +73,7 @@ export async function startGitServer(): Promise<GitServer> {
   const passwords = new Map<string, string>();
   const seen: string[] = [];
   const children = new Set<ChildProcess>();
-  const holds = new Set<{ pattern: RegExp; arrive: () => void; released: Promise<unknown> }>();
+  const holds = new Set<Hold>();
 
   const environment = { PATH: process.env["PATH"] ?? "", HOME: work, ...identity };
   const bare = (owner: string, name: string) => join(folder, owner, `${name}.git`);
@@ -72,11 +85,14 @@ export async function startGitServer(): Promise<GitServer> {
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = request.url ?? "/";
     seen.push(url);
-    for (const hold of holds) {
-      if (!hold.pattern.test(url)) continue;
+    const holding = [...holds].filter(({ pattern }) => pattern.test(url));
+    for (const hold of holding) {
+      if (hold.answers) continue;
       hold.arrive();
       await hold.released;
     }
+    // Whoever asked has left meanwhile: nothing would end the backend.
+    if (response.destroyed) return;
     const [path = "", query = ""] = url.split("?");
     const repository = /^\/([^/]+\/[^/]+)\.git\//.exec(path)?.[1];
     const wanted = repository === undefined ? undefined : passwords.get(repository);
@@ -107,7 +123,15 @@ export async function startGitServer(): Promise<GitServer> {
     response.on("close", () => backend.kill());
     // A client that goes away ends both; there is nobody left to tell.
     backend.stdin.on("error", () => {});
+    const answered = new Promise((resolve) => backend.once("exit", resolve));
     request.pipe(backend.stdin);
+    for (const hold of holding) {
+      if (!hold.answers) continue;
+      // Until it is read, the answer stays in the pipe, which holds 64 KiB: pipe(7).
+      await answered;
+      hold.arrive();
+      await hold.released;
+    }
     relay(backend, response);
   }
 
@@ -179,11 +203,12 @@ export async function startGitServer(): Promise<GitServer> {
       passwords.set(`${owner}/${name}`, `Basic ${token}`);
     },
     requestCount: (pattern = /(?:)/) => seen.filter((url) => pattern.test(url)).length,
-    hold(pattern) {
+    hold(pattern, { answers = false } = {}) {
       const arrival = Promise.withResolvers<undefined>();
       const release = Promise.withResolvers<undefined>();
       const entry = {
         pattern,
+        answers,
         arrive: () => {
           arrival.resolve(undefined);
         },
@@ -201,6 +226,7 @@ export async function startGitServer(): Promise<GitServer> {
     async stop() {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const child of children) child.kill();
       await Promise.all(
         [...children].map((child) => new Promise((gone) => child.once("close", gone))),
       );

@@ -1,8 +1,13 @@
 import pg from "pg";
+import { FactoryError } from "../../errors.ts";
+import { errorCodeOf } from "../error-code.ts";
 
 const connectTimeoutMs = 10_000;
 
-/** Runs `use` with a connection of its own, and closes it. */
+/**
+ * Runs `use` with a connection of its own, and closes it.
+ * @throws FactoryError SERVICE_UNAVAILABLE where the database lets nobody in, or not this user.
+ */
 export async function withClient<T>(
   url: string,
   use: (client: pg.Client) => Promise<T>,
@@ -15,9 +20,24 @@ export async function withClient<T>(
   // A connection that breaks fails the statement in hand; unheard, the event would end the process.
   client.on("error", () => undefined);
   try {
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      throw unreachable(url, error);
+    });
     return await use(client);
   } finally {
     await client.end();
   }
+}
+
+function unreachable(url: string, error: unknown): FactoryError {
+  const { host, pathname, searchParams } = new URL(url);
+  // Several addresses that all refuse are one error without a message, but with a code.
+  const message = error instanceof Error ? error.message : String(error);
+  const reason = message === "" ? errorCodeOf(error) : message;
+  return new FactoryError(
+    "SERVICE_UNAVAILABLE",
+    `the database ${pathname.slice(1)} at ${searchParams.get("host") ?? host} can't be opened: ` +
+      `${reason ?? "no reason was given"}; check DATABASE_URL, and that the database is up`,
+    { cause: error },
+  );
 }

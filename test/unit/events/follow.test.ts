@@ -54,7 +54,6 @@ function createLog() {
     log: createEventLog(reader, notices),
     append,
     appendSilently,
-    repeat,
     watchers: () => listeners.size,
     reads: () => reads,
     /** A notice may have been lost. */
@@ -164,22 +163,6 @@ describe("nothing is missed", () => {
       jest.useRealTimers();
     }
   });
-});
-
-test("a notice of what is known already wakes nobody", async () => {
-  const { log, append, repeat, reads } = createLog();
-  append();
-  append();
-  const source = await log.follow("key", { after: 0 });
-  expect(await take(source, 2)).toEqual([1, 2]);
-  const next = take(source, 1);
-  await until(() => reads() === 2);
-  repeat(1);
-  repeat(2);
-  append();
-  expect(await next).toEqual([3]);
-  expect(reads()).toBe(3);
-  await source.return(undefined);
 });
 
 /** Lets what is under way go on until the condition holds. */

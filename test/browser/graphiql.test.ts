@@ -1,0 +1,88 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Page } from "playwright-core";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { dispatch, untilEnded } from "../support/workers.ts";
+
+let git: GitServer;
+let factory: FactoryServer;
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  git = await startGitServer();
+  [factory, browser] = await Promise.all([
+    startFactory({
+      env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
+    }),
+    startBrowser(),
+  ]);
+  await git.createRepository("octocat", "Hello-World", { files: { "hello.txt": "hello\n" } });
+});
+
+afterAll(async () => {
+  await browser.close();
+  await factory.dispose();
+  await git.stop();
+});
+
+/** Chooses one of the document's operations from the button's menu. */
+async function runOperation(page: Page, name: string): Promise<void> {
+  await page.locator(".graphiql-execute-button").click();
+  await page.getByRole("menuitem", { name, exact: true }).click();
+}
+
+/** Resolves when the answer that is shown holds them all. */
+async function seeAnswer(page: Page, ...words: string[]): Promise<void> {
+  for (const word of words) {
+    await page.locator(".graphiql-response").getByText(word).first().waitFor();
+  }
+}
+
+test("a newcomer opens the printed address, and clones, dispatches, watches and looks in GraphiQL", async () => {
+  const { page, requests, complaints } = await browser.open(
+    `${factory.url}/?token=${factory.token}`,
+  );
+  await page.locator(".graphiql-execute-button").waitFor();
+  // The token is in no address that could be copied or seen, and out of reach of scripts.
+  expect(page.url()).toBe(`${factory.url}/graphql`);
+  expect(await page.evaluate("document.cookie")).toBe("");
+
+  await runOperation(page, "Clone");
+  await seeAnswer(page, "octocat/Hello-World");
+  await runOperation(page, "Dispatch");
+  await seeAnswer(page, "worker-1", "QUEUED");
+  await untilEnded(factory, "worker-1");
+
+  // What was before is replayed, and what comes is shown as it comes.
+  await runOperation(page, "Watch");
+  await seeAnswer(page, "worker-1", "SUCCEEDED");
+  const repository = { owner: "octocat", name: "Hello-World" };
+  const second = await dispatch(factory, {
+    parentSession: "me",
+    task: "cat hello.txt",
+    repository,
+  });
+  await seeAnswer(page, second.name, "SUCCEEDED");
+  await page.getByRole("button", { name: /stop query/i }).click();
+
+  await runOperation(page, "Look");
+  await seeAnswer(page, second.name, "hello");
+
+  const hosts = new Set(
+    requests
+      .filter((address) => !address.startsWith("data:"))
+      .map((address) => new URL(address.replace(/^blob:/, "")).host),
+  );
+  expect(hosts).toEqual(new Set([new URL(factory.url).host]));
+  expect(requests.some((address) => address.startsWith("ws:"))).toBe(true);
+  expect(complaints).toEqual([]);
+});
+
+test("without the token a browser is shown what to do, and no GraphiQL", async () => {
+  const { page } = await browser.open(`${factory.url}/graphql`);
+  expect(await page.locator("body").innerText()).toContain(
+    "open the address that the server printed",
+  );
+  expect(await page.locator(".graphiql-container").count()).toBe(0);
+});

@@ -1,0 +1,98 @@
+// A real browser, from a package: nothing is downloaded, and no library of the machine's is needed.
+import { execFile } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import type { UnpackedChromium } from "./unpack-chromium.ts";
+
+const unpackTimeoutMs = 60_000;
+const actionTimeoutMs = 20_000;
+
+export interface OpenPage {
+  readonly page: Page;
+  /** Everything that the page has asked a server for, as addresses. */
+  readonly requests: readonly string[];
+  /** What it wrote to the console as an error or a warning, and what it threw. */
+  readonly complaints: readonly string[];
+}
+
+export interface TestBrowser {
+  /** In a profile of its own: no cookie of another page's. */
+  open(address: string): Promise<OpenPage>;
+  close(): Promise<void>;
+}
+
+export async function startBrowser(): Promise<TestBrowser> {
+  const folder = await mkdtemp(join(tmpdir(), "factory-browser-"));
+  try {
+    const { executablePath, libraries } = await unpack(folder);
+    const fonts = await configureFonts(folder);
+    const browser = await chromium.launch({
+      executablePath,
+      // The package's own arguments switch off what keeps pages of different origins apart.
+      args: ["--no-sandbox", "--no-zygote", "--disable-gpu"],
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: folder,
+        TMPDIR: folder,
+        LD_LIBRARY_PATH: libraries,
+        FONTCONFIG_FILE: fonts,
+      },
+      timeout: actionTimeoutMs,
+    });
+    return {
+      open: (address) => openPage(browser, address),
+      async close() {
+        await browser.close();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function unpack(folder: string): Promise<UnpackedChromium> {
+  const program = join(import.meta.dirname, "unpack-chromium.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [program], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: folder,
+      TMPDIR: folder,
+      AWS_LAMBDA_JS_RUNTIME: "nodejs22.x",
+    },
+    timeout: unpackTimeoutMs,
+  });
+  return JSON.parse(stdout) as UnpackedChromium;
+}
+
+/** The package's own configuration names /tmp; Chromium ends itself where it finds no font at all. */
+async function configureFonts(folder: string): Promise<string> {
+  const file = join(folder, "fonts.conf");
+  await writeFile(
+    file,
+    `<fontconfig><dir>${folder}/fonts</dir><cachedir>${folder}/fonts-cache</cachedir></fontconfig>`,
+  );
+  return file;
+}
+
+async function openPage(browser: Browser, address: string): Promise<OpenPage> {
+  const context: BrowserContext = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+  });
+  context.setDefaultTimeout(actionTimeoutMs);
+  const page = await context.newPage();
+  const requests: string[] = [];
+  const complaints: string[] = [];
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("websocket", (socket) => requests.push(socket.url()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  await page.goto(address);
+  return { page, requests, complaints };
+}
