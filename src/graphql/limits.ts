@@ -49,7 +49,8 @@ export function findVariableFaults(
     (definition) => definition.kind === Kind.OPERATION_DEFINITION,
   );
   if (operationName === undefined && operations.length > 1) {
-    return [badInput("the document holds several operations: operationName must say which")];
+    const message = "the document holds several operations: operationName must say which";
+    return [new GraphQLError(message, { nodes: operations, extensions: { code: "BAD_INPUT" } })];
   }
   const chosen = operations.find(
     ({ name }) => operationName === undefined || name?.value === operationName,

@@ -39,23 +39,20 @@ export const UsageRef = builder
     }),
   });
 
-/** What every session is read with. What may be long, a task or its commits, is read where it is selected. */
+/**
+ * What every session is read with: what lists show. What may be long, a task or its commits, and what few
+ * ask for is read where it is selected, as each column of a list of 100 costs about 0.05 ms.
+ */
 const alwaysRead = {
   id: true,
   number: true,
   status: true,
   statusReason: true,
-  failureCode: true,
   branch: true,
-  base: true,
-  issue: true,
   agent: true,
   exitCode: true,
-  signal: true,
   attempt: true,
   priority: true,
-  timeoutSeconds: true,
-  cleanup: true,
   repositoryOwner: true,
   repositoryName: true,
   ancestorIds: true,
@@ -99,16 +96,11 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       resolve: ({ branch }) => branch,
       description: "The branch that it works on.",
     }),
-    base: t.string({
-      resolve: ({ base }) => base,
+    base: t.exposeString("base", {
       nullable: true,
       description: "What the branch was to be made from, as dispatched.",
     }),
-    issue: t.string({
-      resolve: ({ issue }) => issue,
-      nullable: true,
-      description: "As dispatched.",
-    }),
+    issue: t.exposeString("issue", { nullable: true, description: "As dispatched." }),
     task: t.exposeString("task", { description: "As dispatched." }),
     agent: t.string({
       resolve: ({ agent }) => agent,
@@ -126,8 +118,7 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       resolve: ({ id, status, statusReason }, _args, { loaders }) =>
         status === "QUEUED" ? loaders.queueReason.load(id) : statusReason,
     }),
-    failureCode: t.string({
-      resolve: ({ failureCode }) => failureCode,
+    failureCode: t.exposeString("failureCode", {
       nullable: true,
       description: "An error code, where the session failed before its agent could.",
     }),
@@ -140,8 +131,7 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       nullable: true,
       description: "The agent's; null until it has ended, or where a signal ended it.",
     }),
-    signal: t.string({
-      resolve: ({ signal }) => signal,
+    signal: t.exposeString("signal", {
       nullable: true,
       description: "The signal that ended the agent, such as SIGKILL.",
     }),
@@ -154,13 +144,11 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       resolve: ({ priority }) => priority,
       description: "Higher runs first.",
     }),
-    timeoutSeconds: t.int({
-      resolve: ({ timeoutSeconds }) => timeoutSeconds,
+    timeoutSeconds: t.exposeInt("timeoutSeconds", {
       nullable: true,
       description: "Counted from RUNNING, waiting included.",
     }),
-    cleanup: t.field({
-      resolve: ({ cleanup }) => cleanup,
+    cleanup: t.expose("cleanup", {
       type: WorktreeCleanupRef,
       description: "What becomes of the worktree at the end.",
     }),

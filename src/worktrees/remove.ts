@@ -3,6 +3,7 @@ import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
+import { isThere } from "../git/files.ts";
 import type { Logger } from "../log.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { changeWorktree, worktreeAppend } from "./record.ts";
@@ -33,7 +34,7 @@ export async function removeWorktree(
   const { id, branch } = worktree;
   await assertFree(prisma, worktree);
   if (!how.force && worktree.status === "READY") {
-    await assertClean(repositories, repository, worktree);
+    await assertClean(repositories, repository, worktree, how);
   }
   await prisma.$transaction(async (transaction) => {
     // Asked again: a session may have come to occupy it meanwhile; under this lock none can.
@@ -75,7 +76,10 @@ async function assertClean(
   repositories: RepositoryService,
   repository: Repository,
   worktree: Worktree,
+  { deleteBranch }: Removal,
 ): Promise<void> {
+  // Where somebody has removed the folder already, only the branch is left to be lost.
+  if (!deleteBranch && !(await isThere(worktree.path))) return;
   const state = await repositories.open(repository).inspectWorktree(worktree.branch);
   const { changedFiles, unpushedCommits } = state;
   const losses = [

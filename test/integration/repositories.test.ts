@@ -128,7 +128,11 @@ describe("cloneRepository", () => {
     await git.createRepository("acme", "twenty");
     const results = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        clone(server, { owner: index % 2 === 0 ? "acme" : "Acme", name: "twenty" }),
+        clone(server, {
+          owner: index % 2 === 0 ? "acme" : "Acme",
+          name: "twenty",
+          url: git.url("acme", "twenty"),
+        }),
       ),
     );
     expect(results.filter(({ created }) => created)).toHaveLength(1);

