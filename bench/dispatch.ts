@@ -3,7 +3,8 @@
 // Every worktree stays until the end: an ext4 without a journal, which virtual machines often have, gives
 // no inode of a deleted file out again for some minutes (ext4's ialloc.c, recently_deleted), so that a
 // deletion makes the next checkouts several times as slow.
-import { startFactory, type FactoryServer } from "../test/support/factory.ts";
+import type { FactoryServer } from "../test/support/factory.ts";
+import { join } from "node:path";
 import { alternate, type Turns } from "./alternate.ts";
 import type { Finding } from "./finding.ts";
 import { advance, createLargeRepository, type RepositorySize } from "./large-repository.ts";
@@ -44,7 +45,7 @@ function listCases(quick: boolean): Case[] {
 }
 
 export async function benchDispatch(world: World): Promise<Finding[]> {
-  const server = await startFactory();
+  const server = await world.startServer();
   try {
     const findings: Finding[] = [];
     for (const each of listCases(world.quick)) {
@@ -57,7 +58,7 @@ export async function benchDispatch(world: World): Promise<Finding[]> {
 }
 
 async function measureCase(
-  { git }: World,
+  { git, folder }: World,
   server: FactoryServer,
   { name, size, most, still, moving }: Case,
 ): Promise<Finding[]> {
@@ -66,36 +67,31 @@ async function measureCase(
   await createLargeRepository(git, owner, repository.name, size);
   await cloneInto(server, { ...repository, url });
   const parent = createParent(server, repository.name);
-  const plain = await makePlainClone(url);
+  const plain = await makePlainClone(url, join(folder, repository.name));
   let branches = 0;
   const nextBranch = () => `branch-${String((branches += 1))}`;
   const ours = () => dispatch(parent, repository, nextBranch());
   const floor = () => plain.dispatch(nextBranch());
-  try {
-    const findings: Finding[] = [
-      {
-        what: `dispatch, ${name}`,
-        unit: "ms",
-        ...(await alternate(still, ours, floor)),
-        target: { kind: "times", most },
-      },
-    ];
-    if (moving !== undefined) {
-      // Before each turn of both, so that both fetch one commit each time.
-      const moved = (measure: () => Promise<number>) => async () => {
-        await advance(git, owner, repository.name);
-        return measure();
-      };
-      findings.push({
-        what: `dispatch, ${name}, remote moved`,
-        unit: "ms",
-        ...(await alternate(moving, moved(ours), moved(floor))),
-      });
-    }
-    return findings;
-  } finally {
-    await plain.remove();
-  }
+  const findings: Finding[] = [
+    {
+      what: `dispatch, ${name}`,
+      unit: "ms",
+      ...(await alternate(still, ours, floor)),
+      target: { kind: "times", most },
+    },
+  ];
+  if (moving === undefined) return findings;
+  // Before each turn of both, so that both fetch one commit each time.
+  const moved = (measure: () => Promise<number>) => async () => {
+    await advance(git, owner, repository.name);
+    return measure();
+  };
+  findings.push({
+    what: `dispatch, ${name}, remote moved`,
+    unit: "ms",
+    ...(await alternate(moving, moved(ours), moved(floor))),
+  });
+  return findings;
 }
 
 async function dispatch(

@@ -1,7 +1,7 @@
 // A page of 100 worker sessions over HTTP, against the same columns by bare SQL, as JSON.
 import { Agent, request } from "node:http";
 import pg from "pg";
-import { startFactory, type FactoryServer } from "../test/support/factory.ts";
+import type { FactoryServer } from "../test/support/factory.ts";
 import { alternate } from "./alternate.ts";
 import type { Finding } from "./finding.ts";
 import type { World } from "./world.ts";
@@ -24,8 +24,8 @@ const sql = `
          "exitCode", "createdAt", "startedAt", "finishedAt"
   FROM "WorkerSession" ORDER BY number LIMIT ${String(page)}`;
 
-export async function benchList({ quick }: World): Promise<Finding[]> {
-  const server = await startFactory();
+export async function benchList({ quick, startServer }: World): Promise<Finding[]> {
+  const server = await startServer();
   const client = new pg.Client({ connectionString: server.databaseUrl });
   const connection = openConnection(server);
   try {

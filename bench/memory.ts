@@ -1,6 +1,6 @@
 // Memory at rest and per running worker, of all that is Factory's: the server, its Postgres, the shims.
 import { setTimeout as delay } from "node:timers/promises";
-import { startFactory, type FactoryServer } from "../test/support/factory.ts";
+import type { FactoryServer } from "../test/support/factory.ts";
 import type { Finding } from "./finding.ts";
 import { descendantsOf, listProcesses, readMemory } from "./process-memory.ts";
 import { cloneInto, createParent } from "./workers.ts";
@@ -12,16 +12,14 @@ const task = "exec sleep 120";
 /** What the start or the last requests left to be done, or to be freed, is done after this time. */
 const settleMs = { whole: 5_000, quick: 2_000 };
 
-export async function benchMemory({ git, quick }: World): Promise<Finding[]> {
+export async function benchMemory({ git, quick, startServer }: World): Promise<Finding[]> {
   await git.createRepository("bench", "memory");
   const repository = { owner: "bench", name: "memory" };
-  const server = await startFactory({
-    env: {
-      // Without one it starts a Postgres of its own.
-      DATABASE_URL: "",
-      FACTORY_MAX_WORKERS: String(workerCount),
-      FACTORY_KILL_GRACE: "0",
-    },
+  const server = await startServer({
+    // Without one it starts a Postgres of its own.
+    DATABASE_URL: "",
+    FACTORY_MAX_WORKERS: String(workerCount),
+    FACTORY_KILL_GRACE: "0",
   });
   const parent = createParent(server, "bench-memory");
   const running: string[] = [];

@@ -1,7 +1,7 @@
 // From the commit of a status change to its message at a WebSocket subscriber, against the commit's bare
 // notice at a plain LISTEN. Both clocks start when COMMIT is sent.
 import pg from "pg";
-import { startFactory, type FactoryServer } from "../test/support/factory.ts";
+import type { FactoryServer } from "../test/support/factory.ts";
 import type { Finding } from "./finding.ts";
 import { cloneInto, createParent } from "./workers.ts";
 import type { World } from "./world.ts";
@@ -11,9 +11,9 @@ const waitTimeoutMs = 5_000;
 /** Turns that warm caches and compile. */
 const uncounted = 20;
 
-export async function benchNotify({ git, quick }: World): Promise<Finding[]> {
+export async function benchNotify({ git, quick, startServer }: World): Promise<Finding[]> {
   await git.createRepository("bench", "small");
-  const server = await startFactory();
+  const server = await startServer();
   const changer = new pg.Client({ connectionString: server.databaseUrl });
   const listener = new pg.Client({ connectionString: server.databaseUrl });
   try {

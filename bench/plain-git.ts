@@ -1,7 +1,6 @@
 // The floor of a dispatch: what anybody would do by hand on an ordinary bare clone.
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -18,11 +17,11 @@ export async function readFirstInstruction(worktree: string): Promise<number> {
 export interface PlainClone {
   /** Fetches, adds a worktree, starts bash in it: milliseconds until bash's first instruction. */
   dispatch(branch: string): Promise<number>;
-  remove(): Promise<void>;
 }
 
-export async function makePlainClone(url: string): Promise<PlainClone> {
-  const folder = await mkdtemp(join(tmpdir(), "factory-bench-"));
+/** In the folder, which is made. */
+export async function makePlainClone(url: string, folder: string): Promise<PlainClone> {
+  await mkdir(folder);
   const bare = join(folder, "clone.git");
   const env = {
     PATH: process.env["PATH"],
@@ -47,6 +46,5 @@ export async function makePlainClone(url: string): Promise<PlainClone> {
       await execute("bash", ["-c", "--", firstInstruction], { cwd: worktree, env });
       return (await readFirstInstruction(worktree)) - started;
     },
-    remove: () => rm(folder, { recursive: true, force: true }),
   };
 }

@@ -1,39 +1,65 @@
-// What the benches share: a git server over smart HTTP and a Postgres, both thrown away afterwards.
-import type { EmbeddedPostgres } from "../src/database/embedded.ts";
+// What the benches share, and who owns all that they start: everything is gone at the end, also where a
+// signal makes it.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { applyMigrations } from "../src/database/migrate.ts";
 import { startThrowAwayPostgres } from "../src/database/throw-away.ts";
+import { startFactory, type FactoryServer } from "../test/support/factory.ts";
 import { startGitServer, type GitServer } from "../test/support/git-server.ts";
 import { environmentNames } from "../test/support/postgres.ts";
 
 export interface World {
+  /** Over smart HTTP. */
   readonly git: GitServer;
   /** Migrated; each server gets a copy of its own. */
   readonly databaseUrl: string;
+  /** For what else has to be somewhere. */
+  readonly folder: string;
   readonly quick: boolean;
+  /** A server to be disposed of by the bench; by the world at the latest. */
+  readonly startServer: (env?: Readonly<Record<string, string>>) => Promise<FactoryServer>;
 }
 
 export async function withWorld<T>(quick: boolean, use: (world: World) => Promise<T>): Promise<T> {
-  // As durable as a server's own: commits that don't reach the disk would flatter us.
-  const postgres = await startThrowAwayPostgres({ durable: true });
+  const owned = new AsyncDisposableStack();
+  let ending: Promise<void> | undefined;
+  const end = () => (ending ??= owned.disposeAsync());
+  const endAtSignal = (signal: NodeJS.Signals) => {
+    console.error(`${signal}: stopping`);
+    void end().finally(() => process.exit(1));
+  };
+  process.once("SIGINT", endAtSignal).once("SIGTERM", endAtSignal);
   try {
-    return await withMigrated(postgres, quick, use);
+    return await use(await makeWorld(owned, quick));
   } finally {
-    await postgres.stop();
+    await end();
   }
 }
 
-async function withMigrated<T>(
-  postgres: EmbeddedPostgres,
-  quick: boolean,
-  use: (world: World) => Promise<T>,
-): Promise<T> {
+async function makeWorld(owned: AsyncDisposableStack, quick: boolean): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), "factory-bench-"));
+  owned.defer(() => rm(folder, { recursive: true, force: true }));
+  // As durable as a server's own: commits that don't reach the disk would flatter us.
+  const postgres = await startThrowAwayPostgres({ durable: true });
+  owned.defer(() => postgres.stop());
   await applyMigrations(postgres.url);
   // Where test/support/postgres.ts looks for what it copies.
   process.env[environmentNames.url] = postgres.url;
   const git = await startGitServer();
-  try {
-    return await use({ git, databaseUrl: postgres.url, quick });
-  } finally {
-    await git.stop();
-  }
+  owned.defer(() => git.stop());
+
+  return {
+    git,
+    databaseUrl: postgres.url,
+    folder,
+    quick,
+    async startServer(env = {}) {
+      const server = await startFactory({ env });
+      let disposing: Promise<void> | undefined;
+      const dispose = () => (disposing ??= server.dispose());
+      owned.defer(dispose);
+      return { ...server, dispose };
+    },
+  };
 }

@@ -5,6 +5,7 @@ import "../repositories/schema.ts";
 import "../worktrees/schema.ts";
 import "../worktrees/schema-changes.ts";
 import "../workers/schema.ts";
+import "../workers/schema-lists.ts";
 import "../workers/schema-parents.ts";
 import "../workers/schema-events.ts";
 import "../workers/schema-agent-events.ts";

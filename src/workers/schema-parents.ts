@@ -2,7 +2,7 @@ import { assertSeesParent, visibleParents, type Viewer } from "../access/viewer.
 import type { ParentSession, WorkerSession } from "../generated/prisma/client.ts";
 import { builder } from "../graphql/builder.ts";
 import { WorkerStatusRef } from "./schema-enums.ts";
-import { listedWorkers, WorkerSessionConnectionRef } from "./schema.ts";
+import { listedWorkers, WorkerSessionConnectionRef } from "./schema-lists.ts";
 import type { WorkerCounts } from "./service.ts";
 
 const statuses = [
