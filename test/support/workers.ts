@@ -207,6 +207,8 @@ export async function createGate(): Promise<Gate> {
     // One byte is one passage, whoever reads it.
     wait: `head -c 1 '${path}' >/dev/null`,
     async open(count = 1) {
+      // Disposed of, it has let everybody through.
+      if (!gates.has(gate)) return;
       await handle.write("\n".repeat(count));
     },
     async dispose() {
