@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { ConfigError, loadConfig } from "./config.ts";
 import { FactoryError } from "./errors.ts";
-import { createLogger } from "./log.ts";
+import { createLogger, type Logger } from "./log.ts";
 import { startServer } from "./server/server.ts";
 
 const usage = `Usage: factory serve
@@ -18,11 +18,10 @@ async function serve(): Promise<void> {
   const config = loadConfig();
   const logger = await createLogger(config.logLevel);
   process.title = "factory";
+  // Before the start: one that is stopped in the middle must not leave its Postgres behind.
+  const asked = waitForStop(logger);
   const server = await startServer(config, logger);
   logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);
-  const { promise: asked, resolve: ask } = Promise.withResolvers<string>();
-  process.on("SIGTERM", ask);
-  process.on("SIGINT", ask);
   // For people, beside the log: the token is for whoever started the server, and no line of a log.
   process.stderr.write(`
   Factory is running. Open this address in a browser:
@@ -34,14 +33,28 @@ async function serve(): Promise<void> {
     export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}
 
 `);
-  const signal = await asked;
-  logger.info({ signal }, "stopping; running workers go on");
-  setTimeout(() => {
-    logger.error("the stop took too long and is cut short");
-    process.exit(1);
-  }, stopTimeoutMs).unref();
+  await asked;
   await server.stop();
   logger.info("stopped");
+}
+
+/** Resolves with the first SIGTERM or SIGINT, from which on the time of the stop runs. */
+function waitForStop(logger: Logger): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let isAsked = false;
+  const ask = (signal: string) => {
+    if (isAsked) return;
+    isAsked = true;
+    logger.info({ signal }, "stopping; running workers go on");
+    setTimeout(() => {
+      logger.error("the stop took too long and is cut short");
+      process.exit(1);
+    }, stopTimeoutMs).unref();
+    resolve();
+  };
+  process.on("SIGTERM", ask);
+  process.on("SIGINT", ask);
+  return promise;
 }
 
 async function main(): Promise<number> {

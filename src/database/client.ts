@@ -23,6 +23,8 @@ const prismaConnections = 10;
 const poolConnections = 6;
 /** A connection that can't be had within this time is an outage, told as such. */
 const connectTimeoutMs = 5_000;
+/** Transactions also wait so long for those before them: fifty at once on a busy host take a while. */
+const transactionWaitMs = 10_000;
 
 export function connectDatabase(url: string, onError: (error: Error) => void): DatabaseConnection {
   const pool = new pg.Pool({
@@ -38,12 +40,12 @@ export function connectDatabase(url: string, onError: (error: Error) => void): D
       {
         connectionString: url,
         max: prismaConnections,
-        connectionTimeoutMillis: connectTimeoutMs,
+        connectionTimeoutMillis: transactionWaitMs,
         application_name: "factory",
       },
       { onPoolError: onError },
     ),
-    transactionOptions: { maxWait: 10_000, timeout: 20_000 },
+    transactionOptions: { maxWait: transactionWaitMs, timeout: 20_000 },
   });
   return {
     url,

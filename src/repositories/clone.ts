@@ -112,10 +112,11 @@ export function assertUsable(repository: Repository): void {
 export async function lockUsable(
   transaction: Database,
   { id, owner, name }: Repository,
-): Promise<void> {
+): Promise<Repository> {
   const row = await lockRepository(transaction, id);
   if (row === null) {
     throw new FactoryError("REPOSITORY_NOT_FOUND", `${owner}/${name} was deleted meanwhile`);
   }
   assertUsable(row);
+  return row;
 }

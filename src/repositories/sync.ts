@@ -34,7 +34,9 @@ export function createSyncer(deps: {
     const { id, owner, name } = asked;
     const before = await prisma.$transaction(async (transaction) => {
       // It may have waited for another fetch, and the repository been deleted meanwhile.
-      await lockUsable(transaction, asked);
+      const row = await lockUsable(transaction, asked);
+      // Left by a fetch whose end could not be recorded; there is one at a time.
+      if (row.status === "SYNCING") return row;
       return changeRepository(transaction, id, { status: "SYNCING" });
     });
     const progress = createProgressTeller(deps, before, "SYNCING");

@@ -13,6 +13,8 @@ import type { GraphQLServer } from "./graphql.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be. */
 const longestBodyBytes = 4 * 1024 * 1024;
+/** Of a body that is too large so much is read before it is refused. */
+const mostDiscardedBytes = 64 * 1024 * 1024;
 const cookieMaxAgeSeconds = 30 * 24 * 3600;
 
 interface Variables {
@@ -62,15 +64,16 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.use(
     bodyLimit({
       maxSize: longestBodyBytes,
-      onError(context) {
+      async onError(context) {
         const mostMiB = String(longestBodyBytes / 1024 / 1024);
         const error = new FactoryError(
           "BAD_INPUT",
           `the request's body is larger than ${mostMiB} MiB`,
         );
+        // A client that still writes would not hear the answer, and its next request not be heard.
+        const wasRead = await discardBody(context.req.raw);
         const response = refuse(context.req.path, error, 413);
-        // The rest of the body is still on its way: no other request may follow it.
-        response.headers.set("Connection", "close");
+        if (!wasRead) response.headers.set("Connection", "close");
         return response;
       },
     }),
@@ -173,6 +176,17 @@ function isSafe(
   if (origin !== undefined && !isOwnOrigin(origin, host)) return false;
   // Other types can be sent across origins by a form, without the browser asking first.
   return method !== "POST" || (contentType ?? "").startsWith("application/json");
+}
+
+/** Reads the body to its end; false: it has none that is near, or somebody else reads it. */
+async function discardBody({ body }: Request): Promise<boolean> {
+  if (body === null || body.locked) return false;
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.byteLength;
+    if (bytes > mostDiscardedBytes) return false;
+  }
+  return true;
 }
 
 /** In the form of the protocol that is spoken at the path. */

@@ -8,7 +8,7 @@ import { lockUsable } from "../repositories/clone.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { assertNoBranchConflict, planWorktree, type WorktreePlan } from "./plan.ts";
 import { changeWorktree, worktreeAppend } from "./record.ts";
-import { settle, settleFailed } from "./settle.ts";
+import { settle, settleFailed, settleLeftover } from "./settle.ts";
 
 export interface EnsureInput {
   /** Freshly fetched. */
@@ -41,7 +41,8 @@ export async function makeWorktree(
 ): Promise<EnsuredWorktree> {
   const { prisma, repositories, runnerId } = deps;
   const { repository, branch, signal } = input;
-  const existing = await findHere(prisma, runnerId, repository.id, branch);
+  const found = await findHere(prisma, runnerId, repository.id, branch);
+  const existing = found === null ? null : await settleLeftover(prisma, found);
   if (existing?.status === "READY" || existing?.status === "RUNNING") {
     await assertBase(repositories, existing, input);
     return { worktree: existing, created: false };
@@ -52,13 +53,19 @@ export async function makeWorktree(
   const row = await begin(deps, input, git.worktreePath(branch), plan);
   try {
     const { headCommit } = await git.addWorktree({ branch, start: plan.start, signal });
-    const origin = { base: plan.base, baseCommit: plan.baseCommit };
+    const origin = { base: baseOf(plan, existing), baseCommit: plan.baseCommit };
     const worktree = await settle(prisma, row.id, "READY", origin);
     return { worktree, created: true, headCommit };
   } catch (error) {
     await settleFailed(deps, row.id, signal.aborted ? interrupted(branch) : error);
     throw error;
   }
+}
+
+/** A branch that an unfinished try made was branched from where that try said. */
+function baseOf({ start, base, baseCommit }: WorktreePlan, existing: Worktree | null) {
+  const isOurs = start.kind === "local" && existing?.baseCommit === baseCommit;
+  return isOurs ? existing.base : base;
 }
 
 /** Whatever can be refused is refused here, before anything is made. */

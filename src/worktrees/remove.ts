@@ -7,7 +7,7 @@ import { isThere } from "../git/files.ts";
 import type { Logger } from "../log.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { changeWorktree, worktreeAppend } from "./record.ts";
-import { settleFailed } from "./settle.ts";
+import { settleFailed, settleLeftover } from "./settle.ts";
 
 /** Statuses of sessions that occupy their worktree. */
 const occupying = ["PREPARING", "RUNNING", "WAITING"] as const;
@@ -27,11 +27,14 @@ export interface Removal {
 export async function removeWorktree(
   deps: RemovalDependencies,
   repository: Repository,
-  worktree: Worktree,
+  { id, branch }: Worktree,
   how: Removal,
 ): Promise<void> {
   const { prisma, repositories } = deps;
-  const { id, branch } = worktree;
+  // As it is now: it may have been asked for before this call's turn came.
+  const found = await prisma.worktree.findUnique({ where: { id } });
+  if (found === null) return;
+  const worktree = await settleLeftover(prisma, found);
   await assertFree(prisma, worktree);
   if (!how.force && worktree.status === "READY") {
     await assertClean(repositories, repository, worktree, how);

@@ -9,7 +9,7 @@ import type { Logger } from "../log.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
 import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
 import { removeWorktree } from "./remove.ts";
-import { settle } from "./settle.ts";
+import { settleLeftover } from "./settle.ts";
 
 /** Longer than any checkout that makes sense; a wait beyond it is a fault to be told. */
 const lockTimeoutMs = 15 * 60_000;
@@ -210,12 +210,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       const unfinished = await prisma.worktree.findMany({
         where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },
       });
-      for (const { id } of unfinished) {
-        await settle(prisma, id, "FAILED", {
-          failureCode: "SERVICE_UNAVAILABLE",
-          error: "the server was stopped in the middle: create or delete it again",
-        });
-      }
+      for (const worktree of unfinished) await settleLeftover(prisma, worktree);
       // What was being deleted had passed its checks: the deletion is gone on with.
       const going = await prisma.repository.findMany({ where: { status: "REMOVING" } });
       for (const { owner, name } of going) {

@@ -19,6 +19,18 @@ export async function settle(
   });
 }
 
+/**
+ * Under the branch's lock nobody makes or removes it: a row that says so is what is left of a try whose
+ * outcome could not be recorded, or of a server that was killed.
+ */
+export async function settleLeftover(prisma: PrismaClient, worktree: Worktree): Promise<Worktree> {
+  if (worktree.status !== "CREATING" && worktree.status !== "REMOVING") return worktree;
+  return settle(prisma, worktree.id, "FAILED", {
+    failureCode: "SERVICE_UNAVAILABLE",
+    error: "it was left in the middle, by a stop or an outage: create or delete it again",
+  });
+}
+
 export async function settleFailed(
   { prisma, logger }: { readonly prisma: PrismaClient; readonly logger: Logger },
   id: string,

@@ -291,6 +291,24 @@ describe("a stop", () => {
   );
 });
 
+test("a stop in the middle of the start leaves nothing behind, and exits with 0", async () => {
+  const child = spawn(process.execPath, [main, "serve"], {
+    cwd: home,
+    env: { PATH: process.env["PATH"] ?? "", HOME: home, PORT: "0", FACTORY_HOME: home },
+    stdio: ["ignore", "pipe", "ignore"],
+    timeout: endTimeoutMs,
+    killSignal: "SIGKILL",
+  });
+  // The first line tells that Postgres runs: much is still to come.
+  const [first] = (await once(child.stdout, "data")) as [Buffer];
+  const { pid } = JSON.parse(first.toString("utf8").split("\n")[0] ?? "") as { pid: number };
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number | null];
+  expect(code).toBe(0);
+  expect(first.toString("utf8")).not.toContain("listening");
+  expect(() => process.kill(pid, 0)).toThrow("ESRCH");
+});
+
 describe("without DATABASE_URL", () => {
   test("an embedded Postgres starts with the server, stops with it, and keeps what it holds", async () => {
     const factory = await startFactory({ env: { DATABASE_URL: "" } });

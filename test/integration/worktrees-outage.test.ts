@@ -1,0 +1,150 @@
+// A database that is away just when the outcome is to be recorded: what was asked for can be asked for again,
+// without a restart.
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { queryDatabase, takeInventory } from "../support/inventory.ts";
+import {
+  clone,
+  cloned,
+  codeOf,
+  createWorktree,
+  deleteRepository,
+  deleteWorktree,
+  readRepository,
+  readWorktree,
+  sendCreateWorktree,
+  sendDeleteRepository,
+  sendDeleteWorktree,
+  sendSync,
+  sync,
+  untilRepository,
+} from "../support/repositories.ts";
+import { runGit } from "../support/worktree-git.ts";
+
+let git: GitServer;
+let server: FactoryServer;
+
+beforeAll(async () => {
+  git = await startGitServer();
+  server = await startFactory({
+    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
+  });
+  // What Postgres says while it is shut down (class 57 of its error codes).
+  await queryDatabase(
+    server,
+    `CREATE FUNCTION be_away() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE EXCEPTION 'terminating connection' USING ERRCODE = '57P01'; END $$`,
+  );
+});
+
+afterAll(async () => {
+  await server.dispose();
+  await git.stop();
+});
+
+/** While `act` runs, that change of the table's rows meets a database that is away. */
+async function whileAway<T>(
+  table: "Worktree" | "Repository",
+  { on, when = "TRUE" }: { on: "UPDATE" | "DELETE"; when?: string },
+  act: () => Promise<T>,
+): Promise<T> {
+  await queryDatabase(
+    server,
+    `CREATE TRIGGER be_away BEFORE ${on} ON "${table}" FOR EACH ROW WHEN (${when})
+     EXECUTE FUNCTION be_away()`,
+  );
+  try {
+    return await act();
+  } finally {
+    await queryDatabase(server, `DROP TRIGGER be_away ON "${table}"`);
+  }
+}
+
+describe("the database away at the end of", () => {
+  test("a checkout: the next try takes the worktree up", async () => {
+    const topic = { owner: "acme", name: "made", branch: "topic" };
+    const { headCommit } = await cloned(server, git, topic);
+    const answer = await whileAway("Worktree", { on: "UPDATE" }, () =>
+      sendCreateWorktree(server, topic),
+    );
+    expect(codeOf(answer)).toBe("SERVICE_UNAVAILABLE");
+    const { worktree } = await createWorktree(server, topic);
+    // Branched from main, though the branch was there at the second try.
+    expect(worktree).toMatchObject({
+      status: "READY",
+      base: "main",
+      baseCommit: headCommit,
+      failureCode: null,
+    });
+    expect(await runGit(worktree.path, "status", "--porcelain")).toBe("");
+  });
+
+  test("a checkout: the worktree can also be removed", async () => {
+    const topic = { owner: "acme", name: "unmade", branch: "topic" };
+    await cloned(server, git, topic);
+    await whileAway("Worktree", { on: "UPDATE" }, () => sendCreateWorktree(server, topic));
+    await deleteWorktree(server, { ...topic, deleteBranch: true });
+    expect(await readWorktree(server, topic)).toBeNull();
+  });
+
+  test("a removal: the next try ends it, or the worktree is made again", async () => {
+    const name = { owner: "acme", name: "removed" };
+    await cloned(server, git, name);
+    for (const branch of ["one", "two"]) {
+      const topic = { ...name, branch };
+      await createWorktree(server, topic);
+      const answer = await whileAway("Worktree", { on: "DELETE" }, () =>
+        sendDeleteWorktree(server, topic),
+      );
+      expect(codeOf(answer)).toBe("SERVICE_UNAVAILABLE");
+    }
+    await deleteWorktree(server, { ...name, branch: "one" });
+    expect(await readWorktree(server, { ...name, branch: "one" })).toBeNull();
+    const { worktree } = await createWorktree(server, { ...name, branch: "two" });
+    expect(worktree.status).toBe("READY");
+    expect(await runGit(worktree.path, "status", "--porcelain")).toBe("");
+  });
+
+  test("a fetch: the next one succeeds", async () => {
+    const name = { owner: "acme", name: "fetched" };
+    await cloned(server, git, name);
+    const pushed = await git.pushCommit("acme", "fetched", "main", { "x.txt": "x\n" });
+    const answer = await whileAway(
+      "Repository",
+      { on: "UPDATE", when: "OLD.status = 'SYNCING'" },
+      () => sendSync(server, name),
+    );
+    expect(codeOf(answer)).toBe("SERVICE_UNAVAILABLE");
+    const { repository, updated } = await sync(server, name);
+    expect(updated).toBe(true);
+    expect(repository).toMatchObject({ status: "SYNCED", headCommit: pushed });
+  });
+
+  test("a clone: cloning again takes it up", async () => {
+    const name = { owner: "acme", name: "copied" };
+    const head = await git.createRepository("acme", "copied");
+    await whileAway("Repository", { on: "UPDATE" }, async () => {
+      await clone(server, name);
+      // What can't be recorded is logged.
+      while (!server.log.some((line) => line.includes("a clone's outcome is not recorded"))) {
+        await readRepository(server, name);
+      }
+    });
+    expect((await clone(server, name)).created).toBe(false);
+    expect(await untilRepository(server, name, "SYNCED")).toMatchObject({ headCommit: head });
+  });
+
+  test("a repository's removal: the next try ends it", async () => {
+    const name = { owner: "acme", name: "dropped" };
+    await cloned(server, git, name);
+    const answer = await whileAway("Repository", { on: "DELETE" }, () =>
+      sendDeleteRepository(server, name),
+    );
+    expect(codeOf(answer)).toBe("SERVICE_UNAVAILABLE");
+    await deleteRepository(server, name);
+    expect(await readRepository(server, name)).toBeNull();
+    const { files } = await takeInventory(server);
+    expect(files.filter((file) => file.includes("acme/dropped"))).toEqual([]);
+  });
+});
