@@ -66,6 +66,12 @@ async function listen(): Promise<{ server: Server; port: number }> {
   return { server, port: address.port };
 }
 
+/** Of the embedded Postgres that runs. */
+async function readPostgresPid(folder: string): Promise<number> {
+  const content = await readFile(join(folder, "postgres", "data", "postmaster.pid"), "utf8");
+  return Number(content.split("\n")[0]);
+}
+
 /** It says why in one line, and ends with 1. */
 function expectRefusal({ code, stderr }: Ended, ...words: string[]): void {
   expect(stderr).toEqual([expect.stringMatching(/^factory: /)]);
@@ -301,7 +307,7 @@ test("a stop in the middle of the start leaves nothing behind, and exits with 0"
   });
   // The first line tells that Postgres runs: much is still to come.
   const [first] = (await once(child.stdout, "data")) as [Buffer];
-  const { pid } = JSON.parse(first.toString("utf8").split("\n")[0] ?? "") as { pid: number };
+  const pid = await readPostgresPid(home);
   child.kill("SIGTERM");
   const [code] = (await once(child, "exit")) as [number | null];
   expect(code).toBe(0);
@@ -316,8 +322,7 @@ describe("without DATABASE_URL", () => {
       await factory.query(
         `mutation { cloneRepository(input: {owner: "o", name: "kept", url: "http://127.0.0.1:1/o/n.git"}) { created } }`,
       );
-      const pidFile = join(factory.home, "postgres", "data", "postmaster.pid");
-      const pid = Number((await readFile(pidFile, "utf8")).split("\n")[0]);
+      const pid = await readPostgresPid(factory.home);
       expect(() => process.kill(pid, 0)).not.toThrow();
       expect(await factory.terminate()).toBe(0);
       expect(() => process.kill(pid, 0)).toThrow("ESRCH");

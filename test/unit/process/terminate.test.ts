@@ -204,6 +204,9 @@ describe("a stranger", () => {
       const session = await sessions.runScript("exit 0");
       const outcome = await exitOf(session);
       await eventually(() => !isAlive(session.identity, "shim"));
+      // The kernel's clock tick is 10 ms, and no pid is given out again within one.
+      const nextTick = performance.now() + 20;
+      await eventually(() => performance.now() > nextTick);
       await withStranger(async (leader, child) => {
         const { identity } = session;
         const recycled = {
