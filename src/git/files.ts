@@ -44,10 +44,13 @@ export async function isThere(path: string): Promise<boolean> {
   }
 }
 
+/** How a file's name ends while replaceFile writes it. A killed server leaves it so. */
+export const partSuffix = ".part";
+
 /** Readers see the old or the new content, never a part. Makes the folder where needed. */
 export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 });
-  const making = `${path}.${randomUUID()}`;
+  const making = `${path}.${randomUUID()}${partSuffix}`;
   try {
     await writeFile(making, content, { mode });
     await rename(making, path);

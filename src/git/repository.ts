@@ -17,7 +17,7 @@ import {
   type ListCommitsInput,
 } from "./history.ts";
 import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
-import { readJournal } from "./journal.ts";
+import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
@@ -167,10 +167,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         if (!file.startsWith("tmp_")) continue;
         await removeAbandoned(join(packs, file), { home, graceMs: parts.lockGraceMs });
       }
-      for (const file of (await listIfThere(join(layout.control, "journal"))) ?? []) {
-        const journal = await readJournal(join(layout.control, "journal", file));
-        if (journal === undefined) continue;
-        await ofBranch(journal.branch, () => settleWorktree(context, journal.branch));
+      for (const { branch } of await readJournals(join(layout.control, "journal"))) {
+        await ofBranch(branch, () => settleWorktree(context, branch));
       }
     },
     async remove() {

@@ -51,7 +51,7 @@ test("a newcomer opens the printed address, and clones, dispatches, watches and 
   await runOperation(page, "Clone");
   await seeAnswer(page, "octocat/Hello-World");
   await runOperation(page, "Dispatch");
-  await seeAnswer(page, "worker-1", "QUEUED");
+  await seeAnswer(page, "worker-1");
   await untilEnded(factory, "worker-1");
 
   // What was before is replayed, and what comes is shown as it comes.

@@ -266,6 +266,15 @@ describe("a server that is killed", () => {
     expect(await readdir(workspace.home)).not.toContain("trash");
   });
 
+  test("while it writes down what it is about to do: its recovery takes that away", async () => {
+    const { repository } = await workspace.cloned("parts");
+    const journals = join(workspace.home, "control", workspace.server.host, "acme/parts.git/journal");
+    await writeFile(join(journals, "b.json.1.part"), '{"branch":');
+    await workspace.restart().recover();
+    expect(await readdir(journals)).toEqual([]);
+    expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
+  });
+
   test("loses no commit that a worker made on the branch meanwhile", async () => {
     const { repository, first } = await workspace.cloned("raced");
     await changeAndDie(["raced", "b", first], "reset", "kill -9 $PPID; exit 1");
