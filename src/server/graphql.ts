@@ -1,4 +1,5 @@
 // GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
+import { execute } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
@@ -125,9 +126,20 @@ export function createGraphQLServer(
     maskedErrors: { maskError: (error) => mask(error) },
     // The limits' plugin remembers what passed; Yoga would also where that depends on the variables.
     parserAndValidationCache: { validationCache: false },
-    plugins: [limitPlugin(options.introspection), sessionPlugin({ ...services, ...options })],
+    plugins: [
+      executorPlugin,
+      limitPlugin(options.introspection),
+      sessionPlugin({ ...services, ...options }),
+    ],
   });
 }
+
+/** graphql's own executor: a list of 100 takes a tenth longer with Yoga's. */
+const executorPlugin: Plugin<Context> = {
+  onExecute({ setExecuteFn }) {
+    setExecuteFn(execute);
+  },
+};
 
 function sessionPlugin(watch: SessionWatch): Plugin<Context> {
   return {

@@ -268,7 +268,12 @@ describe("a server that is killed", () => {
 
   test("while it writes down what it is about to do: its recovery takes that away", async () => {
     const { repository } = await workspace.cloned("parts");
-    const journals = join(workspace.home, "control", workspace.server.host, "acme/parts.git/journal");
+    const journals = join(
+      workspace.home,
+      "control",
+      workspace.server.host,
+      "acme/parts.git/journal",
+    );
     await writeFile(join(journals, "b.json.1.part"), '{"branch":');
     await workspace.restart().recover();
     expect(await readdir(journals)).toEqual([]);
