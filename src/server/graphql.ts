@@ -91,6 +91,8 @@ export function createGraphQLServer(
   return createYoga<EdgeContext, Context>({
     schema,
     graphqlEndpoint: "/graphql",
+    // The HTTP server's, which keeps a text as it is; Yoga's own has it copied through a stream.
+    fetchAPI: { Response },
     landingPage: false,
     batching: false,
     cors: false,

@@ -41,8 +41,8 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     const started = performance.now();
     context.set("requestId", requestId);
     await next();
-    // Not before: an answer that a handler made as a whole would replace it.
-    context.header("X-Request-Id", requestId);
+    // Not context.header(), which copies the whole answer through a stream.
+    context.res.headers.set("X-Request-Id", requestId);
     logger.debug(
       {
         requestId,

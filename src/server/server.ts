@@ -211,6 +211,11 @@ interface Edge {
 async function listen(config: Config, services: Services, edge: Edge): Promise<string> {
   const { token, logger, closers, database, queue } = edge;
   const authenticator = createAuthenticator(token, services.workers);
+  // First, as it replaces the global Response by one whose text is sent without a stream.
+  // Without options for TLS it is the plain server of node:http.
+  const server = createAdaptorServer({
+    fetch: (request, environment) => app.fetch(request, environment),
+  }) as Server;
   const graphql = createGraphQLServer(services, { introspection: config.introspection, logger });
   const app = createHttpApp({
     graphql,
@@ -221,8 +226,6 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
       await queue.check();
     },
   });
-  // Without options for TLS it is the plain server of node:http.
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
   const webSocket = attachWebSocket(server, { graphql, authenticator, logger });
   await bind(server, config);
   closers.add("the HTTP server", () => closeServer(server));

@@ -51,7 +51,6 @@ const alwaysRead = {
   priority: true,
   repositoryOwner: true,
   repositoryName: true,
-  ancestorIds: true,
   createdAt: true,
   startedAt: true,
   finishedAt: true,
@@ -189,20 +188,23 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
   }),
 });
 
+/** What tells whether the viewer may see it. */
+const readWithAncestors = { select: { ...alwaysRead, ancestorIds: true } } as const;
+
 builder.prismaObjectFields(WorkerSessionRef, (t) => ({
   parentWorker: t.field({
     type: WorkerSessionRef,
     nullable: true,
     description:
       "Set where the parent session is itself a worker; null too where a worker's token asks for one above its own.",
-    select: (_args, _context, nested) => ({ parentWorker: nested() }),
+    select: (_args, _context, nested) => ({ parentWorker: nested(readWithAncestors) }),
     resolve: ({ parentWorker }, _args, { viewer }) => seen(viewer, parentWorker),
   }),
   previous: t.field({
     type: WorkerSessionRef,
     nullable: true,
     description: "The session that this one retries or follows up.",
-    select: (_args, _context, nested) => ({ previous: nested() }),
+    select: (_args, _context, nested) => ({ previous: nested(readWithAncestors) }),
     resolve: ({ previous }, _args, { viewer }) => seen(viewer, previous),
   }),
 }));
