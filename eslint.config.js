@@ -19,6 +19,7 @@ const mayImport = {
     "workers",
     "worktrees",
     "repositories",
+    "runners",
     "monitor",
     "git",
     "process",
@@ -33,6 +34,7 @@ const mayImport = {
     "workers",
     "worktrees",
     "repositories",
+    "runners",
     "agents",
     "git",
     "events",
@@ -42,6 +44,7 @@ const mayImport = {
   ],
   workers: [
     "worktrees",
+    "runners",
     "repositories",
     "git",
     "process",
@@ -52,8 +55,18 @@ const mayImport = {
     "access",
     "generated",
   ],
-  worktrees: ["repositories", "git", "events", "queue", "database", "access", "generated"],
-  repositories: ["git", "events", "queue", "database", "access", "generated"],
+  worktrees: [
+    "repositories",
+    "runners",
+    "git",
+    "events",
+    "queue",
+    "database",
+    "access",
+    "generated",
+  ],
+  runners: ["agents", "events", "queue", "database", "access", "generated"],
+  repositories: ["runners", "git", "events", "queue", "database", "access", "generated"],
   access: ["generated"],
   git: [],
   process: [],
@@ -69,7 +82,7 @@ const entryPoint = path.join(root, "src/main.ts");
 const forAll = path.join(root, "src/!(main).ts");
 
 /** Folders whose schema*.ts files say what clients see and whose other files say what happens. */
-const domains = ["repositories", "worktrees", "workers"];
+const domains = ["repositories", "worktrees", "workers", "runners"];
 
 /** Packages that have one home, so that their quirks are known in one place. */
 const packageHomes = {

@@ -43,6 +43,10 @@ const settings = z.object({
   FACTORY_MAX_WORKERS: wholeNumber(1, 10_000).optional(),
   FACTORY_SYNC_MAX_AGE: wholeNumber(0, 86_400).default(0),
   FACTORY_KILL_GRACE: wholeNumber(0, 3600).default(10),
+  FACTORY_LEASE: wholeNumber(3, 3600).default(30),
+  FACTORY_API_URL: z
+    .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+    .optional(),
   FACTORY_AGENTS: z.string().min(1).optional(),
   FACTORY_LOG_LEVEL: z
     .enum(
@@ -73,6 +77,10 @@ export interface Config {
   readonly syncMaxAge: number;
   /** Seconds. */
   readonly killGrace: number;
+  /** Seconds of silence after which this server's runner counts as lost. */
+  readonly leaseSeconds: number;
+  /** Where workers reach the API; undefined: at this server. */
+  readonly apiUrl: string | undefined;
   readonly agentsFile: string | undefined;
   readonly logLevel: string;
   readonly introspection: boolean;
@@ -125,6 +133,8 @@ export function loadConfig(
     maxWorkers: values.FACTORY_MAX_WORKERS ?? availableParallelism() * 2,
     syncMaxAge: values.FACTORY_SYNC_MAX_AGE,
     killGrace: values.FACTORY_KILL_GRACE,
+    leaseSeconds: values.FACTORY_LEASE,
+    apiUrl: values.FACTORY_API_URL,
     agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),
     logLevel: values.FACTORY_LOG_LEVEL,
     introspection: values.FACTORY_INTROSPECTION,

@@ -18,6 +18,8 @@ import type { Services } from "../graphql/context.ts";
 import type { Logger } from "../log.ts";
 import { startQueue } from "../queue/queue.ts";
 import { createRepositoryService } from "../repositories/service.ts";
+import { registerRunner } from "../runners/lease.ts";
+import { watchForLost } from "../workers/lost.ts";
 import { createRunner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
 import { createWorktreeService } from "../worktrees/service.ts";
@@ -94,7 +96,16 @@ async function start(
   const queue = await startQueue(databaseUrl, logger);
   closers.add("the queue", () => queue.stop());
 
-  const runnerId = await registerRunner(database, home.runnerId, config.maxWorkers);
+  const { runnerId } = home;
+  const facts = {
+    id: runnerId,
+    host: hostname(),
+    version: readVersion(),
+    capacity: config.maxWorkers,
+    leaseSeconds: config.leaseSeconds,
+    agents: () => agents.list(),
+  };
+  await registerRunner(prisma, facts);
   const reader = createEventReader(pool);
   const events = createEventLog(reader, notices);
   const git = createGit({
@@ -141,17 +152,18 @@ async function start(
     agents,
     host: {
       home: config.home,
-      url,
+      url: config.apiUrl ?? url,
       environment: config.environment,
       identity: await git.identity(),
     },
     killGraceMs: config.killGrace * 1000,
-    runnerId,
-    capacity: config.maxWorkers,
+    facts,
     logger,
   });
   closers.add("the runner", () => runner.stop());
   await runner.start();
+  const lostWatch = watchForLost({ prisma, queue, leaseSeconds: config.leaseSeconds, logger });
+  closers.add("the watch for lost sessions", () => lostWatch.stop());
   return { url, token };
 }
 
@@ -173,25 +185,6 @@ async function openDatabase(
   });
   closers.add("the database's connections", () => database.close());
   return database;
-}
-
-/** The row by which worktrees and sessions know who holds them. */
-async function registerRunner(
-  { prisma }: DatabaseConnection,
-  id: string,
-  capacity: number,
-): Promise<string> {
-  const host = hostname();
-  await prisma.$transaction(async (transaction) => {
-    // Two servers of one host that start at once must not both find the name free.
-    await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`runner ${host}`}, 0))::text`;
-    const taken = await transaction.runner.findFirst({ where: { name: host, NOT: { id } } });
-    // A second FACTORY_HOME on one host.
-    const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
-    const facts = { name, host, capacity, version: readVersion(), lastSeenAt: new Date() };
-    await transaction.runner.upsert({ where: { id }, create: { id, ...facts }, update: facts });
-  });
-  return id;
 }
 
 export function readVersion(): string {

@@ -146,6 +146,7 @@ async function record(
       priority: input.priority,
       timeoutSeconds: input.timeoutSeconds ?? null,
       cleanup: input.cleanup,
+      retries: input.retries ?? 0,
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
       previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },

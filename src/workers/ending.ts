@@ -1,24 +1,26 @@
-// Why a session may have to be ended from outside: somebody cancelled it, or its time is up.
+// Why a session may have to be ended from outside: somebody cancelled it, its time is up, or it was taken
+// for lost and is another attempt's.
 import type { PrismaClient } from "../database/client.ts";
 import type { Notices } from "../events/notices.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import { workerTopic } from "./events.ts";
+import { isActive } from "./states.ts";
 
 export interface Ending {
   /** Aborted when the session is to be ended. */
   readonly signal: AbortSignal;
   /** Resolves when a cancellation from before is known. */
   readonly ready: Promise<void>;
-  /** From here on the session's timeout counts; its start may be long ago. */
-  startClock(session: WorkerSession): void;
+  /** The session's timeout counts from when its agent started, which may be long ago. */
+  startClock(timeoutSeconds: number | null, startedAt: Date): void;
   timedOut(): boolean;
   close(): void;
 }
 
 export function watchEnding(
   deps: { readonly prisma: PrismaClient; readonly notices: Notices; readonly logger: Logger },
-  { id }: WorkerSession,
+  { id, attempt }: WorkerSession,
 ): Ending {
   const controller = new AbortController();
   let timedOut = false;
@@ -27,9 +29,11 @@ export function watchEnding(
   async function look(): Promise<void> {
     const session = await deps.prisma.workerSession.findUnique({
       where: { id },
-      select: { cancelRequestedAt: true },
+      select: { cancelRequestedAt: true, attempt: true, status: true },
     });
     if (session?.cancelRequestedAt != null) controller.abort(new Error("cancelled"));
+    const isOurs = session?.attempt === attempt && isActive(session.status);
+    if (!isOurs) controller.abort(new Error("it was taken for lost, and ended or begun again"));
   }
 
   function lookAndTell(): Promise<void> {
@@ -43,8 +47,8 @@ export function watchEnding(
   return {
     signal: controller.signal,
     ready: lookAndTell(),
-    startClock({ startedAt, timeoutSeconds }) {
-      if (timeoutSeconds === null || startedAt === null) return;
+    startClock(timeoutSeconds, startedAt) {
+      if (timeoutSeconds === null) return;
       const end = startedAt.getTime() + timeoutSeconds * 1000;
       timer = setTimeout(
         () => {

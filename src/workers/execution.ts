@@ -61,7 +61,7 @@ export async function execute(
       leaving,
       logger,
     );
-    if (ended !== undefined) await cleanUp(deps, ended);
+    await cleanUp(deps, session, ended);
   } catch (error) {
     if (leaving.aborted) return;
     // Whatever went wrong, what was started of this attempt is ended before its end is recorded.
@@ -76,7 +76,7 @@ export async function execute(
       leaving,
       logger,
     );
-    if (ended !== undefined) await cleanUp(deps, ended);
+    await cleanUp(deps, session, ended);
   } finally {
     ending.close();
   }
@@ -161,7 +161,8 @@ async function setRunning(
         status: "RUNNING",
         reason: null,
         attempt: session.attempt,
-        data: { startedAt: new Date(identity.startedAt) },
+        // When it became RUNNING first, whichever attempt that was.
+        data: { startedAt: session.startedAt ?? new Date(identity.startedAt) },
       });
       if (result !== undefined) await appendEvents(transaction, result.appends);
       return result;
@@ -182,7 +183,7 @@ async function watchOver(
     await terminateAll({ identity, nonce: sessionNonce(session), graceMs: deps.killGraceMs });
     return { kind: "lost", reason: "its session folder is gone, and with it what became of it" };
   }
-  ending.startClock(session);
+  ending.startClock(session.timeoutSeconds, new Date(identity.startedAt));
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
   return supervise({
     folder: sessionFolder(deps.host.home, session),
@@ -228,15 +229,21 @@ export async function readCommits(
   }
 }
 
-async function cleanUp(deps: ExecutionDependencies, session: WorkerSession): Promise<void> {
+/** An attempt that was replaced, or taken for lost, has no end of its own: its worktree stays as it is. */
+async function cleanUp(
+  deps: ExecutionDependencies,
+  session: WorkerSession,
+  ended: WorkerSession | undefined,
+): Promise<void> {
   const { worktrees, logger, host } = deps;
   try {
     await removeSessionFolder(sessionFolder(host.home, session));
+    if (ended === undefined || ended.worktreeId === null) return;
     const wanted =
-      session.cleanup === "ALWAYS" ||
-      (session.cleanup === "ON_SUCCESS" && session.status === "SUCCEEDED");
-    if (!wanted || session.worktreeId === null) return;
-    const removed = await worktrees.cleanUp(session.worktreeId);
+      ended.cleanup === "ALWAYS" ||
+      (ended.cleanup === "ON_SUCCESS" && ended.status === "SUCCEEDED");
+    if (!wanted) return;
+    const removed = await worktrees.cleanUp(ended.worktreeId);
     if (!removed) {
       logger.info(
         { worker: workerName(session) },

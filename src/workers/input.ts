@@ -13,6 +13,7 @@ const longestName = 200;
 const longestIssue = 2_000;
 const longestKey = 200;
 const priorityLimit = 1_000_000;
+const mostRetries = 10;
 /** Node.js timers hold 24 days at most. */
 const longestTimeoutSeconds = 20 * 24 * 3600;
 
@@ -28,6 +29,8 @@ export interface DispatchInput {
   readonly timeoutSeconds?: number | undefined;
   readonly cleanup: WorktreeCleanup;
   readonly idempotencyKey?: string | undefined;
+  /** Left out where there are none, so that inputs from before there were retries hash as they did. */
+  readonly retries?: number | undefined;
 }
 
 /** @throws FactoryError BAD_INPUT that names the field. */
@@ -42,6 +45,7 @@ export function checkDispatch(input: DispatchInput): void {
   if (input.timeoutSeconds !== undefined) {
     checkRange("timeoutSeconds", input.timeoutSeconds, 1, longestTimeoutSeconds);
   }
+  if (input.retries !== undefined) checkRange("retries", input.retries, 0, mostRetries);
 }
 
 export function checkParentName(name: string): void {

@@ -42,12 +42,12 @@ async function makeWorktree(
   session: WorkerSession,
   signal: AbortSignal,
 ): Promise<{ made: EnsuredWorktree; branch: string }> {
-  const { branch, branchGiven, base, number, previousId } = session;
+  const { branch, branchGiven, base, number, previousId, attempt } = session;
   const common = {
     repository,
     base: base ?? undefined,
-    // A retry goes on in its predecessor's branch, which has moved on from its base.
-    baseIfNew: previousId !== null,
+    // A retry, or a further attempt, goes on in its predecessor's branch, which has moved on from its base.
+    baseIfNew: previousId !== null || attempt > 1,
     signal,
   };
   try {
@@ -55,7 +55,7 @@ async function makeWorktree(
       ...common,
       branch,
       review: ({ branchExists }) => {
-        if (branchExists && !branchGiven) throw new DefaultBranchTaken();
+        if (branchExists && !branchGiven && attempt === 1) throw new DefaultBranchTaken();
       },
     });
     return { made, branch };

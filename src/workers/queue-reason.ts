@@ -28,7 +28,7 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
       SELECT line.id, line.position, line.ahead,
              (SELECT count(*) FROM busy)::int AS active,
              (SELECT coalesce(sum(capacity), 0) FROM "Runner"
-              WHERE "lastSeenAt" > now() - interval '1 minute')::int AS capacity,
+              WHERE "leaseEndsAt" > now())::int AS capacity,
              (SELECT min(number) FROM busy
               WHERE busy."repositoryId" = line."repositoryId" AND busy.branch = line.branch) AS occupier
       FROM line WHERE line.id = ANY($1::uuid[])`,

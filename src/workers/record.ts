@@ -96,20 +96,21 @@ export async function changeWorker(
     },
     include: withStreams,
   });
-  const worktreeAppends = await changeItsWorktree(transaction, session, before.status);
+  const worktreeAppends = await changeItsWorktree(transaction, before, session);
   return { session, appends: [...statusAppends(session, before.status), ...worktreeAppends] };
 }
 
 async function changeItsWorktree(
   transaction: Database,
-  session: WorkerSession,
-  before: WorkerStatus,
+  before: WorkerSession,
+  { status }: WorkerSession,
 ): Promise<Append[]> {
-  if (session.worktreeId === null) return [];
-  const runsNow = session.status === "RUNNING" && before === "PREPARING";
-  const ranBefore = before !== "PREPARING" && isActive(before) && !isActive(session.status);
+  // A session that is queued again has let go of its worktree.
+  const { worktreeId } = before;
+  if (worktreeId === null) return [];
+  const runsNow = status === "RUNNING" && before.status === "PREPARING";
+  const ranBefore = before.status !== "PREPARING" && isActive(before.status) && !isActive(status);
   if (!runsNow && !ranBefore) return [];
-  const status = runsNow ? "RUNNING" : "READY";
-  const { append } = await changeWorktree(transaction, session.worktreeId, status);
+  const { append } = await changeWorktree(transaction, worktreeId, runsNow ? "RUNNING" : "READY");
   return [append];
 }

@@ -33,6 +33,7 @@ export async function retryWorker(
       priority: previous.priority,
       timeoutSeconds: previous.timeoutSeconds ?? undefined,
       cleanup: previous.cleanup,
+      retries: previous.retries,
       idempotencyKey,
     },
     { previousId: previous.id, inputHash: hashInput("retry", { id: previous.id }) },

@@ -5,8 +5,10 @@ import type { Notices } from "../events/notices.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
+import { keepLease, type LeaseKeeper, type RunnerFacts } from "../runners/lease.ts";
 import { lockTaking } from "../worktrees/remove.ts";
 import { groupOf } from "./dispatch.ts";
+import { groupsForOthers } from "./elsewhere.ts";
 import { queueTopic } from "./events.ts";
 import { execute, type ExecutionDependencies } from "./execution.ts";
 import { changeWorker } from "./record.ts";
@@ -17,8 +19,6 @@ import { createWorkerToken } from "./token.ts";
 const lookAgainMs = 5_000;
 /** How long a stop waits for what is under way to be recorded. */
 const leaveTimeoutMs = 8_000;
-/** How often a runner says that it is there. */
-const renewIntervalMs = 10_000;
 
 export interface Runner {
   /** Takes up the sessions that an earlier process of this runner left, then takes new ones. */
@@ -31,20 +31,20 @@ export interface RunnerDependencies extends ExecutionDependencies {
   readonly prisma: PrismaClient;
   readonly notices: Notices;
   readonly queue: WorkQueue;
-  readonly runnerId: string;
-  /** Sessions that run at once. */
-  readonly capacity: number;
+  readonly facts: RunnerFacts;
   readonly logger: Logger;
 }
 
 export function createRunner(deps: RunnerDependencies): Runner {
-  const { prisma, queue, notices, runnerId, capacity, logger } = deps;
+  const { prisma, queue, notices, facts, logger } = deps;
+  const { id: runnerId, capacity } = facts;
   const leaving = new AbortController();
   const underway = new Map<string, Promise<void>>();
   let taking: Promise<void> | undefined;
   let askedAgain = false;
   let unwatch: (() => void) | undefined;
-  let timers: NodeJS.Timeout[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let lease: LeaseKeeper | undefined;
 
   /** One session from the queue, as this runner's; undefined where none can be taken now. */
   function takeOne(): Promise<{ session: WorkerSession; token: string } | undefined> {
@@ -55,7 +55,13 @@ export function createRunner(deps: RunnerDependencies): Runner {
         select: { repositoryId: true, branch: true, runnerId: true },
       });
       if (active.filter((session) => session.runnerId === runnerId).length >= capacity) return;
-      const id = await queue.take(transaction, active.map(groupOf));
+      const agents = facts.agents().filter(({ available }) => available);
+      const others = await groupsForOthers(
+        transaction,
+        runnerId,
+        agents.map(({ name }) => name),
+      );
+      const id = await queue.take(transaction, [...active.map(groupOf), ...others]);
       if (id === undefined) return;
       const { token, hash } = createWorkerToken();
       const changed = await changeWorker(transaction, id, {
@@ -113,14 +119,6 @@ export function createRunner(deps: RunnerDependencies): Runner {
       });
   }
 
-  async function renew(): Promise<void> {
-    try {
-      await prisma.runner.update({ where: { id: runnerId }, data: { lastSeenAt: new Date() } });
-    } catch (error) {
-      logger.warn({ err: error }, "the runner could not say that it is there");
-    }
-  }
-
   return {
     async start() {
       const left = await prisma.workerSession.findMany({
@@ -128,18 +126,15 @@ export function createRunner(deps: RunnerDependencies): Runner {
       });
       for (const session of left) run(session, undefined);
       unwatch = notices.watch(queueTopic, take);
-      timers = [
-        setInterval(take, lookAgainMs),
-        setInterval(() => {
-          void renew();
-        }, renewIntervalMs),
-      ];
+      timer = setInterval(take, lookAgainMs);
+      lease = keepLease(prisma, facts, logger);
       take();
     },
     async stop() {
       leaving.abort(new Error("the server stops"));
       unwatch?.();
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(timer);
+      await lease?.stop();
       const timeout = AbortSignal.timeout(leaveTimeoutMs);
       await taking;
       await Promise.race([

@@ -49,6 +49,11 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
       defaultValue: "KEEP",
       description: "What becomes of the worktree at the end.",
     }),
+    retries: t.int({
+      defaultValue: 0,
+      description:
+        "How often it may start again on another runner when its runner is lost; 0 to 10. Each start gets a worktree and an attempt of its own.",
+    }),
     idempotencyKey: t.string({
       description:
         "Per parent, kept for ever, checked first: the same key with the same input returns the first session, with created: false, however often and however concurrently it is sent; with another input IDEMPOTENCY_MISMATCH.",
@@ -134,6 +139,7 @@ builder.mutationFields((t) => ({
           priority: input.priority ?? 0,
           timeoutSeconds: input.timeoutSeconds ?? undefined,
           cleanup: input.cleanup ?? "KEEP",
+          retries: input.retries == null || input.retries === 0 ? undefined : input.retries,
           idempotencyKey: input.idempotencyKey ?? undefined,
         },
         viewer,

@@ -41,6 +41,8 @@ test("without any setting all have their defaults", () => {
     maxWorkers: availableParallelism() * 2,
     syncMaxAge: 0,
     killGrace: 10,
+    leaseSeconds: 30,
+    apiUrl: undefined,
     agentsFile: undefined,
     logLevel: "info",
     introspection: true,

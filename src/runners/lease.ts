@@ -1,0 +1,79 @@
+// A runner's claim to be there: renewed while its server runs, and void once it has been silent too long.
+import { setInterval as every } from "node:timers/promises";
+import type { AgentListing } from "../agents/definition.ts";
+import type { Database, PrismaClient } from "../database/client.ts";
+import type { Logger } from "../log.ts";
+
+/** A lease outlives so many renewals that were missed. */
+const renewalsPerLease = 3;
+
+export function renewalMs(leaseSeconds: number): number {
+  return (leaseSeconds * 1000) / renewalsPerLease;
+}
+
+export interface RunnerFacts {
+  readonly id: string;
+  readonly host: string;
+  readonly version: string;
+  /** Sessions that it runs at once. */
+  readonly capacity: number;
+  readonly leaseSeconds: number;
+  /** As they are now: programs come and go. */
+  readonly agents: () => readonly AgentListing[];
+}
+
+/** Writes the row by which worktrees and sessions know who holds them, with a lease from now on. */
+export async function registerRunner(prisma: PrismaClient, facts: RunnerFacts): Promise<void> {
+  const { id, host, version, capacity } = facts;
+  await prisma.$transaction(async (transaction) => {
+    // Two servers of one host that start at once must not both find the name free.
+    await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`runner ${host}`}, 0))::text`;
+    const taken = await transaction.runner.findFirst({ where: { name: host, NOT: { id } } });
+    // A second FACTORY_HOME on one host.
+    const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
+    const data = { name, host, capacity, version };
+    await transaction.runner.upsert({ where: { id }, create: { id, ...data }, update: data });
+    await renewLease(transaction, facts);
+  });
+}
+
+/** By the database's clock, as every judgement of a lease. */
+async function renewLease(
+  database: Database,
+  { id, leaseSeconds, agents }: RunnerFacts,
+): Promise<void> {
+  const listed = agents().map(({ name, unavailableReason }) => ({ name, unavailableReason }));
+  await database.$executeRaw`
+    UPDATE "Runner" SET "lastSeenAt" = now(), "leaseEndsAt" = now() + ${leaseSeconds} * interval '1 s',
+      agents = ${JSON.stringify(listed)}::jsonb
+    WHERE id = ${id}::uuid`;
+}
+
+export interface LeaseKeeper {
+  /** Lets the lease run out by itself: the workers go on, and a restart within it finds them untouched. */
+  stop(): Promise<void>;
+}
+
+/** Renews the lease until it is stopped; what fails is tried again at the next renewal. */
+export function keepLease(prisma: PrismaClient, facts: RunnerFacts, logger: Logger): LeaseKeeper {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  async function keep(): Promise<void> {
+    for await (const _ of every(renewalMs(facts.leaseSeconds), undefined, { signal })) {
+      try {
+        await renewLease(prisma, facts);
+      } catch (error) {
+        logger.warn({ err: error }, "the runner's lease could not be renewed");
+      }
+    }
+  }
+  const keeping = keep().catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+  return {
+    async stop() {
+      stopping.abort();
+      await keeping;
+    },
+  };
+}

@@ -1,0 +1,37 @@
+import { assertOperator } from "../access/viewer.ts";
+import { builder } from "../graphql/builder.ts";
+import { listRunners, type ListedRunner } from "./list.ts";
+
+const RunnerRef = builder.objectRef<ListedRunner>("Runner").implement({
+  description: "A server process that runs workers, and holds clones and worktrees on its disk.",
+  fields: (t) => ({
+    name: t.exposeString("name", {
+      description: "Unique: the host's name, with a part of an id behind it for a second one there.",
+    }),
+    host: t.exposeString("host", { description: "The host's name." }),
+    version: t.exposeString("version", { description: "Factory's version there." }),
+    capacity: t.exposeInt("capacity", { description: "Sessions that it runs at once." }),
+    running: t.exposeInt("running", {
+      description: "Sessions that it runs now: PREPARING, RUNNING and WAITING.",
+    }),
+    lastSeenAt: t.expose("lastSeenAt", {
+      type: "DateTime",
+      description: "When it last renewed its lease.",
+    }),
+    alive: t.exposeBoolean("alive", {
+      description:
+        "Whether its lease stands. One whose lease has ended takes no sessions, and those that it ran are taken for lost.",
+    }),
+  }),
+});
+
+builder.queryField("runners", (t) =>
+  t.field({
+    type: [RunnerRef],
+    description: "The processes that run workers, by name. Operator only. Errors: FORBIDDEN.",
+    resolve(_root, _args, { viewer, prisma }) {
+      assertOperator(viewer);
+      return listRunners(prisma);
+    },
+  }),
+);
