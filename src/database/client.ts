@@ -25,12 +25,15 @@ const poolConnections = 6;
 const connectTimeoutMs = 5_000;
 /** Transactions also wait so long for those before them: fifty at once on a busy host take a while. */
 const transactionWaitMs = 10_000;
+/** No statement takes so long: a connection that says nothing for this time is half open, and replaced. */
+const silenceMs = 30_000;
 
 export function connectDatabase(url: string, onError: (error: Error) => void): DatabaseConnection {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolConnections,
     connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: silenceMs,
     application_name: "factory",
   });
   // An idle connection that breaks is replaced at the next use; unheard, the event would end the process.
@@ -41,6 +44,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): D
         connectionString: url,
         max: prismaConnections,
         connectionTimeoutMillis: transactionWaitMs,
+        query_timeout: silenceMs,
         application_name: "factory",
       },
       { onPoolError: onError },

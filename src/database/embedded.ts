@@ -3,9 +3,9 @@ import { FactoryError } from "../errors.ts";
 import { reachBinaries, resolveBinaries } from "./embedded/binaries.ts";
 import { prepareCluster, prepareFolder } from "./embedded/cluster.ts";
 import { connectionUrl, createDatabase } from "./embedded/connection.ts";
+import { keepRunning as keep, type EmbeddedLogger } from "./embedded/keeper.ts";
 import { layoutIn, type Layout } from "./embedded/layout.ts";
 import { findLeftover, type RunningPostgres } from "./embedded/leftover.ts";
-import { readLogTail } from "./embedded/log-file.ts";
 import { findBarrier, findOwner, openHome, type Owner } from "./embedded/owner.ts";
 import { launchPostmaster, stopPostmaster, type LaunchOptions } from "./embedded/postmaster.ts";
 import {
@@ -17,17 +17,17 @@ import {
 export interface EmbeddedPostgresOptions {
   /** FACTORY_HOME. Postgres is kept in its folder `postgres`; both are made where missing. */
   readonly home: string;
-  readonly logger?: {
-    info(facts: Record<string, unknown>, message: string): void;
-    warn(facts: Record<string, unknown>, message: string): void;
-  };
+  readonly logger?: EmbeddedLogger;
   /** False: faster, and the data is lost if the machine goes down. For tests. Default: true. */
   readonly durable?: boolean;
+  /** True: it is started again when it ends by itself, under the same url. Default: false. */
+  readonly keepRunning?: boolean;
 }
 
 export interface EmbeddedPostgres {
   /** Connects to the database `factory` through the Unix socket. It holds the password. */
   readonly url: string;
+  /** Of the one that runs now. */
   readonly pid: number;
   /** It was running already: a server that was killed had left it. */
   readonly reused: boolean;
@@ -49,28 +49,25 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  const { logger, durable = true } = options;
+  const { logger, durable = true, keepRunning = false } = options;
   const owner = await findOwner();
   const layout = layoutIn(await prepareHome(options.home, owner));
   await prepareFolder(layout, owner);
   const binaries = await reachBinaries(await resolveBinaries(), owner, layout);
   const password = await prepareCluster({ layout, owner, initdb: binaries.initdb, durable });
 
-  let stopping: Promise<void> | undefined;
-  const running = await takeOverOrLaunch({
-    postgres: binaries.postgres,
-    layout,
-    owner,
-    durable,
-    onEnd: (how) => {
-      if (stopping !== undefined) return;
-      void readLogTail(layout, 0).then((log) => {
-        logger?.warn({ ...how, log }, "the embedded Postgres ended: restart the server");
-      });
-    },
-  });
+  const launching = { postgres: binaries.postgres, layout, owner, durable };
+  const running = await takeOverOrLaunch(launching);
   const { postmaster, socketFolder, reused } = running;
-  const stop = () => (stopping ??= stopAndTidy(running, layout, owner));
+  const keeper = keepRunning
+    ? keep(running, { layout, logger, restart: (signal) => restart(launching, running, signal) })
+    : undefined;
+  let stopping: Promise<void> | undefined;
+  const stop = () =>
+    (stopping ??= (async () => {
+      await keeper?.release();
+      await stopAndTidy(keeper?.current() ?? running, layout, owner);
+    })());
   try {
     await createDatabase(running, password);
   } catch (error) {
@@ -87,7 +84,9 @@ export async function startEmbeddedPostgres(
   );
   return {
     url: connectionUrl(running, password),
-    pid: postmaster.pid,
+    get pid() {
+      return (keeper?.current() ?? running).postmaster.pid;
+    },
     reused,
     socketFolder,
     logFile: layout.log,
@@ -126,6 +125,27 @@ async function takeOverOrLaunch(
     await removeSocketFolderElsewhere(options.layout, options.owner);
     throw error;
   }
+}
+
+/** Under the address of before, which everybody knows. */
+async function restart(
+  options: Omit<LaunchOptions, "socketFolder">,
+  before: RunningPostgres,
+  signal: AbortSignal,
+): Promise<RunningPostgres> {
+  const { socketFolder } = before;
+  const found = await findLeftover(options.layout, signal);
+  if (found !== undefined) {
+    if (found.socketFolder === socketFolder && found.port === before.port) return found;
+    throw new FactoryError(
+      "HOST_FAILURE",
+      `Somebody else started a Postgres on ${options.layout.data} (process ${found.postmaster.pid}): stop it.`,
+    );
+  }
+  // A clean-up of the temporary folder may have taken it.
+  await prepareSocketFolder(options.layout, options.owner);
+  const postmaster = await launchPostmaster({ ...options, socketFolder, signal });
+  return { ...before, postmaster };
 }
 
 async function stopAndTidy(running: RunningPostgres, layout: Layout, owner: Owner): Promise<void> {

@@ -33,14 +33,16 @@ const outageCodes = new Set([
 ]);
 
 /** Whether the database could not be reached, rather than refused what it was asked. */
-export function isOutage(error: unknown): boolean {
+export function isOutage(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const codes = codesOf(error);
   if (codes.some((code) => outageCodes.has(code) || code.startsWith("08"))) return true;
   // The embedded database's socket is missing while it is down.
   if (codes.includes("ENOENT") && "syscall" in error && error.syscall === "connect") return true;
   // node-postgres gives these no code.
-  return /connection terminated|timeout exceeded when trying to connect/i.test(error.message);
+  return /connection terminated|query read timeout|timeout exceeded when trying/i.test(
+    error.message,
+  );
 }
 
 /** Its own code, and those of the driver's error that Prisma keeps below it (P2010, P2039). */

@@ -1,4 +1,5 @@
 // A subscription is one small loop: read what is stored after my cursor, wait for a notice, read again.
+import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
 import type { Notices } from "./notices.ts";
@@ -7,6 +8,8 @@ import type { EventReader, StoredEvent, StreamPosition } from "./read.ts";
 /** In case a notice was lost, a waiting loop looks for itself this often. */
 const lookAgainMs = 5_000;
 const batchSize = 200;
+/** An outage of the database that is shorter than this delays a subscription, and doesn't end it. */
+export const patienceMs = 30_000;
 
 export interface FollowOptions {
   /** Replays what is stored after this sequence, then goes on; undefined: what comes from now on. */
@@ -69,10 +72,13 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
     signal: AbortSignal,
   ): AsyncGenerator<StoredEvent> {
     let { cursor, streamId } = start;
+    const read = async () => {
+      streamId ??= (await reader.position(key))?.streamId;
+      return streamId === undefined ? [] : reader.read(streamId, cursor, batchSize);
+    };
     while (!signal.aborted) {
       bell.silence(cursor);
-      streamId ??= (await reader.position(key))?.streamId;
-      const events = streamId === undefined ? [] : await reader.read(streamId, cursor, batchSize);
+      const events = await insist(read, { signal, patienceMs });
       for (const event of events) {
         if (event.sequence !== cursor + 1) throw expired(event.sequence);
         cursor = event.sequence;

@@ -2,13 +2,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { z } from "zod";
+import { createBackoff } from "../backoff.ts";
 import type { Logger } from "../log.ts";
 
 const channel = "factory";
 /** A connection that doesn't answer within this is half open, and replaced. */
 const heartbeatMs = 5_000;
-const firstRetryMs = 100;
-const longestRetryMs = 5_000;
 
 const noticeSchema = z.object({
   topic: z.string(),
@@ -90,13 +89,13 @@ export function createNotices(url: string, logger: Logger): Notices {
   }
 
   async function listen(first: pg.Client): Promise<void> {
-    let retryMs = firstRetryMs;
+    const backoff = createBackoff();
     let current: pg.Client | undefined = first;
     while (!closing.signal.aborted) {
       try {
         current ??= await connect();
         client = current;
-        retryMs = firstRetryMs;
+        backoff.reset();
         wakeAll();
         await watchOver(current);
       } catch (error) {
@@ -107,10 +106,7 @@ export function createNotices(url: string, logger: Logger): Notices {
       current = undefined;
       client = undefined;
       if (isAborted(closing.signal)) return;
-      await delay(retryMs * (0.5 + Math.random()), undefined, { signal: closing.signal }).catch(
-        () => undefined,
-      );
-      retryMs = Math.min(retryMs * 2, longestRetryMs);
+      await backoff.wait(closing.signal);
     }
   }
 

@@ -7,7 +7,9 @@ import {
   visibleWorktrees,
   type Viewer,
 } from "../access/viewer.ts";
+import { insist } from "../database/insist.ts";
 import { abortable } from "../events/abortable.ts";
+import { patienceMs } from "../events/follow.ts";
 import type { Notices } from "../events/notices.ts";
 import type { PrismaClient } from "../database/client.ts";
 import { builder, encodeGlobalId } from "./builder.ts";
@@ -74,7 +76,8 @@ function watchOverview(
       }
       const subjects = [...pending];
       pending.clear();
-      const changed = await restrict(prisma, viewer, sort(subjects));
+      const read = () => restrict(prisma, viewer, sort(subjects));
+      const changed = await insist(read, { signal, patienceMs });
       if (Object.values(changed).some((ids) => ids.length > 0)) yield { at: new Date(), changed };
       await delay(intervalMs, undefined, { signal }).catch(() => undefined);
     }

@@ -1,4 +1,5 @@
 import type { Database, PrismaClient } from "../database/client.ts";
+import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
 import { describeFailure } from "../failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
@@ -6,7 +7,7 @@ import type { Git } from "../git/git.ts";
 import { parseRemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
 import { createProgressTeller } from "./progress.ts";
-import { changeRepository, lockRepository } from "./record.ts";
+import { changeRepository, lockRepository, type RepositoryChange } from "./record.ts";
 
 export interface Cloner {
   /** Clones the repository whose row says CLONING; joins a clone that is under way. Never rejects. */
@@ -26,10 +27,28 @@ export function createCloner(deps: {
   const underway = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
+  /** Waits out an outage; said again after a lost answer, it changes nothing. */
+  function record(id: string, change: RepositoryChange): Promise<void> {
+    const once = () =>
+      prisma.$transaction(async (transaction) => {
+        const now = await lockRepository(transaction, id);
+        if (now?.status === "CLONING") await changeRepository(transaction, id, change);
+      });
+    return insist(once, {
+      signal: closing.signal,
+      onFailure(error) {
+        logger.warn({ err: error }, "a clone's outcome waits for the database");
+      },
+    });
+  }
+
   async function clone(repository: Repository): Promise<void> {
     const { id, owner, name } = repository;
     // The caller's row may be from before the end of another clone.
-    const now = await prisma.repository.findUnique({ where: { id }, select: { status: true } });
+    const now = await insist(
+      () => prisma.repository.findUnique({ where: { id }, select: { status: true } }),
+      { signal: closing.signal },
+    );
     if (now?.status !== "CLONING") return;
     const progress = createProgressTeller(deps, repository, "CLONING");
     try {
@@ -40,20 +59,16 @@ export function createCloner(deps: {
       });
       await progress.told();
       const data = { ...tips, lastSyncedAt: new Date() };
-      await prisma.$transaction((transaction) =>
-        changeRepository(transaction, id, { status: "SYNCED", message: "cloned", data }),
-      );
+      await record(id, { status: "SYNCED", message: "cloned", data });
     } catch (error) {
       if (closing.signal.aborted) return;
       await progress.told();
       const failure = describeFailure(error, logger);
-      await prisma.$transaction((transaction) =>
-        changeRepository(transaction, id, {
-          status: "FAILED",
-          message: failure.message,
-          data: { failureCode: failure.code, error: failure.message },
-        }),
-      );
+      await record(id, {
+        status: "FAILED",
+        message: failure.message,
+        data: { failureCode: failure.code, error: failure.message },
+      });
     }
   }
 

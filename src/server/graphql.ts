@@ -1,5 +1,5 @@
 // GraphQL over HTTP: queries, mutations, and subscriptions as server-sent events.
-import { execute } from "graphql";
+import { execute, type ExecutionArgs } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
@@ -8,6 +8,7 @@ import { schema } from "../graphql/schema.ts";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
 import { limitPlugin } from "./limit-plugin.ts";
+import { subscribe } from "./subscribe.ts";
 import { endWithSession, type SessionWatch } from "./worker-subscriptions.ts";
 
 /** What the edge knows of a request before GraphQL sees it. */
@@ -140,6 +141,10 @@ export function createGraphQLServer(
 const executorPlugin: Plugin<Context> = {
   onExecute({ setExecuteFn }) {
     setExecuteFn(execute);
+  },
+  onSubscribe({ args, setSubscribeFn }) {
+    const { signal } = args.contextValue;
+    setSubscribeFn((given: ExecutionArgs) => subscribe(given, signal));
   },
 };
 

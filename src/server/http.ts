@@ -8,6 +8,7 @@ import { isOutage } from "../database/errors.ts";
 import { errorCodes, FactoryError, type ErrorCode } from "../errors.ts";
 import { outageMessage } from "../graphql/errors.ts";
 import type { Logger } from "../log.ts";
+import { untilAborted } from "../until-aborted.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
 
@@ -15,6 +16,8 @@ import type { GraphQLServer } from "./graphql.ts";
 const longestBodyBytes = 4 * 1024 * 1024;
 /** Of a body that is too large so much is read before it is refused. */
 const mostDiscardedBytes = 64 * 1024 * 1024;
+/** A database that doesn't answer is away: whoever asks is told so soon. */
+const readyTimeoutMs = 3_000;
 const cookieMaxAgeSeconds = 30 * 24 * 3600;
 
 interface Variables {
@@ -82,7 +85,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.get("/healthz", (context) => context.text("ok\n"));
   app.get("/readyz", async (context) => {
     try {
-      await deps.checkReady();
+      await untilAborted(deps.checkReady(), AbortSignal.timeout(readyTimeoutMs));
       return context.text("ready\n");
     } catch (error) {
       logger.warn({ err: error }, "the server is not ready");

@@ -174,7 +174,7 @@ async function openDatabase(
 ): Promise<DatabaseConnection> {
   let url = config.databaseUrl;
   if (url === undefined) {
-    const embedded = await startEmbeddedPostgres({ home: config.home, logger });
+    const embedded = await startEmbeddedPostgres({ home: config.home, logger, keepRunning: true });
     closers.add("Postgres", () => embedded.stop());
     url = embedded.url;
   }
@@ -215,8 +215,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     authenticator,
     logger,
     async checkReady() {
-      await database.pool.query("SELECT 1");
-      await queue.check();
+      await Promise.all([database.pool.query("SELECT 1"), queue.check()]);
     },
   });
   const webSocket = attachWebSocket(server, { graphql, authenticator, logger });

@@ -1,5 +1,6 @@
 // A worker's token ends with its session, and with it what it still listens to.
 import type { Viewer } from "../access/viewer.ts";
+import { insist } from "../database/insist.ts";
 import { abortable } from "../events/abortable.ts";
 import type { Notices } from "../events/notices.ts";
 import type { Logger } from "../log.ts";
@@ -22,6 +23,7 @@ export function endWithSession<T>(
 ): AsyncGenerator<T> {
   if (viewer.kind === "operator") return source;
   const { name, sessionId } = viewer;
+  const ended = new AbortController();
   let timer: NodeJS.Timeout | undefined;
 
   async function look(): Promise<void> {
@@ -30,9 +32,9 @@ export function endWithSession<T>(
     timer ??= setTimeout(() => void source.return(undefined), lastWordsMs);
   }
   function lookNow(): void {
-    look().catch((error: unknown) => {
-      // The database is away: when it is back, the notices' new connection calls again.
-      logger.debug({ err: error }, "whether a subscriber's session has ended could not be read");
+    insist(look, { signal: ended.signal }).catch((error: unknown) => {
+      if (!ended.signal.aborted)
+        logger.error({ err: error }, "whether a subscriber's session has ended could not be read");
     });
   }
 
@@ -47,6 +49,7 @@ export function endWithSession<T>(
     yield* source;
   }
   return abortable(pass, () => {
+    ended.abort();
     unwatch();
     clearTimeout(timer);
     void source.return(undefined);

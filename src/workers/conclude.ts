@@ -8,6 +8,7 @@ import type { ExitOutcome } from "../process/exit.ts";
 import { cancelText } from "./cancel.ts";
 import { queueTopic } from "./events.ts";
 import { changeWorker, lockWorker } from "./record.ts";
+import { isFinal } from "./states.ts";
 
 export interface Verdict {
   readonly status: WorkerStatus;
@@ -57,7 +58,7 @@ export interface Conclusion {
   readonly commits: readonly GitCommit[];
 }
 
-/** undefined: the session had ended, or another attempt speaks for it now. */
+/** What it says also where it had ended so before. undefined: another attempt speaks for the session now. */
 export async function conclude(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
@@ -66,6 +67,7 @@ export async function conclude(
   return prisma.$transaction(async (transaction) => {
     // Locked first: a cancellation or a report that was accepted before counts.
     const session = await lockWorker(transaction, id);
+    if (hasEndedSo(session, attempt)) return session;
     const { status, reason, failureCode } = judge(session, outcome, timedOut);
     const exit = outcome.kind === "exited" ? outcome : undefined;
     const changed = await changeWorker(transaction, id, {
@@ -97,7 +99,9 @@ export async function concludeUnstarted(
   failure: { readonly code: string; readonly message: string },
 ): Promise<WorkerSession | undefined> {
   return prisma.$transaction(async (transaction) => {
-    const { cancelRequestedAt, cancelReason } = await lockWorker(transaction, id);
+    const session = await lockWorker(transaction, id);
+    if (hasEndedSo(session, attempt)) return session;
+    const { cancelRequestedAt, cancelReason } = session;
     const cancelled = cancelRequestedAt !== null;
     const changed = await changeWorker(transaction, id, {
       status: cancelled ? "CANCELLED" : "FAILED",
@@ -109,4 +113,9 @@ export async function concludeUnstarted(
     await appendEvents(transaction, changed.appends, [queueTopic]);
     return changed.session;
   });
+}
+
+/** Then the answer to an earlier try was lost, or somebody else has judged. */
+function hasEndedSo(session: WorkerSession, attempt: number): boolean {
+  return isFinal(session.status) && session.attempt === attempt;
 }

@@ -1,6 +1,7 @@
 // Why a session may have to be ended from outside: somebody cancelled it, its time is up, or it was taken
 // for lost and is another attempt's.
 import type { PrismaClient } from "../database/client.ts";
+import { insist } from "../database/insist.ts";
 import type { Notices } from "../events/notices.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
@@ -23,6 +24,7 @@ export function watchEnding(
   { id, attempt }: WorkerSession,
 ): Ending {
   const controller = new AbortController();
+  const closing = new AbortController();
   let timedOut = false;
   let timer: NodeJS.Timeout | undefined;
 
@@ -37,9 +39,9 @@ export function watchEnding(
   }
 
   function lookAndTell(): Promise<void> {
-    return look().catch((error: unknown) => {
-      // The notices' connection tells when the database is back, and this looks again.
-      deps.logger.warn({ err: error }, "a cancellation could not be looked for");
+    return insist(look, { signal: closing.signal }).catch((error: unknown) => {
+      if (!closing.signal.aborted)
+        deps.logger.error({ err: error }, "a cancellation could not be looked for");
     });
   }
 
@@ -60,6 +62,7 @@ export function watchEnding(
     },
     timedOut: () => timedOut,
     close() {
+      closing.abort();
       unwatch();
       clearTimeout(timer);
     },

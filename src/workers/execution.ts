@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { Pool, PrismaClient } from "../database/client.ts";
+import { insist, type InsistOptions } from "../database/insist.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../failure.ts";
@@ -20,9 +21,9 @@ import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
 import { createOutputStore } from "./output.ts";
 import { prepare } from "./prepare.ts";
-import { changeWorker } from "./record.ts";
+import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
-import { insist, supervise } from "./supervise.ts";
+import { supervise } from "./supervise.ts";
 import { createWorkerToken } from "./token.ts";
 
 const mostCommits = 1_000;
@@ -51,15 +52,18 @@ export async function execute(
 ): Promise<void> {
   const logger = deps.logger.child({ worker: workerName(session), attempt: session.attempt });
   const ending = watchEnding({ ...deps, logger }, session);
+  const patience = waitOut(leaving, logger);
   try {
     await ending.ready;
-    const running = await begin({ ...deps, logger }, session, token, ending, leaving);
+    const running = await insist(
+      () => begin({ ...deps, logger }, session, token, ending, leaving),
+      waitOut(AbortSignal.any([ending.signal, leaving]), logger),
+    );
     const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
-    const commits = await readCommits({ ...deps, logger }, running.session);
+    const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
     const ended = await insist(
       () => conclude(deps.prisma, session, { outcome, timedOut: ending.timedOut(), commits }),
-      leaving,
-      logger,
+      patience,
     );
     await cleanUp(deps, session, ended);
   } catch (error) {
@@ -71,15 +75,21 @@ export async function execute(
       graceMs: deps.killGraceMs,
     });
     const failure = ending.signal.aborted ? cancelled : describeFailure(error, logger);
-    const ended = await insist(
-      () => concludeUnstarted(deps.prisma, session, failure),
-      leaving,
-      logger,
-    );
+    const ended = await insist(() => concludeUnstarted(deps.prisma, session, failure), patience);
     await cleanUp(deps, session, ended);
   } finally {
     ending.close();
   }
+}
+
+/** An outage of the database must lose nothing, however long it takes. */
+function waitOut(signal: AbortSignal, logger: Logger): InsistOptions {
+  return {
+    signal,
+    onFailure(error) {
+      logger.warn({ err: error }, "the database can't be reached; trying again");
+    },
+  };
 }
 
 /** What ended it is recorded with the session: see concludeUnstarted. */
@@ -157,6 +167,11 @@ async function setRunning(
   if (session.status !== "PREPARING") return session;
   const record = () =>
     prisma.$transaction(async (transaction) => {
+      const before = await lockWorker(transaction, session.id);
+      // The answer to an earlier try was lost.
+      if (before.status === "RUNNING" && before.attempt === session.attempt) {
+        return { session: before };
+      }
       const result = await changeWorker(transaction, session.id, {
         status: "RUNNING",
         reason: null,
@@ -167,7 +182,7 @@ async function setRunning(
       if (result !== undefined) await appendEvents(transaction, result.appends);
       return result;
     });
-  const changed = await insist(record, leaving, logger);
+  const changed = await insist(record, waitOut(leaving, logger));
   if (changed === undefined) throw new Error("the session was given to another attempt");
   logger.info({ branch: session.branch, agent: session.agent }, "the worker runs");
   return changed.session;
@@ -195,6 +210,8 @@ async function watchOver(
       attempt: session.attempt,
       offsets,
       secrets: secretsOf(deps.agents, deps.host, session),
+      signal: leaving,
+      logger: deps.logger,
     }),
     killGraceMs: deps.killGraceMs,
     ending: ending.signal,

@@ -1,5 +1,7 @@
 // A worker's output on its way from the spool to the event log.
 import type { Pool } from "../database/client.ts";
+import { insist } from "../database/insist.ts";
+import type { Logger } from "../log.ts";
 import type { OutputChannel, OutputOffsets } from "../process/tail.ts";
 import type { WorkerOutputPayload } from "./events.ts";
 import { createRedactor } from "./redact.ts";
@@ -15,20 +17,28 @@ export interface OutputStoreOptions {
   readonly offsets: OutputOffsets;
   /** Never stored. */
   readonly secrets: readonly string[];
+  /** Ends the tries to store while the database is away. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
 }
 
 export interface OutputStore {
-  /** @throws Error where another attempt took over, or the session has ended. */
+  /**
+   * Waits out an outage of the database; what is stored is stored once.
+   * @throws OutputRefused where another attempt took over, or the session has ended; the signal's reason.
+   */
   store(channel: OutputChannel, text: string, endOffset: number): Promise<void>;
   /** Stores what is held back; called when both files have been read to their ends. */
   flush(): Promise<void>;
 }
 
 export function createOutputStore(options: OutputStoreOptions): OutputStore {
-  const { pool, sessionId, attempt, secrets } = options;
+  const { pool, sessionId, attempt, secrets, signal, logger } = options;
   const redactors = { stdout: createRedactor(secrets), stderr: createRedactor(secrets) };
   const read = { ...options.offsets };
   const stored = { ...options.offsets };
+  /** What the row says. */
+  let recorded: OutputOffsets = { ...options.offsets };
 
   async function append(channel: OutputChannel, text: string): Promise<void> {
     const payload: WorkerOutputPayload = {
@@ -36,12 +46,21 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
       text,
     };
     const events = text === "" ? [] : [{ type: "output", payload }];
-    const { rows } = await pool.query<{ accepted: boolean }>({
+    const reached = { ...stored };
+    const offsets = [recorded.stdout, recorded.stderr, reached.stdout, reached.stderr];
+    const query = {
       name: "append-output",
-      text: "SELECT append_output($1, $2, $3, $4, $5) AS accepted",
-      values: [sessionId, attempt, stored.stdout, stored.stderr, JSON.stringify(events)],
+      text: "SELECT append_output($1, $2, $3, $4, $5, $6, $7) AS accepted",
+      values: [sessionId, attempt, ...offsets, JSON.stringify(events)],
+    };
+    const { rows } = await insist(() => pool.query<{ accepted: boolean }>(query), {
+      signal,
+      onFailure(error) {
+        logger.warn({ err: error }, "output waits for the database in its file");
+      },
     });
     if (rows[0]?.accepted !== true) throw new OutputRefused();
+    recorded = reached;
   }
 
   /** What of the text may still be kept, given how much of the output was before it. */

@@ -42,6 +42,8 @@ export function createRunner(deps: RunnerDependencies): Runner {
   const underway = new Map<string, Promise<void>>();
   let taking: Promise<void> | undefined;
   let askedAgain = false;
+  /** Rows may say that this runner holds a session of which it doesn't know. */
+  let isUnsure = false;
   let unwatch: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
   let lease: LeaseKeeper | undefined;
@@ -79,8 +81,9 @@ export function createRunner(deps: RunnerDependencies): Runner {
   function run(session: WorkerSession, token: string | undefined): void {
     const done = execute(deps, session, token, leaving.signal)
       .catch((error: unknown) => {
-        if (!leaving.signal.aborted)
-          logger.error({ err: error }, "a session's end is not recorded");
+        if (leaving.signal.aborted) return;
+        isUnsure = true;
+        logger.error({ err: error }, "a session's end is not recorded");
       })
       .finally(() => {
         underway.delete(session.id);
@@ -89,8 +92,19 @@ export function createRunner(deps: RunnerDependencies): Runner {
     underway.set(session.id, done);
   }
 
+  /** What an earlier process left, and what was taken though the answer was lost. */
+  async function takeUpLeft(): Promise<void> {
+    const known = new Set(underway.keys());
+    const held = await prisma.workerSession.findMany({
+      where: { runnerId, status: { in: [...activeStatuses] } },
+    });
+    for (const session of held) if (!known.has(session.id)) run(session, undefined);
+    isUnsure = false;
+  }
+
   async function takeAll(): Promise<void> {
     askedAgain = false;
+    if (isUnsure) await takeUpLeft();
     while (!leaving.signal.aborted && underway.size < capacity) {
       const taken = await takeOne();
       if (taken === undefined) break;
@@ -111,6 +125,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
     }
     taking = takeAll()
       .catch((error: unknown) => {
+        isUnsure = true;
         logger.warn({ err: error }, "the queue could not be read; trying again soon");
       })
       .finally(() => {
@@ -121,10 +136,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
 
   return {
     async start() {
-      const left = await prisma.workerSession.findMany({
-        where: { runnerId, status: { in: [...activeStatuses] } },
-      });
-      for (const session of left) run(session, undefined);
+      await takeUpLeft();
       unwatch = notices.watch(queueTopic, take);
       timer = setInterval(take, lookAgainMs);
       lease = keepLease(prisma, facts, logger);

@@ -1,15 +1,10 @@
 // Watches over a started agent until it has ended and its output is stored.
-import { setTimeout as delay } from "node:timers/promises";
-import { isOutage } from "../database/errors.ts";
 import { waitForExit, type ExitOutcome } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
 import { tailOutput, type OutputOffsets } from "../process/tail.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
 import type { OutputStore } from "./output.ts";
-
-const firstRetryMs = 100;
-const longestRetryMs = 5_000;
 
 export interface SuperviseOptions {
   readonly folder: string;
@@ -31,8 +26,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
     folder,
     offsets: options.offsets,
     signal: leaving,
-    onChunk: (channel, text, endOffset) =>
-      insist(() => options.output.store(channel, text, endOffset), leaving, logger),
+    onChunk: (channel, text, endOffset) => options.output.store(channel, text, endOffset),
   });
   // Its failure is heard where `finish` is awaited.
   tail.done.catch(() => undefined);
@@ -59,29 +53,9 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
     await terminating;
     await tail.finish();
     leaving.throwIfAborted();
-    await insist(() => options.output.flush(), leaving, logger);
+    await options.output.flush();
     return outcome;
   } finally {
     ending.removeEventListener("abort", terminate);
-  }
-}
-
-/**
- * Tries until it succeeds: an outage of the database must lose nothing. Ends with the signal, and where
- * the database answers that this attempt no longer speaks for the session.
- */
-export async function insist<T>(
-  act: () => Promise<T>,
-  signal: AbortSignal,
-  logger: Logger,
-): Promise<T> {
-  for (let retryMs = firstRetryMs; ; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
-    try {
-      return await act();
-    } catch (error) {
-      if (signal.aborted || !isOutage(error)) throw error;
-      logger.warn({ err: error }, "the database did not take a write; trying again");
-      await delay(retryMs * (0.5 + Math.random()), undefined, { signal });
-    }
   }
 }

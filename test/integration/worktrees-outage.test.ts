@@ -1,5 +1,5 @@
-// A database that is away just when the outcome is to be recorded: what was asked for can be asked for again,
-// without a restart.
+// A database that is away just when the outcome is to be recorded: it is recorded later, or what was asked for
+// can be asked for again, without a restart.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -121,18 +121,18 @@ describe("the database away at the end of", () => {
     expect(repository).toMatchObject({ status: "SYNCED", headCommit: pushed });
   });
 
-  test("a clone: cloning again takes it up", async () => {
+  test("a clone: it is recorded when the database is back", async () => {
     const name = { owner: "acme", name: "copied" };
     const head = await git.createRepository("acme", "copied");
     await whileAway("Repository", { on: "UPDATE" }, async () => {
       await clone(server, name);
-      // What can't be recorded is logged.
-      while (!server.log.some((line) => line.includes("a clone's outcome is not recorded"))) {
+      // What can't be recorded yet is logged.
+      while (!server.log.some((line) => line.includes("a clone's outcome waits"))) {
         await readRepository(server, name);
       }
     });
-    expect((await clone(server, name)).created).toBe(false);
     expect(await untilRepository(server, name, "SYNCED")).toMatchObject({ headCommit: head });
+    expect((await clone(server, name)).created).toBe(false);
   });
 
   test("a repository's removal: the next try ends it", async () => {

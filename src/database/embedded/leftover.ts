@@ -8,7 +8,8 @@ import { findPostgresProcesses, isPostmasterOf, waitUntil } from "./postgres-pro
 import { readPostmasterFile, removePostmasterFile } from "./postmaster-file.ts";
 import type { Layout } from "./layout.ts";
 
-/** Children of a killed postmaster end at their next wait; one in a long computation takes longer. */
+/** Children of a killed postmaster end at their next wait; one in a long computation is ended after this. */
+const orphansGraceMs = 5_000;
 const orphansTimeoutMs = 30_000;
 
 export interface RunningPostgres {
@@ -22,14 +23,17 @@ export interface RunningPostgres {
  * Finds the Postgres that still runs on our data folder, and clears the way for a new one where none does.
  * @throws FactoryError HOST_FAILURE where children of a killed Postgres don't end.
  */
-export async function findLeftover(layout: Layout): Promise<RunningPostgres | undefined> {
+export async function findLeftover(
+  layout: Layout,
+  signal?: AbortSignal,
+): Promise<RunningPostgres | undefined> {
   const file = await readPostmasterFile(layout.data);
   if (file === undefined) return undefined;
   if (await isPostmasterOf(file.pid, layout.data)) {
-    const leftover = await awaitLeftover(adoptPostmaster(file.pid, layout.data), layout);
+    const leftover = await awaitLeftover(adoptPostmaster(file.pid, layout.data), layout, signal);
     if (leftover !== undefined) return leftover;
   }
-  await awaitOrphans(layout);
+  await awaitOrphans(layout, signal);
   if (isAlive(file.pid)) {
     // Postgres takes any living process of its user for a postmaster and refuses to start. This one isn't,
     // and nothing else of Postgres works in the folder. Where the process is gone, Postgres itself judges
@@ -43,10 +47,11 @@ export async function findLeftover(layout: Layout): Promise<RunningPostgres | un
 async function awaitLeftover(
   postmaster: Postmaster,
   layout: Layout,
+  signal: AbortSignal | undefined,
 ): Promise<RunningPostgres | undefined> {
   const logStart = await sizeOfLog(layout);
   try {
-    await waitForReadiness(postmaster, layout, { logStart });
+    await waitForReadiness(postmaster, layout, { logStart, signal });
   } catch (error) {
     if (await postmaster.hasEnded()) return undefined;
     throw error;
@@ -62,18 +67,33 @@ async function awaitLeftover(
   return { postmaster, socketFolder: file.socketFolder, port: file.port, reused: true };
 }
 
-async function awaitOrphans(layout: Layout): Promise<void> {
+async function awaitOrphans(layout: Layout, signal: AbortSignal | undefined): Promise<void> {
   let left: number[] = [];
-  const gone = await waitUntil(async () => {
+  const areGone = async () => {
     left = await findPostgresProcesses(layout.data);
-    return left.length === 0;
-  }, orphansTimeoutMs);
+    return left.length === 0 || signal?.aborted === true;
+  };
+  let gone = await waitUntil(areGone, orphansGraceMs);
+  // Without their postmaster they serve nobody, and a new one recovers what they had begun.
+  for (const pid of gone ? [] : left) endOrphan(pid);
+  gone ||= await waitUntil(areGone, orphansTimeoutMs);
+  signal?.throwIfAborted();
   if (gone) return;
   throw new FactoryError(
     "HOST_FAILURE",
     `Processes of a killed Postgres still work on ${layout.data}. End them (kill -QUIT ${left.join(" ")}) ` +
       `and start again.`,
   );
+}
+
+/** Its immediate shutdown: https://www.postgresql.org/docs/18/server-shutdown.html */
+function endOrphan(pid: number): void {
+  try {
+    process.kill(pid, "SIGQUIT");
+  } catch (error) {
+    // It has just ended, or isn't ours: the wait that follows tells.
+    if (errorCodeOf(error) !== "ESRCH" && errorCodeOf(error) !== "EPERM") throw error;
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { open } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { FactoryError } from "../../errors.ts";
+import { untilAborted } from "../../until-aborted.ts";
 import { errorCodeOf } from "../error-code.ts";
 import { readLogTail, rotateLog, sizeOfLog } from "./log-file.ts";
 import { isPostmasterOf, waitUntil } from "./postgres-processes.ts";
@@ -15,24 +17,41 @@ const startTimeoutMs = 60_000;
 const fastStopMs = 5_000;
 /** For an immediate one, after which the next start recovers. Postgres itself kills its children after 5 s. */
 const immediateStopMs = 10_000;
+const lookEveryMs = 1_000;
 
 /** A running Postgres, whoever started it. */
 export interface Postmaster {
   readonly pid: number;
   hasEnded(): Promise<boolean>;
+  /** Resolves when it has ended, with how where that can be known. Rejects when the signal is aborted. */
+  untilEnded(signal: AbortSignal): Promise<PostmasterEnd>;
+}
+
+export interface PostmasterEnd {
+  readonly code?: number | null;
+  readonly signal?: NodeJS.Signals | null;
 }
 
 export interface LaunchOptions extends Omit<ServerSettings, "dataFolder"> {
   readonly postgres: string;
   readonly layout: Layout;
   readonly owner: Owner;
-  /** Called once when it ends, after it was ready, whatever the reason. */
-  readonly onEnd: (how: { code: number | null; signal: NodeJS.Signals | null }) => void;
+  /** Gives the start up. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A postmaster of another process, known by its command line. */
 export function adoptPostmaster(pid: number, dataFolder: string): Postmaster {
-  return { pid, hasEnded: async () => !(await isPostmasterOf(pid, dataFolder)) };
+  const hasEnded = async () => !(await isPostmasterOf(pid, dataFolder));
+  return {
+    pid,
+    hasEnded,
+    async untilEnded(signal) {
+      // No event tells of the end of a process that isn't our child.
+      while (!(await hasEnded())) await delay(lookEveryMs, undefined, { signal });
+      return {};
+    },
+  };
 }
 
 /**
@@ -66,19 +85,19 @@ export async function launchPostmaster(options: LaunchOptions): Promise<Postmast
     await log.close();
   }
   child.unref();
+  const { promise: ended, resolve: end } = Promise.withResolvers<PostmasterEnd>();
+  child.once("exit", (code, signal) => end({ code, signal }));
   const postmaster: Postmaster = {
     pid: child.pid ?? 0,
     hasEnded: () => Promise.resolve(child.exitCode !== null || child.signalCode !== null),
+    untilEnded: (signal) => untilAborted(ended, signal),
   };
   try {
-    await waitForReadiness(postmaster, layout, { logStart, stale });
+    await waitForReadiness(postmaster, layout, { logStart, stale, signal: options.signal });
   } catch (error) {
     await stopPostmaster(postmaster, layout);
     throw error;
   }
-  child.once("exit", (code, signal) => {
-    options.onEnd({ code, signal });
-  });
   return postmaster;
 }
 
@@ -98,8 +117,13 @@ function spawned(child: ChildProcess): Promise<void> {
 export async function waitForReadiness(
   postmaster: Postmaster,
   layout: Layout,
-  { logStart, stale }: { logStart: number; stale?: PostmasterFile | undefined },
+  options: {
+    readonly logStart: number;
+    readonly stale?: PostmasterFile | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
 ): Promise<void> {
+  const { logStart, stale, signal } = options;
   const state = { ready: false, ended: false };
   await waitUntil(async () => {
     const file = await readPostmasterFile(layout.data);
@@ -107,8 +131,9 @@ export async function waitForReadiness(
     const isStale = file?.pid === stale?.pid && file?.startedAt === stale?.startedAt;
     state.ready = file?.pid === postmaster.pid && file.ready && !isStale;
     state.ended = await postmaster.hasEnded();
-    return state.ready || state.ended;
+    return state.ready || state.ended || signal?.aborted === true;
   }, startTimeoutMs);
+  signal?.throwIfAborted();
   if (state.ready && !state.ended) return;
   const why = state.ended
     ? "ended while starting"

@@ -1,10 +1,21 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFile, chown, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
+import type { EmbeddedPostgres } from "../../../src/database/embedded.ts";
 import {
   findPostgresProcesses,
   isPostmasterOf,
@@ -137,7 +148,7 @@ test("a start that was killed while it made the data folder is made good by the 
   expect(await query(url, "SELECT 1 AS one")).toEqual([{ one: 1 }]);
 });
 
-test("where a child of a killed Postgres still works on the data, a start waits for its end", async () => {
+test("where a child of a killed Postgres still works on the data, a start ends it", async () => {
   const home = await homes.createHome();
   const first = await homes.start(home);
   const client = new pg.Client({ connectionString: first.url });
@@ -150,10 +161,10 @@ test("where a child of a killed Postgres still works on the data, a start waits 
   process.kill(first.pid, "SIGKILL");
   await waitUntil(async () => (await findPostgresProcesses(dataIn(home))).length === 1, 10_000);
   expect(await findPostgresProcesses(dataIn(home))).toEqual([orphan]);
-  const starting = homes.start(home);
-  process.kill(orphan, "SIGKILL");
+  const second = await homes.start(home);
   await busy;
-  expect(await query((await starting).url, "SELECT 1 AS one")).toEqual([{ one: 1 }]);
+  expect(await isPostmasterOf(second.pid, dataIn(home))).toBe(true);
+  expect(await query(second.url, "SELECT 1 AS one")).toEqual([{ one: 1 }]);
   await client.end();
 });
 
@@ -213,6 +224,71 @@ test("a stop ends open transactions, and stopping twice is stopping once", async
   await ended;
   expect(await findPostgresProcesses(dataIn(home))).toEqual([]);
 });
+
+describe("kept running", () => {
+  /** Resolves when another one than this process takes connections. */
+  async function untilReplaced(postgres: EmbeddedPostgres, pid: number): Promise<void> {
+    const replaced = async () =>
+      postgres.pid !== pid && (await answers(() => query(postgres.url, "SELECT 1")));
+    expect(await waitUntil(replaced, 30_000)).toBe(true);
+  }
+
+  test("it is started again when it was killed, as often as that happens, under its url", async () => {
+    const home = await homes.createHome();
+    const postgres = await homes.start(home, { keepRunning: true });
+    await query(postgres.url, "CREATE TABLE kept AS SELECT 42 AS answer");
+    for (let round = 0; round < 3; round += 1) {
+      const { pid } = postgres;
+      process.kill(pid, "SIGKILL");
+      await untilReplaced(postgres, pid);
+      expect(await query(postgres.url, "SELECT * FROM kept")).toEqual([{ answer: 42 }]);
+    }
+    await postgres.stop();
+    expect(await findPostgresProcesses(dataIn(home))).toEqual([]);
+  });
+
+  test("also one that was taken over from a killed server", async () => {
+    const home = await homes.createHome();
+    const server = homes.spawnServer(home);
+    const { pid } = await readAnswer(server);
+    await kill(server);
+    const postgres = await homes.start(home, { keepRunning: true });
+    expect(postgres).toMatchObject({ pid, reused: true });
+    process.kill(pid, "SIGKILL");
+    await untilReplaced(postgres, pid);
+  });
+
+  test("a start that fails is tried again until what hinders it is gone", async () => {
+    const home = await homes.createHome();
+    const postgres = await homes.start(home, { keepRunning: true });
+    const { pid } = postgres;
+    await rename(dataIn(home), `${dataIn(home)}.away`);
+    process.kill(pid, "SIGKILL");
+    const tried = async () =>
+      (await readFile(postgres.logFile, "utf8")).includes("could not access");
+    expect(await waitUntil(tried, 10_000)).toBe(true);
+    await rename(`${dataIn(home)}.away`, dataIn(home));
+    await untilReplaced(postgres, pid);
+  });
+
+  test("a stop while it is away stops it for good", async () => {
+    const home = await homes.createHome();
+    const postgres = await homes.start(home, { keepRunning: true });
+    process.kill(postgres.pid, "SIGKILL");
+    await postgres.stop();
+    expect(await findPostgresProcesses(dataIn(home))).toEqual([]);
+  });
+});
+
+async function answers(ask: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await ask();
+    return true;
+  } catch {
+    // Not yet: the caller asks again.
+    return false;
+  }
+}
 
 const asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 const isRoot = process.getuid?.() === 0;

@@ -39,8 +39,11 @@ export function useHomes() {
       homes.push(home);
       return home;
     },
-    async start(home: string): Promise<EmbeddedPostgres> {
-      const postgres = await startEmbeddedPostgres({ home, durable: false });
+    async start(
+      home: string,
+      options: { readonly keepRunning?: boolean } = {},
+    ): Promise<EmbeddedPostgres> {
+      const postgres = await startEmbeddedPostgres({ home, durable: false, ...options });
       started.push(postgres);
       return postgres;
     },

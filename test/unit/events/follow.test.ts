@@ -1,5 +1,5 @@
 // The loop of a subscription, against a log in memory whose every step the test decides.
-import { describe, expect, jest, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { createEventLog } from "../../../src/events/follow.ts";
 import type { NoticeListener, Notices } from "../../../src/events/notices.ts";
 import type { EventReader, StoredEvent } from "../../../src/events/read.ts";
@@ -11,6 +11,7 @@ function createLog() {
   let onPosition: () => void = () => {};
   let onRead: () => void = () => {};
   let reads = 0;
+  let failure: Error | undefined;
   const reader: EventReader = {
     async position() {
       const found = {
@@ -23,6 +24,7 @@ function createLog() {
     },
     async read(_streamId, after, limit) {
       reads += 1;
+      if (failure !== undefined) throw failure;
       const found = events
         .filter(({ sequence }) => sequence > after && sequence >= firstSequence)
         .slice(0, limit);
@@ -56,6 +58,10 @@ function createLog() {
     appendSilently,
     watchers: () => listeners.size,
     reads: () => reads,
+    /** Reading fails so from now on; undefined: it succeeds. */
+    fail: (error: Error | undefined) => {
+      failure = error;
+    },
     /** A notice may have been lost. */
     wake: () => {
       for (const listener of listeners) listener(undefined);
@@ -250,4 +256,60 @@ test("what is removed before a slow subscriber came to it is EVENTS_EXPIRED, not
     facts: { firstSequence: 4 },
   });
   expect(watchers()).toBe(0);
+});
+
+describe("an outage of the database", () => {
+  const outage = () => Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
+
+  beforeEach(() => {
+    jest.useFakeTimers();
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test("delays a subscription, which then goes on where it was", async () => {
+    const { log, append, fail, reads } = createLog();
+    append();
+    const source = await log.follow("key", { after: 0 });
+    expect(await take(source, 1)).toEqual([1]);
+    fail(outage());
+    append();
+    append();
+    const next = take(source, 2);
+    await jest.advanceTimersByTimeAsync(20_000);
+    expect(reads()).toBeGreaterThan(4);
+    expect(reads()).toBeLessThan(20);
+    fail(undefined);
+    await jest.advanceTimersByTimeAsync(10_000);
+    expect(await next).toEqual([2, 3]);
+    await source.return(undefined);
+  });
+
+  test("that lasts ends it with the failure", async () => {
+    const { log, append, fail, watchers } = createLog();
+    append();
+    const source = await log.follow("key", { after: 0 });
+    fail(outage());
+    const next = expect(source.next()).rejects.toThrow("ECONNREFUSED");
+    await jest.advanceTimersByTimeAsync(40_000);
+    await next;
+    expect(watchers()).toBe(0);
+  });
+
+  test("doesn't keep who leaves meanwhile, and another failure is told at once", async () => {
+    const { log, append, fail, watchers } = createLog();
+    append();
+    const left = await log.follow("key", { after: 0 });
+    fail(outage());
+    const waiting = left.next().catch(() => "ended");
+    await jest.advanceTimersByTimeAsync(1_000);
+    await left.return(undefined).catch(() => undefined);
+    await waiting;
+    expect(watchers()).toBe(0);
+    fail(new Error("permission denied"));
+    const other = await log.follow("key", { after: 0 });
+    await expect(other.next()).rejects.toThrow("permission denied");
+  });
 });

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { connectDatabase, type DatabaseConnection } from "../../../src/database/client.ts";
+import type { QueryConfig } from "pg";
+import { pino } from "pino";
+import {
+  connectDatabase,
+  type DatabaseConnection,
+  type Pool,
+} from "../../../src/database/client.ts";
 import type { WorkerSession } from "../../../src/generated/prisma/client.ts";
 import { createOutputStore, mostOutputBytes, OutputRefused } from "../../../src/workers/output.ts";
 import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
@@ -23,17 +29,37 @@ beforeEach(async () => {
   ({ session } = await createSession(connection, "RUNNING"));
 });
 
+const logger = pino({ level: "silent" });
 const start = { stdout: 0, stderr: 0 };
 
-function open(options: { offsets?: typeof start; attempt?: number; secrets?: string[] } = {}) {
+interface Options {
+  readonly offsets?: typeof start;
+  readonly attempt?: number;
+  readonly secrets?: string[];
+  readonly pool?: Pool;
+  readonly signal?: AbortSignal;
+}
+
+function open(options: Options = {}) {
   return createOutputStore({
     pool: connection.pool,
     sessionId: session.id,
     attempt: 1,
     offsets: start,
     secrets: [],
+    signal: new AbortController().signal,
+    logger,
     ...options,
   });
+}
+
+/** As an earlier server left them. */
+async function setOffsets({ stdout, stderr }: typeof start): Promise<typeof start> {
+  await connection.prisma.workerSession.update({
+    where: { id: session.id },
+    data: { stdoutOffset: stdout, stderrOffset: stderr },
+  });
+  return { stdout, stderr };
 }
 
 async function stored(): Promise<[string, string][]> {
@@ -100,7 +126,7 @@ describe("output beyond what one session may store", () => {
   const marker = "\n[output beyond 32 MiB is not kept]\n";
 
   test("is dropped, with one marker that says so, counted over both channels", async () => {
-    const output = open({ offsets: { stdout: mostOutputBytes - 8, stderr: 4 } });
+    const output = open({ offsets: await setOffsets({ stdout: mostOutputBytes - 8, stderr: 4 }) });
     await output.store("stdout", "abcd", mostOutputBytes - 4);
     await output.store("stderr", "e", 5);
     await output.store("stdout", "f", mostOutputBytes - 3);
@@ -113,7 +139,7 @@ describe("output beyond what one session may store", () => {
   });
 
   test("is still read, so that the worker's file is known to its end", async () => {
-    const output = open({ offsets: { stdout: mostOutputBytes, stderr: 0 } });
+    const output = open({ offsets: await setOffsets({ stdout: mostOutputBytes, stderr: 0 }) });
     await output.store("stdout", "x", mostOutputBytes + 1);
     await output.store("stdout", "y", mostOutputBytes + 2);
     expect(await stored()).toEqual([["STDOUT", `x${marker}`]]);
@@ -121,7 +147,7 @@ describe("output beyond what one session may store", () => {
   });
 
   test("gets no second marker from the next server", async () => {
-    const output = open({ offsets: { stdout: mostOutputBytes + 1, stderr: 0 } });
+    const output = open({ offsets: await setOffsets({ stdout: mostOutputBytes + 1, stderr: 0 }) });
     await output.store("stdout", "x", mostOutputBytes + 2);
     expect(await stored()).toEqual([]);
   });
@@ -143,4 +169,46 @@ describe("is refused", () => {
       expect(await stored()).toEqual([]);
     },
   );
+});
+
+describe("an answer that was lost", () => {
+  const lost = () => Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });
+
+  /** The database is asked, or not, and its first answer doesn't arrive. */
+  function lossyPool(reaches: boolean): Pool {
+    let isFirst = true;
+    const query = async (config: QueryConfig) => {
+      const wasFirst = isFirst;
+      isFirst = false;
+      if (wasFirst && !reaches) throw lost();
+      const result = await connection.pool.query(config);
+      if (wasFirst) throw lost();
+      return result;
+    };
+    return { query } as unknown as Pool;
+  }
+
+  test.each([
+    ["to what was stored: it is stored once", true],
+    ["to what was not stored: it is stored", false],
+  ])("%s", async (_what, reaches) => {
+    const secret = "secret-0123456789";
+    const output = open({ pool: lossyPool(reaches), secrets: [secret] });
+    await output.store("stdout", `one\n${secret.slice(0, 6)}`, 10);
+    await output.store("stdout", `${secret.slice(6)}\n`, 5 + secret.length);
+    await output.flush();
+    expect(await stored()).toEqual([
+      ["STDOUT", "one\n"],
+      ["STDOUT", "[redacted]\n"],
+    ]);
+    expect(await offsets()).toEqual({ stdout: 5 + secret.length, stderr: 0 });
+  });
+
+  test("ends with the signal, where no answer comes any more", async () => {
+    const leaving = new AbortController();
+    const pool = { query: () => Promise.reject(lost()) } as unknown as Pool;
+    const storing = open({ pool, signal: leaving.signal }).store("stdout", "x", 1);
+    leaving.abort(new Error("the server stops"));
+    await expect(storing).rejects.toThrow(/the server stops|ECONNRESET/);
+  });
 });
