@@ -115,7 +115,7 @@ export async function concludeUnstarted(
   });
 }
 
-/** Then the answer to an earlier try was lost, or somebody else has judged. */
-function hasEndedSo(session: WorkerSession, attempt: number): boolean {
-  return isFinal(session.status) && session.attempt === attempt;
+/** Then the answer to an earlier try was lost. LOST is what others said of it, while it went on. */
+function hasEndedSo({ status, attempt: current }: WorkerSession, attempt: number): boolean {
+  return isFinal(status) && status !== "LOST" && current === attempt;
 }
