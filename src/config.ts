@@ -19,6 +19,22 @@ const wholeNumber = (minimum: number, maximum: number) =>
       `must be a whole number from ${String(minimum)} to ${String(maximum)}`,
     );
 
+const sizeUnits: Readonly<Record<string, number>> = {
+  "": 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
+const sizeRule = "must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)";
+
+/** In bytes. */
+const size = z
+  .string()
+  .regex(/^\d+[KMGT]?$/, sizeRule)
+  .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
+  .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
+
 const settings = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(4000),
@@ -47,6 +63,8 @@ const settings = z.object({
   FACTORY_API_URL: z
     .url({ protocol: /^https?$/, error: "must be an http or https URL" })
     .optional(),
+  FACTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
+  FACTORY_DISK_BUDGET: size.optional(),
   FACTORY_AGENTS: z.string().min(1).optional(),
   FACTORY_LOG_LEVEL: z
     .enum(
@@ -81,6 +99,10 @@ export interface Config {
   readonly leaseSeconds: number;
   /** Where workers reach the API; undefined: at this server. */
   readonly apiUrl: string | undefined;
+  /** Days for which events are kept. */
+  readonly retentionDays: number;
+  /** Bytes that clones and worktrees may take; undefined: no limit. */
+  readonly diskBudget: number | undefined;
   readonly agentsFile: string | undefined;
   readonly logLevel: string;
   readonly introspection: boolean;
@@ -135,6 +157,8 @@ export function loadConfig(
     killGrace: values.FACTORY_KILL_GRACE,
     leaseSeconds: values.FACTORY_LEASE,
     apiUrl: values.FACTORY_API_URL,
+    retentionDays: values.FACTORY_RETENTION_DAYS,
+    diskBudget: values.FACTORY_DISK_BUDGET,
     agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),
     logLevel: values.FACTORY_LOG_LEVEL,
     introspection: values.FACTORY_INTROSPECTION,

@@ -3,6 +3,9 @@
 import { fromPrisma, PgBoss } from "pg-boss";
 import type { Database } from "../database/client.ts";
 import type { Logger } from "../log.ts";
+import { endSchedule, startSchedule, type Schedule } from "./schedule.ts";
+
+export type { Schedule } from "./schedule.ts";
 
 const queueName = "worker-sessions";
 /** Connections for supervision alone: jobs are sent and taken over the callers' own. */
@@ -28,6 +31,10 @@ export interface WorkQueue {
   take(transaction: Database, exceptGroups: readonly string[]): Promise<string | undefined>;
   /** Takes a session out of the line; one that isn't in it is no error. */
   remove(transaction: Database, sessionId: string): Promise<void>;
+  /** Runs it at its times, from now until `stop`; the times themselves stay, for the next start. */
+  schedule(schedule: Schedule): Promise<void>;
+  /** Forgets the times. */
+  unschedule(name: string): Promise<void>;
   /** Rejects where the queue can't be reached. */
   check(): Promise<void>;
   stop(): Promise<void>;
@@ -38,7 +45,6 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
     connectionString: url,
     application_name: "factory-queue",
     max: connections,
-    schedule: false,
   });
   boss.on("error", (error) => {
     logger.warn({ err: error }, "the queue reported an error");
@@ -71,6 +77,8 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
     async remove(transaction, sessionId) {
       await boss.deleteJob(queueName, sessionId, { db: fromPrisma(transaction) });
     },
+    schedule: (schedule) => startSchedule(boss, schedule, logger),
+    unschedule: (name) => endSchedule(boss, name),
     async check() {
       await boss.getQueue(queueName);
     },

@@ -75,7 +75,8 @@ async function readRows(
   const found = await queryDatabase<{ of: string; line: string }>(
     server,
     `${selects.join(" UNION ALL ")}
-     UNION ALL SELECT 'job', (id, state)::text FROM pgboss.job ORDER BY 1, 2`,
+     UNION ALL SELECT 'job', (id, state)::text FROM pgboss.job WHERE name = 'worker-sessions'
+     ORDER BY 1, 2`,
     [fetched ? "lastSyncedAt" : ""],
   );
   const rows: Record<string, string[]> = Object.fromEntries(

@@ -43,6 +43,8 @@ test("without any setting all have their defaults", () => {
     killGrace: 10,
     leaseSeconds: 30,
     apiUrl: undefined,
+    retentionDays: 30,
+    diskBudget: undefined,
     agentsFile: undefined,
     logLevel: "info",
     introspection: true,
@@ -63,6 +65,8 @@ test("every setting is taken", () => {
     FACTORY_MAX_WORKERS: "7",
     FACTORY_SYNC_MAX_AGE: "30",
     FACTORY_KILL_GRACE: "0",
+    FACTORY_RETENTION_DAYS: "7",
+    FACTORY_DISK_BUDGET: "20G",
     FACTORY_AGENTS: "agents.json",
     FACTORY_LOG_LEVEL: "debug",
     FACTORY_INTROSPECTION: "off",
@@ -79,6 +83,8 @@ test("every setting is taken", () => {
     maxWorkers: 7,
     syncMaxAge: 30,
     killGrace: 0,
+    retentionDays: 7,
+    diskBudget: 20 * 1024 ** 3,
     agentsFile: resolve("agents.json"),
     logLevel: "debug",
     introspection: false,
@@ -96,6 +102,8 @@ test("all mistakes are reported together, a line each, which names the setting a
     FACTORY_MAX_WORKERS: "0",
     FACTORY_SYNC_MAX_AGE: "-1",
     FACTORY_KILL_GRACE: "soon",
+    FACTORY_RETENTION_DAYS: "0",
+    FACTORY_DISK_BUDGET: "half",
     FACTORY_LOG_LEVEL: "loud",
     FACTORY_INTROSPECTION: "maybe",
   });
@@ -109,6 +117,8 @@ test("all mistakes are reported together, a line each, which names the setting a
       "FACTORY_MAX_WORKERS must be a whole number from 1 to 10000",
       "FACTORY_SYNC_MAX_AGE must be a whole number from 0 to 86400",
       "FACTORY_KILL_GRACE must be a whole number from 0 to 3600",
+      "FACTORY_RETENTION_DAYS must be a whole number from 1 to 36500",
+      "FACTORY_DISK_BUDGET must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)",
       "FACTORY_LOG_LEVEL may be fatal, error, warn, info, debug, trace or silent",
       "FACTORY_INTROSPECTION may be on or off",
     ].toSorted(),
@@ -134,6 +144,28 @@ describe("numbers", () => {
   test.each(["1.5", "1e3", "0x10", " 5", "5 ", "+5", "-0", "９"])("%j is none", (PORT) => {
     expect(mistakes({ PORT })).toEqual(["PORT must be a whole number from 0 to 65535"]);
   });
+});
+
+describe("sizes", () => {
+  test.each([
+    ["1", 1],
+    ["1500", 1500],
+    ["2K", 2048],
+    ["3M", 3 * 1024 ** 2],
+    ["500G", 500 * 1024 ** 3],
+    ["2T", 2 * 1024 ** 4],
+  ])("%s are %d bytes", (FACTORY_DISK_BUDGET, bytes) => {
+    expect(load({ FACTORY_DISK_BUDGET }).diskBudget).toBe(bytes);
+  });
+
+  test.each(["0", "0G", "-1", "1.5G", "1g", "1GB", "G", "1 G", "99999999T"])(
+    "%j is none",
+    (FACTORY_DISK_BUDGET) => {
+      expect(mistakes({ FACTORY_DISK_BUDGET })).toEqual([
+        expect.stringMatching(/^FACTORY_DISK_BUDGET must be a number of bytes/),
+      ]);
+    },
+  );
 });
 
 describe("the .env file", () => {
