@@ -11,6 +11,7 @@ import type { Logger } from "../log.ts";
 import { readIdentity, type Identity } from "./identity.ts";
 import { createRunner, type GitCallReport } from "./run.ts";
 import { createSharedRun, type SharedRun } from "./shared-run.ts";
+import { sweepHome } from "./sweep.ts";
 
 export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
 export type { CloneOptions } from "./clone.ts";
@@ -25,6 +26,7 @@ export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";
 export type { GitRepository } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";
+export type { SweepInput, WorktreeFolders } from "./sweep.ts";
 
 export interface Git {
   /** Handles of the same repository share its locks and fetches. @throws FactoryError BAD_INPUT */
@@ -33,6 +35,8 @@ export interface Git {
   identity(): Promise<Identity>;
   /** Clears up behind a killed server. Call it once, before anything else. */
   recover(): Promise<void>;
+  /** Half clones and trash, but for what is worked on now. @returns what was done, a line each */
+  sweep(): Promise<string[]>;
 }
 
 export interface GitOptions {
@@ -93,6 +97,7 @@ export function createGit(options: GitOptions): Git {
 
   return {
     openRepository,
+    sweep: () => sweepHome(home, (name) => layOut(home, name).control, mutex),
     identity: () => readIdentity(git, home, environment),
     async recover() {
       const root = join(home, "control");

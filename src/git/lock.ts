@@ -6,12 +6,14 @@ export interface KeyedMutex {
    * has begun goes on. @throws FactoryError SERVICE_UNAVAILABLE where the wait lasts too long.
    */
   run<T>(key: string, action: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Runs alone if nobody runs or waits; else returns undefined at once. */
+  runIfIdle<T>(key: string, action: () => Promise<T>): Promise<T | undefined>;
 }
 
 /** `timeoutMs`: how long a caller waits for its turn at most. */
 export function createKeyedMutex({ timeoutMs }: { readonly timeoutMs: number }): KeyedMutex {
   const gates = new Map<string, Gate>();
-  return {
+  const mutex: KeyedMutex = {
     async run(key, action, signal) {
       let gate = gates.get(key);
       if (gate === undefined) gates.set(key, (gate = createGate(1, timeoutMs)));
@@ -21,7 +23,12 @@ export function createKeyedMutex({ timeoutMs }: { readonly timeoutMs: number }):
         if (gate.idle()) gates.delete(key);
       }
     },
+    async runIfIdle(key, action) {
+      // A gate is there while anybody runs or waits, and taken before anything is awaited.
+      return gates.has(key) ? undefined : mutex.run(key, action);
+    },
   };
+  return mutex;
 }
 
 export interface Gate {

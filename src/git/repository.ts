@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { removeAbandoned } from "./abandoned-file.ts";
 import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
-import { checkAddition, type AdditionCheck } from "./check-addition.ts";
+import { checkAddition, isWhole, type AdditionCheck } from "./check-addition.ts";
 import { settleWorktree } from "./clear-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
@@ -24,6 +24,12 @@ import { readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
 import type { GitRunner } from "./run.ts";
+import {
+  listWorktreeFolders,
+  sweepRepository,
+  type SweepInput,
+  type WorktreeFolders,
+} from "./sweep.ts";
 import type { SharedRun } from "./shared-run.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
 
@@ -69,7 +75,18 @@ export interface GitRepository {
   countCommits(input: HistoryInput): Promise<number>;
   /** @throws FactoryError WORKTREE_NOT_FOUND */
   diff(input: DiffInput): Promise<WorktreeDiff>;
-  /** Repacks, and removes objects that nothing leads to and that are older than two weeks. */
+  /** Whether both of a worktree's halves are in their place: its folder, and what git keeps for it. */
+  isWhole(branch: string): Promise<boolean>;
+  /** What is where worktrees are, whether git knows it or not. */
+  listWorktreeFolders(): Promise<WorktreeFolders>;
+  /** Puts right what killed processes left here, without touching what is worked on now. @returns a line each */
+  sweep(input: SweepInput): Promise<string[]>;
+  /** Whether so much has come together since the last time that maintenance is worth its while. */
+  isCluttered(options?: Cancellable): Promise<boolean>;
+  /**
+   * Repacks, and removes objects that nothing leads to and that are older than two weeks. Meanwhile no
+   * worktree is made or removed.
+   */
   maintain(options?: Cancellable): Promise<void>;
   /** Undoes or finishes what a killed server left. */
   recover(): Promise<void>;
@@ -92,6 +109,9 @@ export interface RepositoryParts {
 }
 
 const maintenanceTimeoutMs = 60 * 60_000;
+/** git itself waits for 6,700 loose objects or 50 packs (git-gc(1)), which already slows down every call. */
+const looseObjectsToPack = 1_000;
+const packsToJoin = 20;
 
 export function createRepository(parts: RepositoryParts): GitRepository {
   const { git, home, layout, mutex, shareFetch, protocols } = parts;
@@ -150,14 +170,25 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     listCommits: (input) => listCommits(context, input),
     countCommits: (input) => countCommits(context, input),
     diff: (input) => diffWorktree(context, input),
+    isWhole: (branch) => isWhole(context, branch),
+    listWorktreeFolders: () => listWorktreeFolders(layout),
+    sweep: (input) =>
+      sweepRepository({ context, mutex, home, lockGraceMs: parts.lockGraceMs }, input),
+    async isCluttered({ signal } = {}) {
+      const counts = await git({ arguments: ["count-objects", "-v"], place, signal });
+      const count = (name: string) =>
+        Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(counts)?.[1]);
+      return count("count") >= looseObjectsToPack || count("packs") >= packsToJoin;
+    },
     async maintain({ signal } = {}) {
-      await git({
+      const call = {
         // Which worktrees are still there is decided by us, not by whether their folder is seen now.
         arguments: ["-c", "gc.worktreePruneExpire=never", "gc", "--prune=2.weeks.ago", "--quiet"],
         place,
         signal,
         timeoutMs: maintenanceTimeoutMs,
-      });
+      };
+      await context.exclusively(() => git(call), signal);
     },
     async recover() {
       await removeFolder(join(layout.control, "temporary"));

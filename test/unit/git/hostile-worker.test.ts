@@ -132,7 +132,9 @@ async function useAll(repository: GitRepository, name: string): Promise<void> {
   await repository.removeWorktree({ branch: "next", force: false, deleteBranch: true });
   await repository.removeWorktree({ branch: "prey", force: true, deleteBranch: true });
   await repository.addWorktree({ branch: "prey", start: { kind: "commit", commit } });
+  await repository.isCluttered();
   await repository.maintain();
+  await repository.sweep({ keep: [] });
   await repository.recover();
 }
 
