@@ -10,7 +10,7 @@ import { changeWorktree, worktreeAppend } from "./record.ts";
 import { settleFailed, settleLeftover } from "./settle.ts";
 
 /** Statuses of sessions that occupy their worktree. */
-const occupying = ["PREPARING", "RUNNING", "WAITING"] as const;
+export const occupying = ["PREPARING", "RUNNING", "WAITING"] as const;
 
 export interface RemovalDependencies {
   readonly prisma: PrismaClient;

@@ -10,6 +10,7 @@ import type { RepositoryName, RepositoryService } from "../repositories/service.
 import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
 import { removeWorktree } from "./remove.ts";
 import { settleLeftover } from "./settle.ts";
+import { sweepWorktrees } from "./sweep.ts";
 
 /** Longer than any checkout that makes sense; a wait beyond it is a fault to be told. */
 const lockTimeoutMs = 15 * 60_000;
@@ -50,6 +51,8 @@ export interface WorktreeService {
   diff(worktree: Worktree): Promise<WorktreeDiff | null>;
   /** Takes up what a killed server left in the middle. */
   recover(): Promise<void>;
+  /** Puts right what of this runner's doesn't fit together, but for what is worked on now. @returns a line each */
+  sweep(repository: Repository): Promise<string[]>;
 }
 
 export interface WorktreeDependencies {
@@ -206,6 +209,14 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       const { branch, baseCommit } = worktree;
       return live(worktree, (git) => git.diff({ branch, baseCommit }));
     },
+    sweep: (repository) =>
+      sweepWorktrees(
+        {
+          ...deps,
+          ifIdle: (repositoryId, branch, run) => mutex.runIfIdle(`${repositoryId} ${branch}`, run),
+        },
+        repository,
+      ),
     async recover() {
       const unfinished = await prisma.worktree.findMany({
         where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },

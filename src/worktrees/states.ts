@@ -3,7 +3,7 @@ import type { Transitions } from "../transitions.ts";
 
 export const worktreeTransitions: Transitions<WorktreeStatus> = {
   CREATING: ["READY", "FAILED"],
-  READY: ["RUNNING", "REMOVING"],
+  READY: ["RUNNING", "REMOVING", "FAILED"],
   RUNNING: ["READY"],
   FAILED: ["CREATING", "REMOVING"],
   REMOVING: ["FAILED"],

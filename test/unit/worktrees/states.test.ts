@@ -10,6 +10,7 @@ const allowed = new Set([
   "READY → RUNNING",
   "RUNNING → READY",
   "READY → REMOVING",
+  "READY → FAILED",
   "FAILED → REMOVING",
   "REMOVING → FAILED",
   "FAILED → CREATING",
