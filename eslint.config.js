@@ -16,6 +16,7 @@ const mayImport = {
   monitor: [],
   server: [
     "graphql",
+    "maintenance",
     "workers",
     "worktrees",
     "repositories",
@@ -31,6 +32,7 @@ const mayImport = {
     "generated",
   ],
   graphql: [
+    "maintenance",
     "workers",
     "worktrees",
     "repositories",
@@ -38,6 +40,19 @@ const mayImport = {
     "agents",
     "git",
     "events",
+    "database",
+    "access",
+    "generated",
+  ],
+  maintenance: [
+    "workers",
+    "worktrees",
+    "repositories",
+    "runners",
+    "git",
+    "process",
+    "events",
+    "queue",
     "database",
     "access",
     "generated",
@@ -82,7 +97,7 @@ const entryPoint = path.join(root, "src/main.ts");
 const forAll = path.join(root, "src/!(main).ts");
 
 /** Folders whose schema*.ts files say what clients see and whose other files say what happens. */
-const domains = ["repositories", "worktrees", "workers", "runners"];
+const domains = ["repositories", "worktrees", "workers", "runners", "maintenance"];
 
 /** Packages that have one home, so that their quirks are known in one place. */
 const packageHomes = {

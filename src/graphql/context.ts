@@ -6,6 +6,7 @@ import type { EventLog } from "../events/follow.ts";
 import type { Notices } from "../events/notices.ts";
 import type { Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeState } from "../git/git.ts";
+import type { MaintenanceService } from "../maintenance/service.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { WorkerCounts, WorkerService } from "../workers/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
@@ -18,6 +19,7 @@ export interface Services {
   readonly repositories: RepositoryService;
   readonly worktrees: WorktreeService;
   readonly workers: WorkerService;
+  readonly maintenance: MaintenanceService;
   readonly agents: AgentRegistry;
 }
 

@@ -12,6 +12,7 @@ import "../workers/schema-agent-events.ts";
 import "../workers/schema-mutations.ts";
 import "../workers/schema-agents.ts";
 import "../runners/schema.ts";
+import "../maintenance/schema.ts";
 import "./node.ts";
 import "./overview.ts";
 import { builder } from "./builder.ts";

@@ -12,6 +12,7 @@ import { changeRepository, lockRepository, type RepositoryChange } from "./recor
 export interface Cloner {
   /** Clones the repository whose row says CLONING; joins a clone that is under way. Never rejects. */
   start(repository: Repository): Promise<void>;
+  isUnderway(repositoryId: string): boolean;
   /** Resolves when the clone that is under way, if any, has ended. */
   settled(repositoryId: string): Promise<void>;
   /** Ends what is under way; their rows stay CLONING, and the next start takes them up again. */
@@ -88,6 +89,7 @@ export function createCloner(deps: {
       underway.set(repository.id, cloning);
       return cloning;
     },
+    isUnderway: (repositoryId) => underway.has(repositoryId),
     async settled(repositoryId) {
       await underway.get(repositoryId);
     },

@@ -10,6 +10,7 @@ import { assertUsable, createCloner, hostOf } from "./clone.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
 import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
 import { createRemover } from "./remove.ts";
+import { sweepRepositories } from "./sweep.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
 
 export interface RepositoryName {
@@ -40,6 +41,8 @@ export interface RepositoryService {
   ): Promise<Repository>;
   /** Takes up what a killed server left in the middle. */
   recover(): Promise<void>;
+  /** Takes up rows that say that this runner works on them, but nobody does. @returns a line each */
+  sweep(runnerId: string): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -212,6 +215,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
         void cloner.start(repository);
       }
     },
+    sweep: (runnerId) => sweepRepositories({ prisma, cloner, syncer }, runnerId),
     async close() {
       await cloner.close();
     },

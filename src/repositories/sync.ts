@@ -20,6 +20,8 @@ export interface Syncer {
    * may have looked at the remote before they asked.
    */
   sync(repository: Repository, signal?: AbortSignal): Promise<SyncResult>;
+  /** Whether a fetch of it runs here, or its outcome is being recorded. */
+  isUnderway(repositoryId: string): boolean;
 }
 
 export function createSyncer(deps: {
@@ -77,6 +79,7 @@ export function createSyncer(deps: {
   }
 
   return {
+    isUnderway: (repositoryId) => runs.has(repositoryId),
     sync(repository, signal) {
       const { id } = repository;
       let shared = runs.get(id);

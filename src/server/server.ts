@@ -17,10 +17,12 @@ import { createGit } from "../git/git.ts";
 import type { Services } from "../graphql/context.ts";
 import type { Logger } from "../log.ts";
 import { startQueue } from "../queue/queue.ts";
+import { scheduleMaintenance } from "../maintenance/schedules.ts";
+import { createMaintenanceService } from "../maintenance/service.ts";
 import { createRepositoryService } from "../repositories/service.ts";
 import { registerRunner } from "../runners/lease.ts";
 import { watchForLost } from "../workers/lost.ts";
-import { createRunner } from "../workers/runner.ts";
+import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
 import { createWorktreeService } from "../worktrees/service.ts";
 import { createAuthenticator } from "./auth.ts";
@@ -127,7 +129,20 @@ async function start(
     reader,
     logger,
   });
+  let runner: Runner | undefined = undefined;
+  const maintenance = createMaintenanceService({
+    ...config,
+    prisma,
+    git,
+    repositories,
+    worktrees,
+    runnerId,
+    isUnderway: (sessionId) => runner?.isUnderway(sessionId) === true,
+    killGraceMs: config.killGrace * 1000,
+    logger,
+  });
   const services: Services = {
+    maintenance,
     prisma,
     events,
     notices,
@@ -142,7 +157,7 @@ async function start(
   await repositories.recover();
   await worktrees.recover();
   const url = await listen(config, services, { token, logger, closers, database, queue });
-  const runner = createRunner({
+  runner = createRunner({
     prisma,
     pool,
     notices,
@@ -160,8 +175,14 @@ async function start(
     facts,
     logger,
   });
-  closers.add("the runner", () => runner.stop());
+  const started = runner;
+  closers.add("the runner", () => started.stop());
   await runner.start();
+  closers.add("housekeeping", () => maintenance.close());
+  await scheduleMaintenance(queue, maintenance, {
+    runnerId,
+    hasDiskBudget: config.diskBudget !== undefined,
+  });
   const lostWatch = watchForLost({ prisma, queue, leaseSeconds: config.leaseSeconds, logger });
   closers.add("the watch for lost sessions", () => lostWatch.stop());
   return { url, token };

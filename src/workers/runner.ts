@@ -25,6 +25,8 @@ export interface Runner {
   start(): Promise<void>;
   /** Takes nothing more, and leaves the workers running. */
   stop(): Promise<void>;
+  /** Whether this process works on the session, whatever its row says. */
+  isUnderway(sessionId: string): boolean;
 }
 
 export interface RunnerDependencies extends ExecutionDependencies {
@@ -135,6 +137,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
   }
 
   return {
+    isUnderway: (sessionId) => underway.has(sessionId),
     async start() {
       await takeUpLeft();
       unwatch = notices.watch(queueTopic, take);
