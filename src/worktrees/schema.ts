@@ -18,7 +18,7 @@ export const WorktreeStatusRef = builder.enumType("WorktreeStatus", {
     REMOVING: { description: "It is being deleted." },
     FAILED: {
       description:
-        "It could not be made or deleted: see failureCode and error. It can be tried again.",
+        "It could not be made or deleted, or its folder is gone: see failureCode and error. It can be made or deleted again.",
     },
   } satisfies Record<WorktreeStatus, object>,
 });
