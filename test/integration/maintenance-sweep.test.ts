@@ -199,11 +199,11 @@ test("a worktree that is being made is left alone", async () => {
     ),
   );
   const swept: string[] = [];
-  let isMaking = true;
+  const done = new AbortController();
   void made.finally(() => {
-    isMaking = false;
+    done.abort();
   });
-  while (isMaking) swept.push(...(await sweepAbout("making")));
+  while (!done.signal.aborted) swept.push(...(await sweepAbout("making")));
   await made;
   expect(swept).toEqual([]);
   await gate.open();
