@@ -156,6 +156,24 @@ describe("a worktree whose folder is gone", () => {
   });
 });
 
+test("a worktree whose folder is gone, and in which a session is about to start, is left to that session", async () => {
+  const { repository, topic, path } = await withWorktree("gone-soon", "soon");
+  const held = git.hold(/\/gone-soon\.git\//);
+  const { id } = await dispatch(server, {
+    parentSession: "soon",
+    repository,
+    branch: "soon",
+    task: "true",
+  });
+  await held.arrived;
+  await rm(path, { recursive: true });
+  expect(await sweepAbout("acme/gone-soon")).toEqual([]);
+  expect(await readWorktree(server, topic)).toMatchObject({ status: "READY" });
+  held.release();
+  expect((await untilEnded(server, id)).status).toBe("FAILED");
+  expect(await sweepAbout("acme/gone-soon")).toHaveLength(1);
+});
+
 describe("a worktree that git doesn't know any more", () => {
   test("is FAILED, and its files stay", async () => {
     const { topic, path, bare } = await withWorktree("unknown");
