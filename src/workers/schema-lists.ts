@@ -7,6 +7,7 @@ import { RepositoryRef } from "../repositories/schema.ts";
 import { WorktreeRef } from "../worktrees/schema.ts";
 import { WorkerStatusRef } from "./schema-enums.ts";
 import { WorkerSessionRef } from "./schema.ts";
+import type { WorkerService } from "./service.ts";
 import { activeStatuses } from "./states.ts";
 
 export const WorkerSessionConnectionRef = builder.connectionObject(
@@ -111,12 +112,12 @@ builder.queryFields((t) => ({
         parentSession: t.arg.string({ description: "Those of the parent with this name alone." }),
         status: t.arg({ type: [WorkerStatusRef], description: statusArg }),
       },
-      totalCount: (_connection, { parentSession, status }, { prisma, viewer }) =>
-        prisma.workerSession.count({ where: ofParent(parentSession, status, viewer) }),
-      resolve: (query, _root, { parentSession, status }, { prisma, viewer }) =>
-        prisma.workerSession.findMany({
+      totalCount: async (_connection, filter, context) =>
+        context.prisma.workerSession.count({ where: await matching(filter, context) }),
+      resolve: async (query, _root, filter, context) =>
+        context.prisma.workerSession.findMany({
           ...query,
-          where: ofParent(parentSession, status, viewer),
+          where: await matching(filter, context),
           orderBy: oldestFirst,
         }),
     },
@@ -124,13 +125,18 @@ builder.queryFields((t) => ({
   ),
 }));
 
-function ofParent(
-  parentSession: string | null | undefined,
-  status: readonly WorkerStatus[] | null | undefined,
-  viewer: Viewer,
-): Prisma.WorkerSessionWhereInput {
-  return {
-    ...listedWorkers(status, viewer),
-    ...(parentSession == null ? {} : { parentSession: { name: parentSession } }),
-  };
+interface Filter {
+  readonly parentSession?: string | null | undefined;
+  readonly status?: readonly WorkerStatus[] | null | undefined;
+}
+
+async function matching(
+  { parentSession, status }: Filter,
+  { viewer, workers }: { readonly viewer: Viewer; readonly workers: WorkerService },
+): Promise<Prisma.WorkerSessionWhereInput> {
+  const listed = listedWorkers(status, viewer);
+  if (parentSession == null) return listed;
+  // By its id: joined by its name, it would be looked for through all sessions in their order.
+  const parent = await workers.findParent(parentSession);
+  return { ...listed, parentSessionId: { in: parent === null ? [] : [parent.id] } };
 }
