@@ -6,10 +6,11 @@
 import type { FactoryServer } from "../test/support/factory.ts";
 import { join } from "node:path";
 import { alternate, type Turns } from "./alternate.ts";
+import { timeToFirstInstruction } from "./dispatch-times.ts";
 import type { Finding } from "./finding.ts";
 import { advance, createLargeRepository, type RepositorySize } from "./large-repository.ts";
-import { firstInstruction, makePlainClone, readFirstInstruction } from "./plain-git.ts";
-import { cloneInto, createParent, type Parent, type RepositoryInput } from "./workers.ts";
+import { makePlainClone } from "./plain-git.ts";
+import { cloneInto, createParent } from "./workers.ts";
 import type { World } from "./world.ts";
 
 interface Case {
@@ -70,7 +71,7 @@ async function measureCase(
   const plain = await makePlainClone(url, join(folder, repository.name));
   let branches = 0;
   const nextBranch = () => `branch-${String((branches += 1))}`;
-  const ours = () => dispatch(parent, repository, nextBranch());
+  const ours = () => timeToFirstInstruction(parent, { repository, branch: nextBranch() });
   const floor = () => plain.dispatch(nextBranch());
   const findings: Finding[] = [
     {
@@ -92,15 +93,4 @@ async function measureCase(
     ...(await alternate(moving, moved(ours), moved(floor))),
   });
   return findings;
-}
-
-async function dispatch(
-  parent: Parent,
-  repository: RepositoryInput,
-  branch: string,
-): Promise<number> {
-  const started = Date.now();
-  const { name } = await parent.dispatch({ repository, branch, task: firstInstruction });
-  await parent.untilEnded(name);
-  return (await readFirstInstruction(await parent.worktreeOf(name))) - started;
 }

@@ -10,7 +10,7 @@ export type Target =
 
 export interface Finding {
   readonly what: string;
-  readonly unit: "ms" | "MB";
+  readonly unit: "ms" | "MB" | "rows";
   readonly ours: readonly number[];
   /** The least that it can cost, measured in turns with ours. */
   readonly floor?: readonly number[];

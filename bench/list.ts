@@ -1,8 +1,7 @@
 // A page of 100 worker sessions over HTTP, against the same columns by bare SQL, as JSON.
-import { Agent, request } from "node:http";
 import pg from "pg";
-import type { FactoryServer } from "../test/support/factory.ts";
 import { alternate } from "./alternate.ts";
+import { openConnection, time } from "./connection.ts";
 import type { Finding } from "./finding.ts";
 import type { World } from "./world.ts";
 
@@ -82,43 +81,3 @@ const insertion = `
     'worker-' || substr(key, 8), false, 'octocat', 'Hello-World', 0, now(), now(), parent.id,
     streams.id
   FROM streams, parent`;
-
-/** Milliseconds; the answer must hold what shows that it is whole. */
-async function time(ask: () => Promise<string>, sign: string): Promise<number> {
-  const started = performance.now();
-  const answer = await ask();
-  const milliseconds = performance.now() - started;
-  if (!answer.includes(sign)) throw new Error(`not the answer: ${answer.slice(0, 200)}`);
-  return milliseconds;
-}
-
-/** One connection, kept alive; node:http, as fetch itself takes longer than the floor. */
-function openConnection({ url, token }: FactoryServer) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  return {
-    send(document: string): Promise<string> {
-      const body = JSON.stringify({ query: document });
-      const headers = {
-        "content-type": "application/json",
-        // Else it goes in chunks, which no other client does with a text.
-        "content-length": Buffer.byteLength(body),
-        authorization: `Bearer ${token}`,
-      };
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const asked = request(`${url}/graphql`, { method: "POST", agent, headers }, (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.once("error", reject);
-        response.once("end", () => {
-          resolve(Buffer.concat(chunks).toString("utf8"));
-        });
-      });
-      asked.once("error", reject);
-      asked.end(body);
-      return promise;
-    },
-    close() {
-      agent.destroy();
-    },
-  };
-}

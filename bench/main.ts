@@ -1,12 +1,15 @@
-// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory]
+// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { benchDispatch } from "./dispatch.ts";
 import { judge, summarise, type Finding } from "./finding.ts";
+import { benchHistory } from "./history.ts";
 import { benchList } from "./list.ts";
 import { readMachineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchNotify } from "./notify.ts";
+import { benchQueue } from "./queue.ts";
+import { benchRestart } from "./restart.ts";
 import { printTable } from "./table.ts";
 import { withWorld, type World } from "./world.ts";
 
@@ -15,15 +18,18 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   notify: benchNotify,
   list: benchList,
   memory: benchMemory,
+  restart: benchRestart,
+  queue: benchQueue,
+  history: benchHistory,
 };
 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]
 
 Measures on this machine, each beside the least that it can cost. Benches: ${Object.keys(benches).join(", ")}.
 Close other programs first: ratios bear their noise better than times do. dispatch needs some 6 GB in the
-temporary folder (TMPDIR), where all is removed afterwards.
+temporary folder (TMPDIR), history some 4 GB; all is removed afterwards.
 
-  --quick      fewer turns and the small repository alone, in less than a minute
+  --quick      fewer turns and workers, the small repository alone, a tenth of the history: some 2 minutes
   --json FILE  also writes all that was measured
 `;
 

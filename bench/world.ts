@@ -14,6 +14,8 @@ export interface World {
   readonly git: GitServer;
   /** Migrated; each server gets a copy of its own. */
   readonly databaseUrl: string;
+  /** What Postgres itself writes down. */
+  readonly postgresLog: string;
   /** For what else has to be somewhere. */
   readonly folder: string;
   readonly quick: boolean;
@@ -52,14 +54,28 @@ async function makeWorld(owned: AsyncDisposableStack, quick: boolean): Promise<W
   return {
     git,
     databaseUrl: postgres.url,
+    postgresLog: postgres.logFile,
     folder,
     quick,
     async startServer(env = {}) {
-      const server = await startFactory({ env });
-      let disposing: Promise<void> | undefined;
-      const dispose = () => (disposing ??= server.dispose());
-      owned.defer(dispose);
-      return { ...server, dispose };
+      const server = own(await startFactory({ env }));
+      owned.defer(() => server.dispose());
+      return server;
     },
   };
+}
+
+/** The server, and those that follow it on its home and database, with one end for all of them. */
+function own(first: FactoryServer): FactoryServer {
+  let current = first;
+  let disposing: Promise<void> | undefined;
+  const wrap = (server: FactoryServer): FactoryServer => ({
+    ...server,
+    async restart(env) {
+      current = await server.restart(env);
+      return wrap(current);
+    },
+    dispose: () => (disposing ??= current.dispose()),
+  });
+  return wrap(first);
 }
