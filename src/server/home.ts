@@ -1,9 +1,18 @@
 // FACTORY_HOME: its folders, who owns it, and the operator's token in it.
-import { createHash, randomBytes } from "node:crypto";
-import { chmod, mkdir, readFile, realpath, rename, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:net";
+import { randomBytes } from "node:crypto";
+import {
+  access,
+  chmod,
+  constants,
+  mkdir,
+  readFile,
+  realpath,
+  rename,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
+import { lockHome } from "./home-lock.ts";
 
 export interface Home {
   readonly path: string;
@@ -14,29 +23,57 @@ export interface Home {
 }
 
 /**
+ * What the folder's files mean. Raised by a change that an older version of Factory would misread; such a
+ * change also says here how it takes up the older folder.
+ */
+const layoutVersion = 1;
+const folders = ["repositories", "worktrees", "sessions", "bin"];
+
+/**
  * Makes the folder where it is missing and takes it for this process.
+ * @param onLost called with who has it now, where another server takes it away: this one was taken for dead.
  * @throws FactoryError HOST_FAILURE where it can't be used, or another server uses it.
  */
-export async function openHome(path: string, isRoot: boolean): Promise<Home> {
-  try {
+export function openHome(
+  path: string,
+  isRoot: boolean,
+  onLost: (owner: string) => void,
+): Promise<Home> {
+  return tellHome(path, async () => {
     await mkdir(path, { recursive: true });
     // As root the embedded database runs as a user of its own, which must get through to its folder.
     await chmod(path, isRoot ? 0o711 : 0o700);
-    const owner = await takeOwnership(await realpath(path));
-    for (const folder of ["repositories", "worktrees", "sessions", "bin"]) {
-      await mkdir(join(path, folder), { recursive: true, mode: 0o700 });
+    const lock = await lockHome(await realpath(path), onLost);
+    try {
+      await checkLayout(path);
+      for (const name of folders) {
+        const folder = join(path, name);
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+      }
+      const runnerId = await keep(join(path, "runner-id"), () => crypto.randomUUID());
+      return { path, runnerId, release: () => lock.release() };
+    } catch (error) {
+      await lock.release();
+      throw error;
     }
-    const runnerId = await keep(join(path, "runner-id"), () => crypto.randomUUID());
-    return {
-      path,
-      runnerId,
-      release: () =>
-        new Promise((resolve) => {
-          owner.close(() => {
-            resolve();
-          });
-        }),
-    };
+  });
+}
+
+/** @throws FactoryError HOST_FAILURE where a newer version of Factory has written the folder. */
+async function checkLayout(path: string): Promise<void> {
+  const written = await keep(join(path, "layout-version"), () => String(layoutVersion));
+  if (/^\d+$/.test(written) && Number(written) <= layoutVersion) return;
+  throw new FactoryError(
+    "HOST_FAILURE",
+    `FACTORY_HOME (${path}) is of a newer version of Factory (its layout-version is ${written.slice(0, 40)}, this version knows ${String(layoutVersion)}): run that version, or set FACTORY_HOME to another folder`,
+  );
+}
+
+/** @throws FactoryError HOST_FAILURE, whatever it was that failed. */
+async function tellHome<T>(path: string, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
   } catch (error) {
     if (error instanceof FactoryError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
@@ -48,32 +85,11 @@ export async function openHome(path: string, isRoot: boolean): Promise<Home> {
   }
 }
 
-/**
- * An abstract Unix socket: the kernel gives its name to one process at a time, and frees it with the
- * process, however that ends. Source: unix(7), "abstract".
- */
-async function takeOwnership(path: string): Promise<Server> {
-  const name = createHash("sha256").update(path).digest("hex").slice(0, 32);
-  const server = createServer((socket) => socket.destroy());
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(`\0factory-home-${name}`, resolve);
-  try {
-    await promise;
-  } catch (error) {
-    throw new FactoryError(
-      "HOST_FAILURE",
-      `FACTORY_HOME (${path}) is in use by another server: stop that one, or set FACTORY_HOME to another folder`,
-      { cause: error },
-    );
-  }
-  server.unref();
-  return server;
-}
-
 /** The operator's token: what the setting says, else one that is made at the first start. */
 export function readToken(path: string): Promise<string> {
-  return keep(join(path, "token"), () => randomBytes(24).toString("base64url"));
+  return tellHome(path, () =>
+    keep(join(path, "token"), () => randomBytes(24).toString("base64url")),
+  );
 }
 
 /** What the file holds; made and written, whole or not at all, where it is missing. */
@@ -93,7 +109,7 @@ async function keep(file: string, make: () => string): Promise<string> {
 export async function installCommand(path: string): Promise<void> {
   const main = join(import.meta.dirname, "..", "main.ts");
   const script = `#!/bin/sh\nexec '${quote(process.execPath)}' '${quote(main)}' "$@"\n`;
-  await writeFile(join(path, "bin", "factory"), script, { mode: 0o755 });
+  await tellHome(path, () => writeFile(join(path, "bin", "factory"), script, { mode: 0o755 }));
 }
 
 function quote(text: string): string {

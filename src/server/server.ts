@@ -80,7 +80,13 @@ async function start(
   logger: Logger,
   closers: Closers,
 ): Promise<Omit<RunningServer, "stop">> {
-  const home = await openHome(config.home, config.isRoot);
+  const home = await openHome(config.home, config.isRoot, (owner) => {
+    logger.fatal(
+      `FACTORY_HOME was taken over by ${owner}, which found this server silent: stopping`,
+    );
+    // As an operator would: in order, and without touching what is another's now.
+    process.kill(process.pid, "SIGTERM");
+  });
   closers.add("FACTORY_HOME", () => home.release());
   const agents = createAgentRegistry({
     file: config.agentsFile,

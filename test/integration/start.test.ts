@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -25,6 +25,8 @@ afterEach(async () => {
   await database.drop();
   await rm(home, { recursive: true, force: true });
 });
+
+const elsewhere = { id: "x", host: "other-host", pid: 42, kernel: "another boot" };
 
 interface Ended {
   readonly code: number | null;
@@ -192,6 +194,37 @@ describe("a start that can't be made says why in one line and exits with 1", () 
     }
   });
 
+  test("a FACTORY_HOME on a volume that a server of another host uses", async () => {
+    const file = join(home, "server.lock");
+    await writeFile(file, JSON.stringify(elsewhere));
+    const beating = setInterval(() => void utimes(file, new Date(), new Date()), 500);
+    try {
+      expectRefusal(await run({}), home, "in use", "process 42 on other-host");
+      expect(JSON.parse(await readFile(file, "utf8"))).toEqual(elsewhere);
+    } finally {
+      clearInterval(beating);
+    }
+  });
+
+  test("a FACTORY_HOME that a newer version of Factory has written, which stays as it is", async () => {
+    await writeFile(join(home, "layout-version"), "2\n");
+    expectRefusal(await run({}), home, "newer version of Factory", "FACTORY_HOME");
+    expect((await readdir(home)).toSorted()).toEqual(["layout-version"]);
+  });
+
+  test.each(["sessions", "bin"])("a FACTORY_HOME with a file in the place of %s", async (name) => {
+    await writeFile(join(home, name), "");
+    expectRefusal(await run({}), home, name, "FACTORY_HOME");
+  });
+
+  test.each(["token", "runner-id", "layout-version"])(
+    "a FACTORY_HOME with a folder in the place of %s",
+    async (name) => {
+      await mkdir(join(home, name));
+      expectRefusal(await run({}), home, "FACTORY_HOME");
+    },
+  );
+
   test("a wrong command line is told with how it is used, and exit code 2", async () => {
     const child = spawn(process.execPath, [main, "sreve"], { stdio: ["ignore", "pipe", "pipe"] });
     const [said, [code]] = await Promise.all([
@@ -200,6 +233,38 @@ describe("a start that can't be made says why in one line and exits with 1", () 
     ]);
     expect(said).toContain("Usage: factory");
     expect(code).toBe(2);
+  });
+});
+
+describe("a home whose server was on another host", () => {
+  test("is taken where that server is silent", async () => {
+    const factory = await startFactory();
+    try {
+      const file = join(factory.home, "server.lock");
+      await factory.kill();
+      await writeFile(file, JSON.stringify(elsewhere));
+      const next = await factory.restart();
+      const owner = JSON.parse(await readFile(file, "utf8")) as object;
+      expect(owner).toMatchObject({ pid: next.process.pid });
+      expect(await next.terminate()).toBe(0);
+      expect(await readdir(factory.home)).not.toContain("server.lock");
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test("is left to a server that took it over from a silent one, which stops by itself", async () => {
+    const factory = await startFactory();
+    try {
+      const file = join(factory.home, "server.lock");
+      await writeFile(file, JSON.stringify(elsewhere));
+      const [code] = (await once(factory.process, "exit")) as [number | null];
+      expect(code).toBe(0);
+      expect(factory.log.join("\n")).toContain("taken over by process 42 on other-host");
+      expect(JSON.parse(await readFile(file, "utf8"))).toEqual(elsewhere);
+    } finally {
+      await factory.dispose();
+    }
   });
 });
 
