@@ -78,7 +78,12 @@ const settings = z.object({
     .transform((value) => value === "on"),
 });
 
+/** all: answers requests and runs workers. api: answers alone. runner: runs workers alone. */
+export const roles = ["all", "api", "runner"] as const;
+export type Role = (typeof roles)[number];
+
 export interface Config {
+  readonly role: Role;
   readonly host: string;
   /** 0: a free one. */
   readonly port: number;
@@ -111,6 +116,12 @@ export interface Config {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+/** What several servers on one database can't do without. */
+const neededBeside = {
+  api: ["DATABASE_URL", "FACTORY_TOKEN"],
+  runner: ["DATABASE_URL", "FACTORY_TOKEN", "FACTORY_API_URL"],
+} as const;
+
 /** All that is wrong with the settings, one line each. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -123,6 +134,7 @@ export class ConfigError extends Error {
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   dotenvFile = resolve(".env"),
+  role: Role = "all",
 ): Config {
   const file = existsSync(dotenvFile) ? parseDotenv(readFileSync(dotenvFile)) : {};
   const merged: Record<string, string | undefined> = { ...file, ...environment };
@@ -138,11 +150,17 @@ export function loadConfig(
       `HOST is ${host}, which other machines may reach: set FACTORY_TOKEN to a secret of your own`,
     );
   }
+  if (role !== "all") {
+    for (const name of neededBeside[role]) {
+      if (given[name] === undefined) mistakes.push(`${name} must be set for --role ${role}`);
+    }
+  }
   if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
 
   const values = parsed.data;
   const isRoot = process.getuid?.() === 0;
   return {
+    role,
     host: values.HOST,
     port: values.PORT,
     home: resolve(

@@ -1,21 +1,25 @@
 #!/usr/bin/env node
 // The `factory` command. The only file that does something when it is imported.
 import { parseArgs } from "node:util";
-import { ConfigError, loadConfig } from "./config.ts";
+import { ConfigError, loadConfig, roles, type Role } from "./config.ts";
 import { FactoryError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { startServer } from "./server/server.ts";
 
-const usage = `Usage: factory serve
+const usage = `Usage: factory serve [--role all|api|runner]
 
 Starts the server. Settings are read from the environment and from .env: see the README.
+
+  --role all      answers requests and runs workers (the default)
+  --role api      answers requests alone; needs DATABASE_URL and FACTORY_TOKEN
+  --role runner   runs workers alone; needs FACTORY_API_URL too, where they reach an api server
 `;
 
 /** A stop that takes longer than this is cut short. */
 const stopTimeoutMs = 10_000;
 
-async function serve(): Promise<void> {
-  const config = loadConfig();
+async function serve(role: Role): Promise<void> {
+  const config = loadConfig(undefined, undefined, role);
   const logger = await createLogger(config.logLevel);
   process.title = "factory";
   // Before the start: one that is stopped in the middle must not leave its Postgres behind.
@@ -23,7 +27,8 @@ async function serve(): Promise<void> {
   const server = await startServer(config, logger);
   logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);
   // For people, beside the log: the token is for whoever started the server, and no line of a log.
-  process.stderr.write(`
+  if (config.role !== "runner")
+    process.stderr.write(`
   Factory is running. Open this address in a browser:
 
     ${server.url}/?token=${server.token}
@@ -60,17 +65,21 @@ function waitForStop(logger: Logger): Promise<void> {
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { help: { type: "boolean", short: "h" } },
+    options: {
+      help: { type: "boolean", short: "h" },
+      role: { type: "string", default: "all" },
+    },
   });
   if (values.help === true) {
     process.stdout.write(usage);
     return 0;
   }
-  if (positionals[0] !== "serve" || positionals.length > 1) {
+  const role = roles.find((known) => known === values.role);
+  if (positionals[0] !== "serve" || positionals.length > 1 || role === undefined) {
     process.stderr.write(usage);
     return 2;
   }
-  await serve();
+  await serve(role);
   return 0;
 }
 

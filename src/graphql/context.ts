@@ -1,6 +1,5 @@
 import type DataLoader from "dataloader";
 import type { Viewer } from "../access/viewer.ts";
-import type { AgentRegistry } from "../agents/registry.ts";
 import type { PrismaClient } from "../database/client.ts";
 import type { EventLog } from "../events/follow.ts";
 import type { Notices } from "../events/notices.ts";
@@ -8,6 +7,7 @@ import type { Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeState } from "../git/git.ts";
 import type { MaintenanceService } from "../maintenance/service.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import type { AgentDirectory } from "../runners/agents.ts";
 import type { WorkerCounts, WorkerService } from "../workers/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 
@@ -19,8 +19,8 @@ export interface Services {
   readonly repositories: RepositoryService;
   readonly worktrees: WorktreeService;
   readonly workers: WorkerService;
-  readonly maintenance: MaintenanceService;
-  readonly agents: AgentRegistry;
+  readonly maintenance: Pick<MaintenanceService, "run">;
+  readonly agents: AgentDirectory;
 }
 
 /** What a resolver has at hand. */

@@ -2,8 +2,9 @@ import { hostFailure } from "./host-failure.ts";
 import type { OutputFile } from "./output-file.ts";
 import { openOutputFile } from "./output-file.ts";
 import { sessionPaths } from "./session-folder.ts";
-import type { Wake } from "./wake.ts";
-import { createWake, watchPath } from "./wake.ts";
+import type { Wake } from "../wake.ts";
+import { createWake } from "../wake.ts";
+import { watchPath } from "./watch-path.ts";
 
 export type OutputChannel = "stdout" | "stderr";
 export type OutputOffsets = Readonly<Record<OutputChannel, number>>;

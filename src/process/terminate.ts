@@ -3,7 +3,7 @@ import type { SessionScope } from "./members.ts";
 import { findMembers } from "./members.ts";
 import type { ProcessFacts, ProcessId } from "./proc.ts";
 import { readBootId, readLiveProcess } from "./proc.ts";
-import { createWake } from "./wake.ts";
+import { createWake } from "../wake.ts";
 
 export interface TerminateOptions extends SessionScope {
   /** Milliseconds between SIGTERM and SIGKILL; with 0 there is no SIGTERM. */

@@ -3,13 +3,14 @@
 import { fromPrisma, PgBoss } from "pg-boss";
 import type { Database } from "../database/client.ts";
 import type { Logger } from "../log.ts";
+import { createCallQueue, type CallQueue } from "./call-queue.ts";
 import { endSchedule, startSchedule, type Schedule } from "./schedule.ts";
 
 export type { Schedule } from "./schedule.ts";
 
 const queueName = "worker-sessions";
-/** Connections for supervision alone: jobs are sent and taken over the callers' own. */
-const connections = 2;
+/** For supervision and calls of runners: sessions are queued and taken over the callers' own connections. */
+const connections = 4;
 const stopTimeoutMs = 5_000;
 /** How long a finished job's row is kept: the session's own row is the record. */
 const keepFinishedSeconds = 3600;
@@ -35,6 +36,7 @@ export interface WorkQueue {
   schedule(schedule: Schedule): Promise<void>;
   /** Forgets the times. */
   unschedule(name: string): Promise<void>;
+  readonly calls: CallQueue;
   /** Rejects where the queue can't be reached. */
   check(): Promise<void>;
   stop(): Promise<void>;
@@ -59,6 +61,7 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
   });
 
   return {
+    calls: createCallQueue(boss),
     async send(transaction, { sessionId, priority, group }) {
       await boss.send(queueName, null, {
         id: sessionId,

@@ -5,10 +5,14 @@ import type { Git, GitRepository } from "../git/git.ts";
 import { checkOwner, checkRepositoryName } from "../git/names.ts";
 import { parseRemoteUrl, type RemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
+import type { RunnerCalls } from "../runners/calls.ts";
+import { chooseRunner } from "../runners/choose.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { assertUsable, createCloner, hostOf } from "./clone.ts";
+import { createCopier } from "./copy.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
 import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
+import { cloneMethod, forgetMethod, homeOf, syncMethod } from "./home.ts";
 import { createRemover } from "./remove.ts";
 import { sweepRepositories } from "./sweep.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
@@ -29,11 +33,23 @@ export interface RepositoryService {
   find(input: RepositoryName): Promise<Repository | null>;
   /** @throws FactoryError REPOSITORY_NOT_FOUND */
   get(input: RepositoryName): Promise<Repository>;
-  /** Fetches, and returns when the fetch has ended. */
+  /** Fetches at the repository's own clone, and returns when the fetch has ended. */
   sync(input: RepositoryName, signal?: AbortSignal): Promise<SyncResult>;
-  /** Clones where that is needed, fetches where the last fetch is too old, and returns the row. */
-  prepare(repositoryId: string, signal: AbortSignal): Promise<Repository>;
+  /**
+   * Clones on this runner where that is needed, fetches where the last fetch is too old, and returns the
+   * row, with the tips as they are in this runner's clone.
+   */
+  prepare(
+    repositoryId: string,
+    signal: AbortSignal,
+    options?: { readonly maxAgeSeconds: number },
+  ): Promise<Repository>;
+  /** This runner's clone. */
   open(repository: Repository): GitRepository;
+  /** Whether the row tells of this runner's clone. */
+  isHome(repository: Repository): boolean;
+  /** The runner whose clone the row tells of. @throws FactoryError RUNNER_UNAVAILABLE */
+  home(repository: Repository): Promise<string>;
   /** @throws FactoryError REPOSITORY_IN_USE, REPOSITORY_NOT_READY */
   remove(
     input: RepositoryName & { force: boolean },
@@ -49,6 +65,7 @@ export interface RepositoryService {
 export interface RepositoryDependencies {
   readonly prisma: PrismaClient;
   readonly git: Git;
+  readonly calls: RunnerCalls;
   readonly logger: Logger;
   readonly remoteTemplate: string;
   readonly gitProtocols: readonly string[];
@@ -57,10 +74,43 @@ export interface RepositoryDependencies {
 }
 
 export function createRepositoryService(deps: RepositoryDependencies): RepositoryService {
-  const { prisma, git } = deps;
+  const { prisma, git, calls, logger } = deps;
   const cloner = createCloner(deps);
   const syncer = createSyncer(deps);
   const remover = createRemover(deps);
+  const copier = createCopier(deps);
+
+  calls.handle(cloneMethod, async ({ repositoryId }) => {
+    await cloner.start(await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } }));
+    return {};
+  });
+  calls.handle(syncMethod, async ({ repositoryId }) => {
+    const repository = await prepareHome(repositoryId);
+    const { updated } = await syncer.sync(repository);
+    return { updated };
+  });
+  calls.handle(forgetMethod, async ({ url, owner, name }) => {
+    await git.openRepository({ host: hostOf(url), owner, name }).remove();
+    return {};
+  });
+
+  /** A runner that has just become a repository's home may not have cloned it yet. */
+  async function prepareHome(repositoryId: string): Promise<Repository> {
+    const repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
+    if (repository.lastSyncedAt !== null) await copier.ensure(repository);
+    return repository;
+  }
+
+  /** Resolves when the clone has ended, however; never rejects. */
+  async function startCloning(repository: Repository): Promise<void> {
+    try {
+      const home = await homeOf(deps, repository);
+      await calls.call(home, cloneMethod, { repositoryId: repository.id });
+    } catch (error) {
+      // The row stays CLONING, and whoever needs the repository next tries again.
+      logger.warn({ err: error, repository: repository.key }, "a clone could not be begun");
+    }
+  }
 
   function checkName({ owner, name }: RepositoryName): void {
     checkOwner(owner);
@@ -90,6 +140,15 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     );
   }
 
+  /** null where no runner is there yet: the first that is becomes its home. */
+  async function chooseHome(transaction: Database): Promise<string | null> {
+    if (calls.runnerId !== undefined) return calls.runnerId;
+    return chooseRunner(transaction, undefined).catch((error: unknown) => {
+      if (error instanceof FactoryError) return null;
+      throw error;
+    });
+  }
+
   async function create(
     transaction: Database,
     { owner, name }: RepositoryName,
@@ -104,6 +163,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     if (stream === undefined || worktreeStream === undefined) throw new Error("no stream was made");
     const repository = await transaction.repository.create({
       data: {
+        runnerId: await chooseHome(transaction),
         owner,
         name,
         key: repositoryKey(owner, name),
@@ -158,7 +218,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
           .openRepository({ host: remote.host, owner, name })
           .saveCredentials(remote.credentials);
       }
-      if (repository.status === "CLONING") void cloner.start(repository);
+      if (repository.status === "CLONING") void startCloning(repository);
       return result;
     },
     async require(transaction, input) {
@@ -168,26 +228,43 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       return repository;
     },
     begin(repository) {
-      if (repository.status === "CLONING") void cloner.start(repository);
+      if (repository.status === "CLONING") void startCloning(repository);
     },
     async sync(input, signal) {
       const repository = await get(input);
       assertUsable(repository);
-      return syncer.sync(repository, signal);
+      const home = await homeOf(deps, repository);
+      // Nobody else hears that the last of those who waited has gone.
+      if (home === calls.runnerId) {
+        return syncer.sync(await prepareHome(repository.id), signal);
+      }
+      const { updated } = await calls.call(
+        home,
+        syncMethod,
+        { repositoryId: repository.id },
+        signal,
+      );
+      return { repository: await get(input), updated };
     },
-    async prepare(repositoryId, signal) {
+    async prepare(repositoryId, signal, { maxAgeSeconds } = { maxAgeSeconds: deps.syncMaxAge }) {
       let repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
       if (repository.status === "CLONING") {
-        await untilAborted(cloner.start(repository), signal);
+        await untilAborted(startCloning(repository), signal);
         repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
         if (repository.lastSyncedAt === null) throw recordedFailure(repository);
       }
       assertUsable(repository);
+      const home = await homeOf(deps, repository);
+      if (home !== calls.runnerId) return copier.refresh(repository, signal, maxAgeSeconds);
+      const wasThere = await copier.ensure(repository, signal);
       const age = Date.now() - (repository.lastSyncedAt?.getTime() ?? 0);
-      if (repository.status === "SYNCED" && age < deps.syncMaxAge * 1000) return repository;
+      const isFresh = repository.status === "SYNCED" && age < maxAgeSeconds * 1000;
+      if (wasThere && isFresh) return repository;
       const synced = await syncer.sync(repository, signal);
       return synced.repository;
     },
+    isHome: ({ runnerId }) => runnerId !== null && runnerId === calls.runnerId,
+    home: (repository) => homeOf(deps, repository),
     open(repository) {
       const { owner, name, url } = repository;
       return git.openRepository({ host: hostOf(url), owner, name });
@@ -199,7 +276,12 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     },
     async recover() {
       // A fetch that was killed has changed nothing that the next one wouldn't: its row says so.
-      for (const { id } of await prisma.repository.findMany({ where: { status: "SYNCING" } })) {
+      const runnerId = calls.runnerId ?? null;
+      // From before there was more than one runner.
+      await prisma.repository.updateMany({ where: { runnerId: null }, data: { runnerId } });
+      const ofStatus = (status: "SYNCING" | "CLONING") =>
+        prisma.repository.findMany({ where: { status, runnerId } });
+      for (const { id } of await ofStatus("SYNCING")) {
         await prisma.$transaction((transaction) =>
           changeRepository(transaction, id, {
             status: "FAILED",
@@ -211,7 +293,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
           }),
         );
       }
-      for (const repository of await prisma.repository.findMany({ where: { status: "CLONING" } })) {
+      for (const repository of await ofStatus("CLONING")) {
         void cloner.start(repository);
       }
     },

@@ -6,7 +6,8 @@ const RunnerRef = builder.objectRef<ListedRunner>("Runner").implement({
   description: "A server process that runs workers, and holds clones and worktrees on its disk.",
   fields: (t) => ({
     name: t.exposeString("name", {
-      description: "Unique: the host's name, with a part of an id behind it for a second one there.",
+      description:
+        "Unique: the host's name, with a part of an id behind it for a second one there.",
     }),
     host: t.exposeString("host", { description: "The host's name." }),
     version: t.exposeString("version", { description: "Factory's version there." }),

@@ -26,7 +26,8 @@ interface Variables {
 }
 
 export interface HttpDependencies {
-  readonly graphql: GraphQLServer;
+  /** undefined: this server runs workers alone, and says no more than that it is there. */
+  readonly graphql: GraphQLServer | undefined;
   readonly authenticator: Authenticator;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
@@ -36,7 +37,7 @@ export interface HttpDependencies {
 export type HttpApp = Hono<{ Variables: Variables }>;
 
 export function createHttpApp(deps: HttpDependencies): HttpApp {
-  const { authenticator, logger } = deps;
+  const { authenticator, logger, graphql } = deps;
   const app: HttpApp = new Hono();
 
   app.use(async (context, next) => {
@@ -127,22 +128,23 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     return;
   });
 
-  app.get("/", (context) => context.redirect("/graphql", 302));
-  app.all("/graphql", (context) =>
-    deps.graphql.fetch(context.req.raw, {
-      viewer: context.get("viewer"),
-      signal: context.req.raw.signal,
-    }),
-  );
+  if (graphql !== undefined) {
+    app.get("/", (context) => context.redirect("/graphql", 302));
+    app.all("/graphql", (context) =>
+      graphql.fetch(context.req.raw, {
+        viewer: context.get("viewer"),
+        signal: context.req.raw.signal,
+      }),
+    );
+  }
 
-  app.notFound((context) =>
-    fail(
-      new FactoryError(
-        "NOT_FOUND",
-        `there is nothing at ${context.req.path}: GraphQL is at /graphql`,
-      ),
-    ),
-  );
+  app.notFound((context) => {
+    const where =
+      graphql === undefined
+        ? "this server runs workers alone; ask an api server"
+        : "GraphQL is at /graphql";
+    return fail(new FactoryError("NOT_FOUND", `there is nothing at ${context.req.path}: ${where}`));
+  });
   app.onError((error, context) => {
     const { path } = context.req;
     if (error instanceof FactoryError) return refuse(path, error);

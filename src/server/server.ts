@@ -18,9 +18,12 @@ import type { Services } from "../graphql/context.ts";
 import type { Logger } from "../log.ts";
 import { startQueue } from "../queue/queue.ts";
 import { scheduleMaintenance } from "../maintenance/schedules.ts";
+import { maintainEverywhere } from "../maintenance/everywhere.ts";
 import { createMaintenanceService } from "../maintenance/service.ts";
 import { createRepositoryService } from "../repositories/service.ts";
-import { registerRunner } from "../runners/lease.ts";
+import { createAgentDirectory } from "../runners/agents.ts";
+import { createRunnerCalls } from "../runners/calls.ts";
+import { registerRunner, type RunnerFacts } from "../runners/lease.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
@@ -88,7 +91,7 @@ async function start(
     process.kill(process.pid, "SIGTERM");
   });
   closers.add("FACTORY_HOME", () => home.release());
-  const agents = createAgentRegistry({
+  const registry = createAgentRegistry({
     file: config.agentsFile,
     path: config.environment["PATH"] ?? "",
     isRoot: config.isRoot,
@@ -104,16 +107,6 @@ async function start(
   const queue = await startQueue(databaseUrl, logger);
   closers.add("the queue", () => queue.stop());
 
-  const { runnerId } = home;
-  const facts = {
-    id: runnerId,
-    host: hostname(),
-    version: readVersion(),
-    capacity: config.maxWorkers,
-    leaseSeconds: config.leaseSeconds,
-    agents: () => agents.list(),
-  };
-  await registerRunner(prisma, facts);
   const reader = createEventReader(pool);
   const events = createEventLog(reader, notices);
   const git = createGit({
@@ -122,9 +115,13 @@ async function start(
     protocols: config.gitProtocols,
     logger,
   });
-  const repositories = createRepositoryService({ ...config, prisma, git, logger });
+  const runnerId = config.role === "api" ? undefined : home.runnerId;
+  const calls = createRunnerCalls({ prisma, queue: queue.calls, notices, runnerId, logger });
+  closers.add("calls of runners", () => calls.stop());
+  const repositories = createRepositoryService({ ...config, prisma, git, calls, logger });
   closers.add("clones", () => repositories.close());
-  const worktrees = createWorktreeService({ prisma, repositories, runnerId, logger });
+  const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
+  const agents = createAgentDirectory({ prisma, registry, runnerId });
   const workers = createWorkerService({
     prisma,
     pool,
@@ -133,20 +130,23 @@ async function start(
     agents,
     events,
     reader,
+    calls,
     logger,
   });
   let runner: Runner | undefined = undefined;
-  const maintenance = createMaintenanceService({
+  const housekeeping = createMaintenanceService({
     ...config,
     prisma,
     git,
     repositories,
     worktrees,
-    runnerId,
+    runnerId: home.runnerId,
     isUnderway: (sessionId) => runner?.isUnderway(sessionId) === true,
     killGraceMs: config.killGrace * 1000,
     logger,
   });
+  closers.add("housekeeping", () => housekeeping.close());
+  const maintenance = maintainEverywhere({ prisma, calls, local: housekeeping });
   const services: Services = {
     maintenance,
     prisma,
@@ -158,40 +158,51 @@ async function start(
     agents,
   };
 
-  // What a killed server left in the middle is put right before anybody can ask for it.
-  await git.recover();
-  await repositories.recover();
-  await worktrees.recover();
-  const url = await listen(config, services, { token, logger, closers, database, queue });
-  runner = createRunner({
-    prisma,
-    pool,
-    notices,
-    queue,
-    repositories,
-    worktrees,
-    agents,
-    host: {
+  const edge = { token, logger, closers, database, queue };
+  const facts =
+    runnerId === undefined ? undefined : factsOf(config, runnerId, () => registry.list());
+  if (facts !== undefined) {
+    await registerRunner(prisma, facts);
+    // What a killed server left in the middle is put right before anybody can ask for it.
+    await git.recover();
+    await repositories.recover();
+    await worktrees.recover();
+  }
+  const url = await listen(config, services, edge);
+  if (facts !== undefined) {
+    const host = {
       home: config.home,
       url: config.apiUrl ?? url,
       environment: config.environment,
       identity: await git.identity(),
-    },
-    killGraceMs: config.killGrace * 1000,
-    facts,
-    logger,
-  });
-  const started = runner;
-  closers.add("the runner", () => started.stop());
-  await runner.start();
-  closers.add("housekeeping", () => maintenance.close());
-  await scheduleMaintenance(queue, maintenance, {
-    runnerId,
-    hasDiskBudget: config.diskBudget !== undefined,
-  });
+    };
+    const started = createRunner({
+      ...services,
+      pool,
+      queue,
+      agents: registry,
+      host,
+      killGraceMs: config.killGrace * 1000,
+      facts,
+      logger,
+    });
+    closers.add("the runner", () => started.stop());
+    runner = started;
+    await started.start();
+    await calls.start();
+    await scheduleMaintenance(queue, housekeeping, {
+      runnerId: facts.id,
+      hasDiskBudget: config.diskBudget !== undefined,
+    });
+  }
   const lostWatch = watchForLost({ prisma, queue, leaseSeconds: config.leaseSeconds, logger });
   closers.add("the watch for lost sessions", () => lostWatch.stop());
   return { url, token };
+}
+
+function factsOf(config: Config, id: string, agents: RunnerFacts["agents"]): RunnerFacts {
+  const { maxWorkers: capacity, leaseSeconds } = config;
+  return { id, host: hostname(), version: readVersion(), capacity, leaseSeconds, agents };
 }
 
 async function openDatabase(
@@ -236,7 +247,9 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   const server = createAdaptorServer({
     fetch: (request, environment) => app.fetch(request, environment),
   }) as Server;
-  const graphql = createGraphQLServer(services, { introspection: config.introspection, logger });
+  const { introspection } = config;
+  const graphql =
+    config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const app = createHttpApp({
     graphql,
     authenticator,
@@ -245,10 +258,11 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
       await Promise.all([database.pool.query("SELECT 1"), queue.check()]);
     },
   });
-  const webSocket = attachWebSocket(server, { graphql, authenticator, logger });
+  const webSocket =
+    graphql === undefined ? undefined : attachWebSocket(server, { graphql, authenticator, logger });
   await bind(server, config);
   closers.add("the HTTP server", () => closeServer(server));
-  closers.add("the WebSocket server", () => webSocket.close());
+  closers.add("the WebSocket server", async () => webSocket?.close());
   return addressOf(server, config.host);
 }
 

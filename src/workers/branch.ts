@@ -44,7 +44,8 @@ async function isKnown(transaction: Database, repositoryId: string, branch: stri
 }
 
 async function isInGit(repositories: RepositoryService, repository: Repository, branch: string) {
-  if (repository.lastSyncedAt === null) return false;
+  // Elsewhere it is found out when the worktree is made.
+  if (repository.lastSyncedAt === null || !repositories.isHome(repository)) return false;
   const { local, remote } = await repositories.open(repository).branches();
   return local.has(branch) || remote.has(branch);
 }

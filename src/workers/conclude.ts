@@ -6,6 +6,7 @@ import type { WorkerStatus } from "../generated/prisma/enums.ts";
 import type { GitCommit } from "../git/git.ts";
 import type { ExitOutcome } from "../process/exit.ts";
 import { cancelText } from "./cancel.ts";
+import { recordCommits } from "./commits.ts";
 import { queueTopic } from "./events.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
@@ -78,12 +79,7 @@ export async function conclude(
         failureCode,
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
-        commits: commits.map(({ id: commit, subject, authorName, committedAt }) => ({
-          id: commit,
-          subject,
-          authorName,
-          committedAt: committedAt.toISOString(),
-        })),
+        commits: recordCommits(commits).map((commit) => ({ ...commit })),
       },
     });
     if (changed === undefined) return undefined;

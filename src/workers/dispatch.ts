@@ -1,5 +1,4 @@
 import { forbidden, type Viewer } from "../access/viewer.ts";
-import type { AgentRegistry } from "../agents/registry.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { isUniqueViolation } from "../database/errors.ts";
 import { FactoryError } from "../errors.ts";
@@ -7,6 +6,7 @@ import { appendEvents } from "../events/append.ts";
 import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
+import type { AgentDirectory } from "../runners/agents.ts";
 import { assertNoBranchConflict } from "../worktrees/plan.ts";
 import { chooseBranch } from "./branch.ts";
 import { parentStreamKey, queueTopic, workerStreamKey } from "./events.ts";
@@ -33,7 +33,7 @@ export interface DispatchDependencies {
   readonly prisma: PrismaClient;
   readonly queue: WorkQueue;
   readonly repositories: RepositoryService;
-  readonly agents: AgentRegistry;
+  readonly agents: AgentDirectory;
 }
 
 /** What a retry adds to the input of the session that it repeats. */
@@ -60,7 +60,7 @@ export async function dispatch(
   if (first !== undefined) return { worker: first, created: false };
 
   checkDispatch(input);
-  deps.agents.requireAvailable(input.agent);
+  await deps.agents.requireAvailable(input.agent);
   const repositoryName = repositoryOf(input);
   try {
     const { worker, repository } = await deps.prisma.$transaction((transaction) =>

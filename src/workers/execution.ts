@@ -8,7 +8,6 @@ import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
-import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import type { ExitOutcome } from "../process/exit.ts";
 import { readIdentity, type Identity } from "../process/identity.ts";
@@ -16,6 +15,7 @@ import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
+import { readCommits } from "./commits.ts";
 import { conclude, concludeUnstarted } from "./conclude.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
@@ -25,8 +25,6 @@ import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
 import { supervise } from "./supervise.ts";
 import { createWorkerToken } from "./token.ts";
-
-const mostCommits = 1_000;
 
 export interface ExecutionDependencies {
   readonly prisma: PrismaClient;
@@ -218,32 +216,6 @@ async function watchOver(
     leaving,
     logger: deps.logger,
   });
-}
-
-/** What of a session its commits are read by. */
-export type CommittingSession = Pick<
-  WorkerSession,
-  "number" | "branch" | "startCommit" | "repositoryId" | "worktreeId"
->;
-
-/** What the session added to its branch. That they can't be read is told in the log, and ends nothing. */
-export async function readCommits(
-  deps: Pick<ExecutionDependencies, "prisma" | "repositories" | "logger">,
-  session: CommittingSession,
-): Promise<readonly GitCommit[]> {
-  if (session.repositoryId === null || session.worktreeId === null) return [];
-  const repository = await deps.prisma.repository.findUnique({
-    where: { id: session.repositoryId },
-  });
-  if (repository === null) return [];
-  try {
-    const git = deps.repositories.open(repository);
-    const { branch, startCommit: since } = session;
-    return await git.listCommits({ branch, since, limit: mostCommits });
-  } catch (error) {
-    deps.logger.warn({ err: error, worker: workerName(session) }, "commits could not be read");
-    return [];
-  }
 }
 
 /** An attempt that was replaced, or taken for lost, has no end of its own: its worktree stays as it is. */

@@ -150,7 +150,7 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     commits: t.field({
       type: [CommitRef],
       description: "Commits that it added, oldest first; 1,000 at most.",
-      select: { commits: true, startCommit: true, repositoryId: true, worktreeId: true },
+      select: { commits: true, runnerId: true },
       resolve: async (session, _args, { workers }) => [...(await workers.commits(session))],
     }),
     usage: t.field({

@@ -7,8 +7,16 @@ import type { ParentSession, WorkerSession } from "../generated/prisma/client.ts
 import type { ReportOutcome } from "../generated/prisma/enums.ts";
 import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
+import type { RunnerCalls } from "../runners/calls.ts";
 import { checkText } from "../text.ts";
 import { cancelWorker } from "./cancel.ts";
+import {
+  commitsMethod,
+  readCommits,
+  readRecorded,
+  recordCommits,
+  type RecordedCommit,
+} from "./commits.ts";
 import {
   assertMayDispatch,
   dispatch,
@@ -16,7 +24,6 @@ import {
   type Dispatched,
 } from "./dispatch.ts";
 import { parentStreamKey, workerStreamKey, type WorkerStatusPayload } from "./events.ts";
-import { readCommits, type CommittingSession } from "./execution.ts";
 import { findWorker, getWorker, workerName } from "./find.ts";
 import { checkKey, checkParentName, type DispatchInput } from "./input.ts";
 import { queueReasons } from "./queue-reason.ts";
@@ -54,7 +61,7 @@ export interface WorkerService {
   countByParent(ids: readonly string[]): Promise<WorkerCounts[]>;
   /** What the session added to its branch: recorded at its end, read from git until then. */
   commits(
-    session: CommittingSession & Pick<WorkerSession, "status" | "commits">,
+    session: Pick<WorkerSession, "id" | "status" | "commits" | "runnerId">,
   ): Promise<readonly GitCommit[]>;
   /** The stored events, oldest first. @throws FactoryError BAD_INPUT, CURSOR_AHEAD, EVENTS_EXPIRED */
   readEvents(
@@ -75,11 +82,16 @@ export interface WorkerServiceDependencies extends DispatchDependencies {
   readonly pool: Pool;
   readonly events: EventLog;
   readonly reader: EventReader;
+  readonly calls: RunnerCalls;
   readonly logger: Logger;
 }
 
 export function createWorkerService(deps: WorkerServiceDependencies): WorkerService {
-  const { prisma, pool, events, reader } = deps;
+  const { prisma, pool, events, reader, calls } = deps;
+  calls.handle(commitsMethod, async ({ sessionId }) => {
+    const session = await prisma.workerSession.findUniqueOrThrow({ where: { id: sessionId } });
+    return { commits: recordCommits(await readCommits(deps, session)) };
+  });
   return {
     async dispatch(input, viewer) {
       await assertMayDispatch(deps.repositories, input, viewer);
@@ -125,8 +137,13 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       });
     },
     async commits(session) {
-      if (!isFinal(session.status)) return readCommits(deps, session);
-      return recordedCommits(session);
+      // Written by conclude.ts alone.
+      const recorded = session.commits as unknown as RecordedCommit[];
+      if (isFinal(session.status)) return readRecorded(recorded);
+      const { id, runnerId } = session;
+      if (runnerId === null) return [];
+      const { commits } = await calls.call(runnerId, commitsMethod, { sessionId: id });
+      return readRecorded(commits);
     },
     async readEvents(session, { after = 0, first = eventPage.default }) {
       if (first < 1) throw new FactoryError("BAD_INPUT", "first must be 1 or more");
@@ -156,15 +173,4 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       return events.follow(parentStreamKey(name), { after });
     },
   };
-}
-
-/** What conclude.ts stored. */
-interface RecordedCommit extends Omit<GitCommit, "committedAt"> {
-  readonly committedAt: string;
-}
-
-function recordedCommits(session: Pick<WorkerSession, "commits">): GitCommit[] {
-  // Written by conclude.ts alone.
-  const commits = session.commits as unknown as RecordedCommit[];
-  return commits.map((commit) => ({ ...commit, committedAt: new Date(commit.committedAt) }));
 }

@@ -23,17 +23,20 @@ export interface Removal {
   readonly deleteBranch: boolean;
 }
 
-/** One at a time for one branch. @throws FactoryError WORKTREE_IN_USE, WORKTREE_DIRTY */
+/**
+ * One at a time for one branch. Resolves with whether it was there.
+ * @throws FactoryError WORKTREE_IN_USE, WORKTREE_DIRTY
+ */
 export async function removeWorktree(
   deps: RemovalDependencies,
   repository: Repository,
   { id, branch }: Worktree,
   how: Removal,
-): Promise<void> {
+): Promise<boolean> {
   const { prisma, repositories } = deps;
   // As it is now: it may have been asked for before this call's turn came.
   const found = await prisma.worktree.findUnique({ where: { id } });
-  if (found === null) return;
+  if (found === null) return false;
   const worktree = await settleLeftover(prisma, found);
   await assertFree(prisma, worktree);
   if (!how.force && worktree.status === "READY") {
@@ -57,6 +60,7 @@ export async function removeWorktree(
     const gone = { id, branch, status: "REMOVING" } as const;
     await appendEvents(transaction, [worktreeAppend(repository, gone)]);
   });
+  return true;
 }
 
 async function assertFree(database: Database, worktree: Worktree): Promise<void> {

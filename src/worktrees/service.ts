@@ -3,17 +3,21 @@ import type { PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
-import { createKeyedMutex } from "../git/lock.ts";
 import { checkBase, checkBranch } from "../git/names.ts";
-import type { Logger } from "../log.ts";
-import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
-import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
-import { removeWorktree } from "./remove.ts";
-import { settleLeftover } from "./settle.ts";
-import { sweepWorktrees } from "./sweep.ts";
-
-/** Longer than any checkout that makes sense; a wait beyond it is a fault to be told. */
-const lockTimeoutMs = 15 * 60_000;
+import { assertUsable } from "../repositories/clone.ts";
+import type { RepositoryName } from "../repositories/service.ts";
+import type { RunnerCalls } from "../runners/calls.ts";
+import { listRunners } from "../runners/list.ts";
+import {
+  commitsAheadMethod,
+  createMethod,
+  deleteRepositoryMethod,
+  diffMethod,
+  inspectMethod,
+  removeMethod,
+} from "./calls.ts";
+import { createLocalWorktrees, type LocalWorktrees, type WorktreeDependencies } from "./local.ts";
+import type { EnsuredWorktree, EnsureInput } from "./make.ts";
 
 export interface WorktreeName extends RepositoryName {
   readonly branch: string;
@@ -45,7 +49,10 @@ export interface WorktreeService {
   /** Removes the worktree, and its branch, where all of its work is on the remote; tells whether it did. */
   cleanUp(worktreeId: string): Promise<boolean>;
   deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
-  /** Live from git. null where it isn't checked out, or another runner holds it. */
+  /**
+   * Live from git, on the runner that holds it; null where it isn't checked out. As the two below:
+   * @throws FactoryError RUNNER_UNAVAILABLE
+   */
   inspect(worktree: Worktree): Promise<WorktreeState | null>;
   commitsAhead(worktree: Worktree): Promise<number | null>;
   diff(worktree: Worktree): Promise<WorktreeDiff | null>;
@@ -55,30 +62,16 @@ export interface WorktreeService {
   sweep(repository: Repository): Promise<string[]>;
 }
 
-export interface WorktreeDependencies {
-  readonly prisma: PrismaClient;
-  readonly repositories: RepositoryService;
-  readonly runnerId: string;
-  readonly logger: Logger;
-}
-
 export function createWorktreeService(deps: WorktreeDependencies): WorktreeService {
-  const { prisma, repositories, runnerId, logger } = deps;
-  // Files under FACTORY_HOME are this server's alone, so a lock in the process is enough.
-  const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
+  const { prisma, repositories, calls } = deps;
+  const { runnerId } = calls;
+  const local = runnerId === undefined ? undefined : createLocalWorktrees({ ...deps, runnerId });
+  if (local !== undefined) answerCalls(prisma, calls, local);
 
-  function withLock<T>(repositoryId: string, branch: string, run: () => Promise<T>): Promise<T> {
-    return mutex.run(`${repositoryId} ${branch}`, run);
-  }
-
-  async function live<T>(
-    worktree: Worktree,
-    read: (git: ReturnType<RepositoryService["open"]>) => Promise<T>,
-  ): Promise<T | null> {
-    const readable = worktree.status === "READY" || worktree.status === "RUNNING";
-    if (!readable || worktree.runnerId !== runnerId) return null;
-    const repository = await prisma.repository.findUnique({ where: { id: worktree.repositoryId } });
-    return repository === null ? null : read(repositories.open(repository));
+  /** For what a session's own runner does. */
+  function here(): LocalWorktrees {
+    if (local === undefined) throw new Error("this server has no worktrees");
+    return local;
   }
 
   /** A worktree in which no session has worked yet is nobody's. */
@@ -96,15 +89,20 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
     }
   }
 
-  function deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository> {
-    return repositories.remove(input, async (repository) => {
-      const worktrees = await prisma.worktree.findMany({ where: { repositoryId: repository.id } });
-      for (const worktree of worktrees) {
-        await withLock(repository.id, worktree.branch, () =>
-          removeWorktree(deps, repository, worktree, { force: true, deleteBranch: true }),
-        );
-      }
+  /** Before anything of it is deleted. @throws FactoryError RUNNER_UNAVAILABLE */
+  async function assertHoldersAlive(repository: Repository): Promise<void> {
+    const held = await prisma.worktree.findMany({
+      where: { repositoryId: repository.id },
+      distinct: ["runnerId"],
     });
+    if (held.every((worktree) => worktree.runnerId === runnerId)) return;
+    const alive = (await listRunners(prisma)).filter((runner) => runner.alive);
+    const away = held.find((worktree) => !alive.some(({ id }) => id === worktree.runnerId));
+    if (away === undefined) return;
+    throw new FactoryError(
+      "RUNNER_UNAVAILABLE",
+      `the runner that holds the worktree of ${away.branch} is away: start it again, and delete the repository then`,
+    );
   }
 
   return {
@@ -141,94 +139,97 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
     async create({ base, branch, ...name }, viewer, signal) {
       checkBranch(branch);
       if (base !== undefined) checkBase(base);
-      const { repository } = await repositories.sync(name, signal);
-      const made = await withLock(repository.id, branch, () =>
-        makeWorktree(deps, { repository, branch, base, signal }),
-      );
+      const repository = await repositories.get(name);
+      assertUsable(repository);
+      const existing = await prisma.worktree.findFirst({
+        where: { repositoryId: repository.id, branch },
+        orderBy: { id: "desc" },
+      });
+      const holder = existing?.runnerId ?? (await repositories.home(repository));
+      const input = { repositoryId: repository.id, branch, base: base ?? null };
+      const { worktreeId, created } = await calls.call(holder, createMethod, input, signal);
+      const worktree = await prisma.worktree.findUnique({ where: { id: worktreeId } });
+      if (worktree === null) throw notFound(repository, branch);
       // Creating what is there is no way into what others work in.
-      if (!made.created) await assertNotOthers(made.worktree, viewer);
-      return made;
+      if (!created) await assertNotOthers(worktree, viewer);
+      return { worktree, created };
     },
-    ensure(input) {
-      return withLock(input.repository.id, input.branch, () => makeWorktree(deps, input));
-    },
+    ensure: (input) => here().ensure(input),
     async remove({ runner, force, deleteBranch, ...name }) {
       checkBranch(name.branch);
       const repository = await repositories.get(name);
-      return withLock(repository.id, name.branch, async () => {
-        const worktree = await prisma.worktree.findFirst({
-          where: {
-            repositoryId: repository.id,
-            branch: name.branch,
-            ...(runner === undefined ? {} : { runner: { name: runner } }),
-          },
-          orderBy: { id: "desc" },
-        });
-        if (worktree === null) {
-          throw new FactoryError(
-            "WORKTREE_NOT_FOUND",
-            `${repository.owner}/${repository.name} has no worktree for the branch ${name.branch}`,
-          );
-        }
-        if (worktree.runnerId !== runnerId) {
-          throw new FactoryError(
-            "RUNNER_UNAVAILABLE",
-            `the worktree of ${name.branch} is on another runner: ask the server there`,
-          );
-        }
-        await removeWorktree(deps, repository, worktree, { force, deleteBranch });
-        return { owner: repository.owner, name: repository.name, branch: worktree.branch };
-      });
-    },
-    async cleanUp(worktreeId) {
-      const found = await prisma.worktree.findUnique({
-        where: { id: worktreeId },
-        include: { repository: true },
-      });
-      if (found === null) return false;
-      const { repository, ...worktree } = found;
-      try {
-        await withLock(repository.id, worktree.branch, () =>
-          removeWorktree(deps, repository, worktree, { force: false, deleteBranch: true }),
-        );
-        return true;
-      } catch (error) {
-        if (error instanceof FactoryError) return false;
-        throw error;
-      }
-    },
-    deleteRepository,
-    inspect(worktree) {
-      return live(worktree, (git) => git.inspectWorktree(worktree.branch));
-    },
-    commitsAhead(worktree) {
-      const { branch, baseCommit } = worktree;
-      return live(worktree, (git) => git.countCommits({ branch, since: baseCommit }));
-    },
-    diff(worktree) {
-      const { branch, baseCommit } = worktree;
-      return live(worktree, (git) => git.diff({ branch, baseCommit }));
-    },
-    sweep: (repository) =>
-      sweepWorktrees(
-        {
-          ...deps,
-          ifIdle: (repositoryId, branch, run) => mutex.runIfIdle(`${repositoryId} ${branch}`, run),
+      const worktree = await prisma.worktree.findFirst({
+        where: {
+          repositoryId: repository.id,
+          branch: name.branch,
+          ...(runner === undefined ? {} : { runner: { name: runner } }),
         },
-        repository,
-      ),
-    async recover() {
-      const unfinished = await prisma.worktree.findMany({
-        where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },
+        orderBy: { id: "desc" },
       });
-      for (const worktree of unfinished) await settleLeftover(prisma, worktree);
-      // What was being deleted had passed its checks: the deletion is gone on with.
-      const going = await prisma.repository.findMany({ where: { status: "REMOVING" } });
-      for (const { owner, name } of going) {
-        await deleteRepository({ owner, name, force: true }).catch((error: unknown) => {
-          logger.error({ err: error }, `${owner}/${name} could not be deleted: delete it again`);
-        });
-      }
+      if (worktree === null) throw notFound(repository, name.branch);
+      const { id: worktreeId, branch } = worktree;
+      const input = { worktreeId, force, deleteBranch };
+      const { removed } = await calls.call(worktree.runnerId, removeMethod, input);
+      if (!removed) throw notFound(repository, branch);
+      return { owner: repository.owner, name: repository.name, branch };
     },
+    cleanUp: (worktreeId) => here().cleanUp(worktreeId),
+    async deleteRepository(input) {
+      const repository = await repositories.get(input);
+      await assertHoldersAlive(repository);
+      const home = await repositories.home(repository);
+      await calls.call(home, deleteRepositoryMethod, input);
+      return repository;
+    },
+    async inspect({ id, runnerId: holder }) {
+      return (await calls.call(holder, inspectMethod, { worktreeId: id })).state;
+    },
+    async commitsAhead({ id, runnerId: holder }) {
+      return (await calls.call(holder, commitsAheadMethod, { worktreeId: id })).count;
+    },
+    async diff({ id, runnerId: holder }) {
+      return (await calls.call(holder, diffMethod, { worktreeId: id })).diff;
+    },
+    async recover() {
+      await local?.recover();
+    },
+    sweep: (repository) => here().sweep(repository),
   };
+}
+
+/** What other servers ask of this one's runner. */
+function answerCalls(prisma: PrismaClient, calls: RunnerCalls, local: LocalWorktrees): void {
+  const find = (id: string) => prisma.worktree.findUnique({ where: { id } });
+  calls.handle(createMethod, async ({ repositoryId, branch, base }, signal) => {
+    const input = { repositoryId, branch, base: base ?? undefined };
+    const { worktree, created } = await local.create(input, signal);
+    return { worktreeId: worktree.id, created };
+  });
+  calls.handle(removeMethod, async ({ worktreeId, ...how }) => {
+    const worktree = await find(worktreeId);
+    return { removed: worktree !== null && (await local.remove(worktree, how)) };
+  });
+  calls.handle(deleteRepositoryMethod, async (input) => {
+    const { id } = await local.deleteRepository(input);
+    return { repositoryId: id };
+  });
+  calls.handle(inspectMethod, async ({ worktreeId }) => {
+    const worktree = await find(worktreeId);
+    return { state: worktree === null ? null : await local.inspect(worktree) };
+  });
+  calls.handle(commitsAheadMethod, async ({ worktreeId }) => {
+    const worktree = await find(worktreeId);
+    return { count: worktree === null ? null : await local.commitsAhead(worktree) };
+  });
+  calls.handle(diffMethod, async ({ worktreeId }) => {
+    const worktree = await find(worktreeId);
+    return { diff: worktree === null ? null : await local.diff(worktree) };
+  });
+}
+
+function notFound({ owner, name }: Repository, branch: string): FactoryError {
+  return new FactoryError(
+    "WORKTREE_NOT_FOUND",
+    `${owner}/${name} has no worktree for the branch ${branch}`,
+  );
 }

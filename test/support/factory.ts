@@ -56,14 +56,22 @@ export interface FactoryServer {
 
 export interface FactoryOptions {
   readonly env?: Readonly<Record<string, string>>;
+  /** Of `factory serve`. */
+  readonly arguments?: readonly string[];
+  /** One that several servers share, and whoever made it drops. Default: one of its own. */
+  readonly database?: TestDatabase;
 }
 
 /** A server with a home, a database and a port of its own. */
-export async function startFactory({ env = {} }: FactoryOptions = {}): Promise<FactoryServer> {
+export async function startFactory(options: FactoryOptions = {}): Promise<FactoryServer> {
   const home = await mkdtemp(join(tmpdir(), "factory-home-"));
-  const database = await createDatabase();
+  const shared = options.database;
+  const database =
+    shared === undefined
+      ? await createDatabase()
+      : { url: shared.url, drop: () => Promise.resolve() };
   try {
-    return await start(home, database, env);
+    return await start(home, database, options);
   } catch (error) {
     await database.drop();
     await rm(home, { recursive: true, force: true });
@@ -74,9 +82,11 @@ export async function startFactory({ env = {} }: FactoryOptions = {}): Promise<F
 async function start(
   home: string,
   database: TestDatabase,
-  env: Readonly<Record<string, string>>,
+  options: FactoryOptions,
 ): Promise<FactoryServer> {
-  const child = spawn(process.execPath, [join(root, "src", "main.ts"), "serve"], {
+  const { env = {} } = options;
+  const command = [join(root, "src", "main.ts"), "serve", ...(options.arguments ?? [])];
+  const child = spawn(process.execPath, command, {
     cwd: home,
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -156,7 +166,7 @@ async function start(
       await endProcess(child, "SIGKILL");
       await closeClients();
     },
-    restart: (more = {}) => start(home, database, { ...env, ...more }),
+    restart: (more = {}) => start(home, database, { ...options, env: { ...env, ...more } }),
     async dispose() {
       await closeClients();
       if (child.exitCode === null && child.signalCode === null) await endProcess(child, "SIGTERM");

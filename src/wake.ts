@@ -1,5 +1,3 @@
-import { watch } from "node:fs";
-
 /** One loop's alarm clock: sleeps until something happened, or for a while at most. */
 export interface Wake {
   /** Ends the wait that runs, or else the next one at once. */
@@ -37,19 +35,4 @@ export function createWake(): Wake {
       notified = false;
     },
   };
-}
-
-/**
- * Calls `onChange` when the file, or a name in the folder, changes, until disposed. Only a hint: if
- * the file is missing or the kernel has no watch left (inotify(7), ENOSPC), nothing is ever
- * reported, and the caller's own slow check has to do.
- */
-export function watchPath(file: string, onChange: () => void): Disposable {
-  try {
-    const watcher = watch(file, onChange);
-    watcher.on("error", () => watcher.close());
-    return { [Symbol.dispose]: () => watcher.close() };
-  } catch {
-    return { [Symbol.dispose]: () => undefined };
-  }
 }

@@ -1,0 +1,154 @@
+// What a runner does with the worktrees on its own disk.
+import type { PrismaClient } from "../database/client.ts";
+import { FactoryError } from "../errors.ts";
+import type { Repository, Worktree } from "../generated/prisma/client.ts";
+import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
+import { createKeyedMutex } from "../git/lock.ts";
+import type { Logger } from "../log.ts";
+import { forgetMethod } from "../repositories/home.ts";
+import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
+import type { RunnerCalls } from "../runners/calls.ts";
+import { listRunners } from "../runners/list.ts";
+import { removeMethod } from "./calls.ts";
+import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
+import { removeWorktree, type Removal } from "./remove.ts";
+import { settleLeftover } from "./settle.ts";
+import { sweepWorktrees } from "./sweep.ts";
+
+/** Longer than any checkout that makes sense; a wait beyond it is a fault to be told. */
+const lockTimeoutMs = 15 * 60_000;
+
+export interface WorktreeDependencies {
+  readonly prisma: PrismaClient;
+  readonly repositories: RepositoryService;
+  readonly calls: RunnerCalls;
+  readonly logger: Logger;
+}
+
+export interface LocalWorktrees {
+  /** Makes the worktree, or returns the one that is there. */
+  ensure(input: EnsureInput): Promise<EnsuredWorktree>;
+  /** Fetches, and makes it. */
+  create(
+    input: { repositoryId: string; branch: string; base: string | undefined },
+    signal: AbortSignal,
+  ): Promise<EnsuredWorktree>;
+  /** Resolves with whether it was there. */
+  remove(worktree: Worktree, how: Removal): Promise<boolean>;
+  cleanUp(worktreeId: string): Promise<boolean>;
+  deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
+  inspect(worktree: Worktree): Promise<WorktreeState | null>;
+  commitsAhead(worktree: Worktree): Promise<number | null>;
+  diff(worktree: Worktree): Promise<WorktreeDiff | null>;
+  recover(): Promise<void>;
+  /** Puts right what doesn't fit together, but for what is worked on now. Returns a line each. */
+  sweep(repository: Repository): Promise<string[]>;
+}
+
+export function createLocalWorktrees(
+  deps: WorktreeDependencies & { readonly runnerId: string },
+): LocalWorktrees {
+  const { prisma, repositories, calls, runnerId, logger } = deps;
+  // Files under FACTORY_HOME are this server's alone, so a lock in the process is enough.
+  const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
+
+  function withLock<T>(repositoryId: string, branch: string, run: () => Promise<T>): Promise<T> {
+    return mutex.run(`${repositoryId} ${branch}`, run);
+  }
+
+  async function live<T>(
+    worktree: Worktree,
+    read: (git: ReturnType<RepositoryService["open"]>) => Promise<T>,
+  ): Promise<T | null> {
+    if (worktree.status !== "READY" && worktree.status !== "RUNNING") return null;
+    const repository = await prisma.repository.findUnique({ where: { id: worktree.repositoryId } });
+    return repository === null ? null : read(repositories.open(repository));
+  }
+
+  function remove(worktree: Worktree, how: Removal): Promise<boolean> {
+    const { repositoryId, branch } = worktree;
+    return withLock(repositoryId, branch, async () => {
+      const repository = await prisma.repository.findUnique({ where: { id: repositoryId } });
+      // Gone, and its worktrees with it.
+      if (repository === null) return false;
+      return removeWorktree(deps, repository, worktree, how);
+    });
+  }
+
+  async function removeAll(repository: Repository): Promise<void> {
+    const force = { force: true, deleteBranch: true };
+    const where = { repositoryId: repository.id };
+    for (const worktree of await prisma.worktree.findMany({ where })) {
+      if (worktree.runnerId === runnerId) await remove(worktree, force);
+      else await calls.call(worktree.runnerId, removeMethod, { worktreeId: worktree.id, ...force });
+    }
+    await forgetElsewhere(repository);
+  }
+
+  /** The clones of runners that are away stay until they are cloned over, or removed by hand. */
+  async function forgetElsewhere({ url, owner, name }: Repository): Promise<void> {
+    const others = (await listRunners(prisma)).filter(({ id, alive }) => alive && id !== runnerId);
+    for (const { id, name: runner } of others) {
+      await calls.call(id, forgetMethod, { url, owner, name }).catch((error: unknown) => {
+        logger.warn({ err: error, runner }, `the clone of ${owner}/${name} there stays`);
+      });
+    }
+  }
+
+  function deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository> {
+    return repositories.remove(input, removeAll);
+  }
+
+  return {
+    ensure: (input) => withLock(input.repository.id, input.branch, () => makeWorktree(deps, input)),
+    async create({ repositoryId, branch, base }, signal) {
+      const repository = await repositories.prepare(repositoryId, signal, { maxAgeSeconds: 0 });
+      return withLock(repositoryId, branch, () =>
+        makeWorktree(deps, { repository, branch, base, signal }),
+      );
+    },
+    remove,
+    async cleanUp(worktreeId) {
+      const worktree = await prisma.worktree.findUnique({ where: { id: worktreeId } });
+      if (worktree === null) return false;
+      try {
+        await remove(worktree, { force: false, deleteBranch: true });
+        return true;
+      } catch (error) {
+        if (error instanceof FactoryError) return false;
+        throw error;
+      }
+    },
+    deleteRepository,
+    inspect: (worktree) => live(worktree, (git) => git.inspectWorktree(worktree.branch)),
+    commitsAhead: (worktree) => {
+      const { branch, baseCommit } = worktree;
+      return live(worktree, (git) => git.countCommits({ branch, since: baseCommit }));
+    },
+    diff: (worktree) => {
+      const { branch, baseCommit } = worktree;
+      return live(worktree, (git) => git.diff({ branch, baseCommit }));
+    },
+    sweep: (repository) =>
+      sweepWorktrees(
+        {
+          ...deps,
+          ifIdle: (repositoryId, branch, run) => mutex.runIfIdle(`${repositoryId} ${branch}`, run),
+        },
+        repository,
+      ),
+    async recover() {
+      const unfinished = await prisma.worktree.findMany({
+        where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },
+      });
+      for (const worktree of unfinished) await settleLeftover(prisma, worktree);
+      // What was being deleted had passed its checks: the deletion is gone on with.
+      const going = await prisma.repository.findMany({ where: { status: "REMOVING", runnerId } });
+      for (const { owner, name } of going) {
+        await deleteRepository({ owner, name, force: true }).catch((error: unknown) => {
+          logger.error({ err: error }, `${owner}/${name} could not be deleted: delete it again`);
+        });
+      }
+    },
+  };
+}
