@@ -43,7 +43,12 @@ const settings = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, "must be a postgresql:// URL")
     .optional(),
-  FACTORY_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  FACTORY_TOKEN: z
+    .string()
+    .min(16, "must have 16 characters or more")
+    // It goes into a header behind "Bearer ".
+    .regex(/^[\x21-\x7e]*$/, "may hold letters, digits and punctuation, and no space")
+    .optional(),
   FACTORY_REMOTE_TEMPLATE: z
     .string()
     .refine(

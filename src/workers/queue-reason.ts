@@ -9,6 +9,8 @@ interface Position {
   readonly capacity: number;
   readonly occupier: number | null;
   readonly ahead: number | null;
+  /** The runner that holds its worktree, where that is away. */
+  readonly away: string | null;
 }
 
 /** Reasons in the order of the ids, with one statement for all of them; null for those not queued. */
@@ -18,7 +20,7 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
     text: `
       WITH line AS (
         SELECT id, number, priority, "repositoryId", branch,
-               row_number() OVER (ORDER BY priority DESC, number)::int AS position,
+               attempt, row_number() OVER (ORDER BY priority DESC, number)::int AS position,
                lag(number) OVER (PARTITION BY "repositoryId", branch ORDER BY priority DESC, number) AS ahead
         FROM "WorkerSession" WHERE status = 'QUEUED'
       ), busy AS (
@@ -30,7 +32,12 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
              (SELECT coalesce(sum(capacity), 0) FROM "Runner"
               WHERE "leaseEndsAt" > now())::int AS capacity,
              (SELECT min(number) FROM busy
-              WHERE busy."repositoryId" = line."repositoryId" AND busy.branch = line.branch) AS occupier
+              WHERE busy."repositoryId" = line."repositoryId" AND busy.branch = line.branch) AS occupier,
+             -- One whose first runner was lost is bound to no worktree.
+             (SELECT CASE WHEN bool_or(runner."leaseEndsAt" > now()) THEN NULL ELSE min(runner.name) END
+              FROM "Worktree" AS worktree JOIN "Runner" AS runner ON runner.id = worktree."runnerId"
+              WHERE worktree."repositoryId" = line."repositoryId" AND worktree.branch = line.branch
+                AND worktree.status <> 'FAILED' AND line.attempt = 1) AS away
       FROM line WHERE line.id = ANY($1::uuid[])`,
     values: [ids],
   });
@@ -38,7 +45,8 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
   return ids.map((id) => reasons.get(id) ?? null);
 }
 
-function describe({ position, active, capacity, occupier, ahead }: Position): string {
+function describe({ position, active, capacity, occupier, ahead, away }: Position): string {
+  if (away !== null) return `the runner ${away}, which holds its worktree, is away`;
   const blocker = occupier ?? ahead;
   if (blocker !== null) return `worktree busy with worker-${String(blocker)}`;
   return `${ordinal(position)} in the queue; ${String(active)} of ${String(capacity)} workers running`;

@@ -31,6 +31,7 @@ function mistakes(environment: Readonly<Record<string, string>>): string[] {
 test("without any setting all have their defaults", () => {
   const isRoot = process.getuid?.() === 0;
   expect(load({})).toEqual({
+    role: "all",
     host: "127.0.0.1",
     port: 4000,
     home: isRoot ? "/var/lib/factory" : join(homedir(), ".factory"),
@@ -53,6 +54,16 @@ test("without any setting all have their defaults", () => {
   });
 });
 
+test("servers of a role of their own need what they share", () => {
+  const attempt = (role: "api" | "runner") => () => loadConfig({}, "nowhere", role);
+  expect(attempt("api")).toThrow("DATABASE_URL must be set for --role api");
+  expect(attempt("runner")).toThrow("FACTORY_API_URL must be set for --role runner");
+});
+
+test("a token that no header can carry is refused", () => {
+  expect(() => loadConfig({ FACTORY_TOKEN: "a token with spaces" }, "nowhere")).toThrow("no space");
+});
+
 test("every setting is taken", () => {
   const environment = {
     HOST: "localhost",
@@ -67,6 +78,8 @@ test("every setting is taken", () => {
     FACTORY_KILL_GRACE: "0",
     FACTORY_RETENTION_DAYS: "7",
     FACTORY_DISK_BUDGET: "20G",
+    FACTORY_LEASE: "60",
+    FACTORY_API_URL: "https://factory.example.org",
     FACTORY_AGENTS: "agents.json",
     FACTORY_LOG_LEVEL: "debug",
     FACTORY_INTROSPECTION: "off",
@@ -85,6 +98,8 @@ test("every setting is taken", () => {
     killGrace: 0,
     retentionDays: 7,
     diskBudget: 20 * 1024 ** 3,
+    leaseSeconds: 60,
+    apiUrl: "https://factory.example.org",
     agentsFile: resolve("agents.json"),
     logLevel: "debug",
     introspection: false,
