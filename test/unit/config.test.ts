@@ -86,6 +86,7 @@ test("every setting is taken", () => {
     OTHER: "for workers to be picked from",
   };
   expect(load(environment)).toMatchObject({
+    role: "all",
     host: "localhost",
     port: 0,
     home: resolve("some/home"),
