@@ -107,18 +107,18 @@ test("of three dispatches in one document the refused one is told beside the oth
     `dispatchWorker(input: {
       parentSession: "three", task: "true", agent: "shell", branch: "${branch}"
       repository: {owner: "team", name: "app"}
-    }) { created worker { name branch status } }`;
+    }) { created worker { name branch } }`;
   interface Payload {
     created: boolean;
-    worker: { name: string; branch: string; status: string };
+    worker: { name: string; branch: string };
   }
   const { data, errors } = await factory.send<Record<"first" | "second" | "third", Payload | null>>(
     `mutation { first: ${dispatch("one")} second: ${dispatch("-two")} third: ${dispatch("three")} }`,
   );
   expect(data).toEqual({
-    first: { created: true, worker: { name: "worker-1", branch: "one", status: "QUEUED" } },
+    first: { created: true, worker: { name: "worker-1", branch: "one" } },
     second: null,
-    third: { created: true, worker: { name: "worker-2", branch: "three", status: "QUEUED" } },
+    third: { created: true, worker: { name: "worker-2", branch: "three" } },
   });
   expect(errors).toMatchObject([{ path: ["second"], extensions: { code: "BAD_INPUT" } }]);
   expect(errors?.[0]?.message).toContain("branch");
