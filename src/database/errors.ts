@@ -37,8 +37,8 @@ export function isOutage(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const codes = codesOf(error);
   if (codes.some((code) => outageCodes.has(code) || code.startsWith("08"))) return true;
-  // The embedded database's socket is missing while it is down.
-  if (codes.includes("ENOENT") && "syscall" in error && error.syscall === "connect") return true;
+  // The embedded database's socket is missing while it is down. Prisma keeps only the words of that.
+  if (error.message.includes("connect ENOENT ")) return true;
   // node-postgres gives these no code.
   return /connection terminated|query read timeout|timeout exceeded when trying/i.test(
     error.message,
