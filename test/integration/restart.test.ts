@@ -6,7 +6,6 @@ import {
   cancel,
   createGate,
   dispatch,
-  eventually,
   followParent,
   isAlive,
   readWorker,
@@ -55,39 +54,6 @@ async function untilBegun(id: string): Promise<number> {
 }
 
 describe("a stop by SIGTERM", () => {
-  test("exits with 0, leaves workers running, and the next start goes on with them", async () => {
-    const parentSession = "sigterm";
-    const [one, two] = await Promise.all(
-      [1, 2].map(() =>
-        dispatch(server, {
-          parentSession,
-          repository,
-          task: `echo $$; ${gate.wait}; echo after; exit 3`,
-        }),
-      ),
-    );
-    const pids = await Promise.all([one!, two!].map(({ id }) => untilBegun(id)));
-    expect(await server.terminate()).toBe(0);
-    expect(await Promise.all(pids.map(isAlive))).toEqual([true, true]);
-    await restart();
-    expect((await readWorker(server, one!.id)).status).toBe("RUNNING");
-    await gate.open(2);
-    for (const [index, { id }] of [one!, two!].entries()) {
-      const ended = await untilEnded(server, id);
-      expect(ended).toMatchObject({
-        status: "FAILED",
-        exitCode: 3,
-        stdout: `${String(pids[index])}\nafter\n`,
-      });
-      expect(ended.events.map(({ status }) => status).filter(Boolean)).toEqual([
-        "QUEUED",
-        "PREPARING",
-        "RUNNING",
-        "FAILED",
-      ]);
-    }
-  });
-
   test("with nothing to do exits with 0 too, and takes nothing from the queue meanwhile", async () => {
     expect(await server.terminate()).toBe(0);
     await restart();
@@ -97,71 +63,6 @@ describe("a stop by SIGTERM", () => {
 });
 
 describe("SIGKILL", () => {
-  test("workers that run are adopted, and their output has no hole and no repeat", async () => {
-    const parentSession = "adopted";
-    const numbers = (from: number, to: number) => `seq ${String(from)} ${String(to)}`;
-    const workers = await Promise.all(
-      [1, 2, 3, 4].map(() =>
-        dispatch(server, {
-          parentSession,
-          repository,
-          task: `echo $$; ${numbers(1, 3000)}; ${gate.wait}; ${numbers(3001, 6000)}; ${gate.wait}; ${numbers(6001, 9000)}`,
-        }),
-      ),
-    );
-    const pids = await Promise.all(workers.map(({ id }) => untilBegun(id)));
-    await server.kill();
-    // Printed while nobody reads.
-    await gate.open(4);
-    await restart();
-    await gate.open(4);
-    const all = Array.from({ length: 9000 }, (_, index) => `${String(index + 1)}\n`).join("");
-    for (const [index, { id }] of workers.entries()) {
-      const ended = await untilEnded(server, id);
-      expect(ended.status).toBe("SUCCEEDED");
-      expect(ended.stdout).toBe(`${String(pids[index])}\n${all}`);
-      expect(ended.events.map(({ sequence }) => sequence)).toEqual(
-        ended.events.map((_, place) => place + 1),
-      );
-    }
-    const changes = await followParent(server, parentSession, 0).first(16);
-    expect(changes.map(({ workerStatusChanged }) => workerStatusChanged.sequence)).toEqual(
-      changes.map((_, index) => index + 1),
-    );
-  });
-
-  test("a worker that ended meanwhile has its exact end, and its last words", async () => {
-    const parentSession = "meanwhile";
-    const ends = [
-      ["exit 9", { status: "FAILED", exitCode: 9, signal: null }],
-      ["kill -USR1 $$", { status: "FAILED", exitCode: null, signal: "SIGUSR1" }],
-      ["exit 0", { status: "SUCCEEDED", exitCode: 0, signal: null }],
-    ] as const;
-    const workers = await Promise.all(
-      ends.map(([end]) =>
-        dispatch(server, {
-          parentSession,
-          repository,
-          task: `echo $$; ${gate.wait}; git commit -q --allow-empty -m Late; echo last; echo error >&2; ${end}`,
-        }),
-      ),
-    );
-    const pids = await Promise.all(workers.map(({ id }) => untilBegun(id)));
-    await server.kill();
-    await gate.open(3);
-    await eventually(async () => !(await Promise.all(pids.map(isAlive))).includes(true));
-    await restart();
-    for (const [index, { id }] of workers.entries()) {
-      const ended = await untilEnded(server, id);
-      expect(ended).toMatchObject({
-        ...ends[index]![1],
-        stdout: `${String(pids[index])}\nlast\n`,
-        stderr: "error\n",
-      });
-      expect(ended.commits.map(({ subject }) => subject)).toEqual(["Late"]);
-    }
-  });
-
   test("what was queued is run, in its order, each once", async () => {
     const parentSession = "queued";
     const shared = { parentSession, repository, branch: "restart/queued" };

@@ -6,6 +6,7 @@ import WebSocket from "ws";
 import { collect } from "../support/collect.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { prepareParent, toldOf, type AppendToParent } from "../support/parent-stream.ts";
 import {
   createGate,
   dispatch,
@@ -47,86 +48,13 @@ async function connect(): Promise<pg.Client> {
   return client;
 }
 
-/** A parent with one ended worker, and so with four events; appends a further change to its stream. */
-async function prepareParent(name: string) {
-  const { id } = await dispatch(server, { parentSession: name, repository, task: "true" });
-  await untilEnded(server, id);
-  const database = await connect();
-  const { rows } = await database.query<{ stream: string; worker: string }>(
-    `SELECT p."streamId" AS stream, w.id AS worker FROM "ParentSession" p
-     JOIN "WorkerSession" w ON w."parentSessionId" = p.id WHERE p.name = $1`,
-    [name],
-  );
-  const { stream, worker } = rows[0]!;
-  return (client: pg.Client, ...reasons: string[]) =>
-    client.query("SELECT append_events($1::jsonb)", [
-      JSON.stringify([
-        {
-          stream,
-          events: reasons.map((reason) => ({
-            type: "worker",
-            payload: {
-              workerId: worker,
-              previousStatus: "SUCCEEDED",
-              status: "SUCCEEDED",
-              reason,
-              report: null,
-              outcome: null,
-            },
-          })),
-        },
-      ]),
-    ]);
+async function prepare(parentSession: string): Promise<AppendToParent> {
+  return prepareParent(server, await connect(), { parentSession, repository });
 }
 
-const told = (messages: readonly { workerStatusChanged: StatusChange }[]) =>
-  messages.map(({ workerStatusChanged: { sequence, reason } }) => [sequence, reason]);
-
 describe("the order of commits", () => {
-  test("a transaction that began first and appends last comes last, and no cursor skips it", async () => {
-    const append = await prepareParent("order");
-    const [one, two] = [await connect(), await connect()];
-    const followed = followParent(server, "order", 4);
-    await one.query("BEGIN");
-    await one.query("SELECT txid_current()");
-    await two.query("BEGIN");
-    await append(two, "two");
-    await two.query("COMMIT");
-    expect(told(await followed.first(1))).toEqual([[5, "two"]]);
-    await append(one, "one");
-    await one.query("COMMIT");
-    expect(told(await followed.first(2))).toEqual([
-      [5, "two"],
-      [6, "one"],
-    ]);
-  });
-
-  test("a second append waits for the first one's end, so that none can overtake it", async () => {
-    const append = await prepareParent("waiting");
-    const [one, two, observer] = [await connect(), await connect(), await connect()];
-    const followed = followParent(server, "waiting", 4);
-    await one.query("BEGIN");
-    await append(one, "one");
-    const { rows } = await two.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-    const second = append(two, "two");
-    await eventually(async () => {
-      const waiting = await observer.query(
-        "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'",
-        [rows[0]!.pid],
-      );
-      return waiting.rowCount === 1;
-    });
-    expect(followed.messages).toEqual([]);
-    await one.query("COMMIT");
-    await second;
-    expect(told(await followed.first(2))).toEqual([
-      [5, "one"],
-      [6, "two"],
-    ]);
-  });
-
   test("a transaction that is rolled back leaves no hole", async () => {
-    const append = await prepareParent("rollback");
+    const append = await prepare("rollback");
     const [one, two] = [await connect(), await connect()];
     const followed = followParent(server, "rollback", 4);
     await one.query("BEGIN");
@@ -134,11 +62,11 @@ describe("the order of commits", () => {
     const second = append(two, "two");
     await one.query("ROLLBACK");
     await second;
-    expect(told(await followed.first(1))).toEqual([[5, "two"]]);
+    expect(toldOf(await followed.first(1))).toEqual([[5, "two"]]);
   });
 
   test("eight writers at once: every subscriber sees all, in one order, without a hole", async () => {
-    const append = await prepareParent("writers");
+    const append = await prepare("writers");
     const followed = [0, 4, 4].map((after) => followParent(server, "writers", after));
     const writers = await Promise.all(Array.from({ length: 8 }, connect));
     await Promise.all(
@@ -159,8 +87,8 @@ describe("the order of commits", () => {
       followed[2]!.first(400),
       followParent(server, "writers", 4).first(400),
     ]);
-    expect(told(whole).map(([sequence]) => sequence)).toEqual(whole.map((_, index) => index + 1));
-    for (const one of rest) expect(told(one)).toEqual(told(whole.slice(4)));
+    expect(toldOf(whole).map(([sequence]) => sequence)).toEqual(whole.map((_, index) => index + 1));
+    for (const one of rest) expect(toldOf(one)).toEqual(toldOf(whole.slice(4)));
   });
 });
 
@@ -173,7 +101,7 @@ describe("broken connections", () => {
     );
 
   test("a notice that is lost with its connection delays its event, and loses nothing", async () => {
-    const append = await prepareParent("notices");
+    const append = await prepare("notices");
     const database = await connect();
     const followed = followParent(server, "notices", 0);
     await followed.first(4);
@@ -182,7 +110,7 @@ describe("broken connections", () => {
       expect(rowCount).toBe(1);
       // Nobody listens now: this notice is lost.
       await append(database, `round ${String(round)}`);
-      expect(told(await followed.first(4 + round)).slice(4)).toEqual(
+      expect(toldOf(await followed.first(4 + round)).slice(4)).toEqual(
         Array.from({ length: round }, (_, index) => [5 + index, `round ${String(index + 1)}`]),
       );
       // It listens again, so that the next round can break it anew.
@@ -195,42 +123,11 @@ describe("broken connections", () => {
       });
     }
   });
-
-  test("all connections broken while a worker prints: its output is whole, its sequence without a hole", async () => {
-    const gate = await createGate();
-    const { id } = await dispatch(server, {
-      parentSession: "terminated",
-      repository,
-      task: `for n in $(seq 1 5); do seq $((n * 1000)) $((n * 1000 + 999)); echo "part $n"; ${gate.wait}; done`,
-    });
-    const database = await connect();
-    const followed = followWorker(server, id, 0);
-    const seen = () => followed.messages.map(({ workerEvents }) => workerEvents);
-    for (let part = 1; part <= 5; part += 1) {
-      const end = `part ${String(part)}\n`;
-      await followed.until(() => seen().some(({ text }) => text?.includes(end)));
-      await terminate(database, "factory%");
-      await gate.open();
-    }
-    // It reads again by itself: no subscriber has to come back.
-    await followed.completed;
-    const { events, stdout, status } = await untilEnded(server, id);
-    expect(status).toBe("SUCCEEDED");
-    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
-    expect(seen()).toEqual(events);
-    const parts = [1, 2, 3, 4, 5].map(
-      (n) =>
-        Array.from({ length: 1000 }, (_, index) => `${String(n * 1000 + index)}\n`).join("") +
-        `part ${String(n)}\n`,
-    );
-    expect(stdout).toBe(parts.join(""));
-    await gate.dispose();
-  });
 });
 
 describe("subscribers that leave", () => {
   test("500 that left make room for as many again, on the same connection, and the others hear on", async () => {
-    const append = await prepareParent("leavers");
+    const append = await prepare("leavers");
     const database = await connect();
     const client = createClient({
       url: `${server.url.replace("http", "ws")}/graphql`,
@@ -256,7 +153,7 @@ describe("subscribers that leave", () => {
       await append(database, `round ${String(round)}`);
       await stays.first(round + 1);
     }
-    expect(told(stays.messages).map(([sequence]) => sequence)).toEqual([5, 6, 7]);
+    expect(toldOf(stays.messages).map(([sequence]) => sequence)).toEqual([5, 6, 7]);
     await client.dispose();
   });
 

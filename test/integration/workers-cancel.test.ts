@@ -8,7 +8,6 @@ import {
   createGate,
   dispatch,
   followParent,
-  isAlive,
   readWorker,
   untilEnded,
   untilPrinted,
@@ -47,27 +46,6 @@ afterEach(async () => {
 
 const statusesOf = (ended: { events: readonly { status?: string }[] }) =>
   ended.events.flatMap(({ status }) => (status === undefined ? [] : [status]));
-
-/** A task that starts what is hard to end, tells all process ids, and waits for ever. */
-const stubborn = (ids: string) => `
-  trap '' TERM
-  (trap '' TERM; echo child $BASHPID; sleep 1000 & wait; sleep 1000) &
-  setsid bash -c 'trap "" TERM; echo apart $$; sleep 1000; sleep 1000' &
-  setsid bash -c 'setsid bash -c "trap \\"\\" TERM; echo far \\$\\$; sleep 1000; sleep 1000" & disown; exit' &
-  echo self $$
-  until [ "$(wc -l < /proc/$$/task/$$/children)" = never ]; do sleep 1000; done # ${ids}`;
-
-const stubbornIds = ["child", "apart", "far", "self"];
-
-async function readIds(id: string): Promise<number[]> {
-  const found = new Map<string, number>();
-  for (const word of stubbornIds) {
-    const text = await untilPrinted(server, id, `${word} `);
-    await untilPrinted(server, id, "\n");
-    found.set(word, Number(new RegExp(`${word} (\\d+)`).exec(text)?.[1]));
-  }
-  return [...found.values()];
-}
 
 describe("cancelling", () => {
   test("a queued session ends at once, never starts, and leaves the queue", async () => {
@@ -171,21 +149,6 @@ describe("cancelling", () => {
     });
   });
 
-  test("a worker that ignores SIGTERM is gone after the grace period, with all that it started", async () => {
-    const { id } = await dispatch(server, {
-      parentSession: "stubborn",
-      repository,
-      task: stubborn("cancel"),
-    });
-    const ids = await readIds(id);
-    expect(ids.every((pid) => pid > 1)).toBe(true);
-    expect(await Promise.all(ids.map(isAlive))).toEqual([true, true, true, true]);
-    await cancel(server, id);
-    const ended = await untilEnded(server, id);
-    expect(ended).toMatchObject({ status: "CANCELLED", signal: "SIGKILL" });
-    expect(await Promise.all(ids.map(isAlive))).toEqual([false, false, false, false]);
-  });
-
   test("cancelling twice keeps the first reason", async () => {
     const { id } = await dispatch(server, {
       parentSession: "running",
@@ -256,19 +219,6 @@ describe("cancelling", () => {
 });
 
 describe("a timeout", () => {
-  test("ends the session TIMED_OUT, with all that it started", async () => {
-    const { id } = await dispatch(server, {
-      parentSession: "timeout",
-      repository,
-      timeoutSeconds: 4,
-      task: stubborn("timeout"),
-    });
-    const ids = await readIds(id);
-    const ended = await untilEnded(server, id);
-    expect(ended).toMatchObject({ status: "TIMED_OUT", statusReason: "timed out after 4 s" });
-    expect(await Promise.all(ids.map(isAlive))).toEqual([false, false, false, false]);
-  });
-
   test("beats an exit with 0 that it caused", async () => {
     const { id } = await dispatch(server, {
       parentSession: "timeout",

@@ -13,6 +13,8 @@ export interface Collected<Data> {
   first(count: number): Promise<readonly Data[]>;
   /** Resolves when the server completes it; rejects with the codes of its errors. */
   readonly completed: Promise<void>;
+  /** Whether it has ended, in whichever way. */
+  isOver(): boolean;
   /** Ends it from the client's side. */
   end(): void;
 }
@@ -96,6 +98,7 @@ export function collect<Data>(
     until,
     first: async (count) => (await until((all) => all.length >= count)).slice(0, count),
     completed,
+    isOver: () => over !== undefined,
     end: unsubscribe,
   };
 }

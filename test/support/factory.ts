@@ -58,8 +58,10 @@ export interface FactoryOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Of `factory serve`. */
   readonly arguments?: readonly string[];
+  /** A command that turns into the rest of its arguments. */
+  readonly launcher?: readonly string[];
   /** One that several servers share, and whoever made it drops. Default: one of its own. */
-  readonly database?: TestDatabase;
+  readonly database?: Pick<TestDatabase, "url">;
 }
 
 /** A server with a home, a database and a port of its own. */
@@ -84,9 +86,10 @@ async function start(
   database: TestDatabase,
   options: FactoryOptions,
 ): Promise<FactoryServer> {
-  const { env = {} } = options;
-  const command = [join(root, "src", "main.ts"), "serve", ...(options.arguments ?? [])];
-  const child = spawn(process.execPath, command, {
+  const { env = {}, launcher = [] } = options;
+  const serve = [process.execPath, join(root, "src", "main.ts"), "serve"];
+  const [program = "", ...rest] = [...launcher, ...serve, ...(options.arguments ?? [])];
+  const child = spawn(program, rest, {
     cwd: home,
     env: {
       PATH: process.env["PATH"] ?? "",
@@ -198,6 +201,7 @@ async function readAddress(child: ChildProcess, log: string[]): Promise<string> 
     if (url !== undefined && line.includes("listening")) resolve(url);
   });
   createInterface(child.stderr).on("line", (line) => errors.push(line));
+  child.once("error", reject);
   child.once("exit", (code) => {
     reject(new Error(`the server ended with ${String(code)}: ${[...errors, ...log].join("\n")}`));
   });

@@ -1,7 +1,7 @@
 // A database whose statements are counted: a proxy in front of Postgres that reads what goes by.
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
-import { join } from "node:path";
+import { createServer, type Socket } from "node:net";
+import { connectTo } from "./postgres-proxy.ts";
 import { createDatabase } from "./postgres.ts";
 
 export interface CountedDatabase {
@@ -57,14 +57,6 @@ export async function createCountedDatabase(): Promise<CountedDatabase> {
       await database.drop();
     },
   };
-}
-
-/** Where libpq would look: a folder in the parameter `host` holds a socket named by the port. */
-function connectTo(url: URL): Socket {
-  const port = url.port === "" ? "5432" : url.port;
-  const folder = url.searchParams.get("host");
-  if (folder?.startsWith("/") === true) return connect(join(folder, `.s.PGSQL.${port}`));
-  return connect(Number(port), url.hostname);
 }
 
 /**
