@@ -9,7 +9,6 @@ import type { Config } from "../config.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
 import { startEmbeddedPostgres } from "../database/embedded.ts";
 import { applyMigrations } from "../database/migrate.ts";
-import { FactoryError } from "../errors.ts";
 import { createEventLog } from "../events/follow.ts";
 import { createNotices } from "../events/notices.ts";
 import { createEventReader } from "../events/read.ts";
@@ -32,6 +31,7 @@ import { createAuthenticator } from "./auth.ts";
 import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
+import { addressOf, bind, closeServer } from "./listen.ts";
 import { attachWebSocket } from "./websocket.ts";
 
 export interface RunningServer {
@@ -195,7 +195,8 @@ async function start(
       hasDiskBudget: config.diskBudget !== undefined,
     });
   }
-  const lostWatch = watchForLost({ prisma, queue, leaseSeconds: config.leaseSeconds, logger });
+  const { leaseSeconds } = config;
+  const lostWatch = watchForLost({ prisma, queue, runnerId, leaseSeconds, logger });
   closers.add("the watch for lost sessions", () => lostWatch.stop());
   return { url, token };
 }
@@ -264,44 +265,4 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   closers.add("the HTTP server", () => closeServer(server));
   closers.add("the WebSocket server", async () => webSocket?.close());
   return addressOf(server, config.host);
-}
-
-async function bind(server: Server, { host, port }: Config): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(port, host, resolve);
-  try {
-    await promise;
-  } catch (error) {
-    const taken = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    throw new FactoryError(
-      "HOST_FAILURE",
-      taken
-        ? `port ${String(port)} on ${host} is taken by another program: set PORT to another one, or to 0 for a free one`
-        : `can't listen on ${host}, port ${String(port)}: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
-  } finally {
-    server.off("error", reject);
-  }
-}
-
-function addressOf(server: Server, host: string): string {
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("not listening on a port");
-  const name = host.includes(":") ? `[${host}]` : host;
-  return `http://${name}:${String(address.port)}`;
-}
-
-/** Requests under way are answered; what is still open after that is cut. */
-const closeGraceMs = 2_000;
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise((resolve) => server.close(resolve));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => {
-    server.closeAllConnections();
-  }, closeGraceMs);
-  await closed;
-  clearTimeout(timer);
 }

@@ -15,6 +15,8 @@ import { isActive } from "./states.ts";
 export interface LostWatchDependencies {
   readonly prisma: PrismaClient;
   readonly queue: WorkQueue;
+  /** This server's own runner, which is there whatever its lease says; undefined: it has none. */
+  readonly runnerId: string | undefined;
   readonly leaseSeconds: number;
   readonly logger: Logger;
 }
@@ -26,19 +28,24 @@ export interface LostWatch {
 /** Looks for lost sessions as often as leases are renewed. Any number of servers may do so at once. */
 export function watchForLost(deps: LostWatchDependencies): LostWatch {
   const { leaseSeconds, logger } = deps;
+  const intervalMs = renewalMs(leaseSeconds);
   const stopping = new AbortController();
   const { signal } = stopping;
-  // After an outage all leases look ended, and their runners need the time to say that they are there.
-  let reachableSince = performance.now();
+  // After an outage, of the database or of this host, all leases look ended, and their runners need the
+  // time of a lease to say that they are there. By the wall clock, which a host's sleep does not stop.
+  let settledSince = Date.now();
+  let lookedAt = Date.now();
 
   async function look(): Promise<void> {
-    for await (const _ of every(renewalMs(leaseSeconds), undefined, { signal })) {
+    for await (const _ of every(intervalMs, undefined, { signal })) {
       try {
-        const isSettled = performance.now() - reachableSince > leaseSeconds * 1000;
-        if (isSettled) await endLost(deps, leaseSeconds);
-        else await deps.prisma.$queryRaw`SELECT 1`;
+        const lost = await findLost(deps);
+        const now = Date.now();
+        if (now - lookedAt > 2 * intervalMs) settledSince = now;
+        lookedAt = now;
+        if (now - settledSince > leaseSeconds * 1000) await endAll(deps, lost);
       } catch (error) {
-        reachableSince = performance.now();
+        settledSince = Date.now();
         logger.warn({ err: error }, "lost sessions could not be looked for");
       }
     }
@@ -59,15 +66,22 @@ interface LostSession {
   readonly runner: string;
 }
 
-async function endLost(deps: LostWatchDependencies, leaseSeconds: number): Promise<void> {
-  const { prisma, queue, logger } = deps;
+function findLost(deps: LostWatchDependencies): Promise<LostSession[]> {
+  const { prisma, runnerId, leaseSeconds } = deps;
   // A Postgres that has just started was away for every runner.
-  const lost = await prisma.$queryRaw<LostSession[]>`
+  return prisma.$queryRaw<LostSession[]>`
     SELECT session.id, runner.name AS runner
     FROM "WorkerSession" AS session JOIN "Runner" AS runner ON runner.id = session."runnerId"
     WHERE session.status IN ('PREPARING', 'RUNNING', 'WAITING') AND runner."leaseEndsAt" < now()
+      AND runner.id IS DISTINCT FROM ${runnerId ?? null}::uuid
       AND pg_postmaster_start_time() < now() - ${leaseSeconds} * interval '1 s'
     ORDER BY session.number`;
+}
+
+async function endAll(
+  { prisma, queue, logger }: LostWatchDependencies,
+  lost: readonly LostSession[],
+): Promise<void> {
   for (const { id, runner } of lost) {
     const ended = await prisma.$transaction((transaction) => endOne(transaction, queue, id));
     if (ended !== undefined) logger.warn({ ...ended, runner }, "a worker's runner was lost");
