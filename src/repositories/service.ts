@@ -15,6 +15,7 @@ import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
 import { cloneMethod, forgetMethod, homeOf, syncMethod } from "./home.ts";
 import { createRemover } from "./remove.ts";
 import { sweepRepositories } from "./sweep.ts";
+import type { Sealer } from "./seal.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
 
 export interface RepositoryName {
@@ -66,6 +67,7 @@ export interface RepositoryDependencies {
   readonly prisma: PrismaClient;
   readonly git: Git;
   readonly calls: RunnerCalls;
+  readonly sealer: Sealer;
   readonly logger: Logger;
   readonly remoteTemplate: string;
   readonly gitProtocols: readonly string[];
@@ -74,14 +76,28 @@ export interface RepositoryDependencies {
 }
 
 export function createRepositoryService(deps: RepositoryDependencies): RepositoryService {
-  const { prisma, git, calls, logger } = deps;
+  const { prisma, git, calls, sealer, logger } = deps;
   const cloner = createCloner(deps);
   const syncer = createSyncer(deps);
   const remover = createRemover(deps);
   const copier = createCopier(deps);
 
+  /** To this runner's git layer, where a url came with some. */
+  async function bringCredentials(repository: Repository): Promise<void> {
+    const { url, owner, name, credentials } = repository;
+    if (credentials === null || calls.runnerId === undefined) return;
+    const unsealed = sealer.unseal(credentials);
+    if (unsealed === undefined) {
+      logger.warn({ repository: repository.key }, "credentials were sealed with another token");
+      return;
+    }
+    await git.openRepository({ host: hostOf(url), owner, name }).saveCredentials(unsealed);
+  }
+
   calls.handle(cloneMethod, async ({ repositoryId }) => {
-    await cloner.start(await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } }));
+    const repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
+    await bringCredentials(repository);
+    await cloner.start(repository);
     return {};
   });
   calls.handle(syncMethod, async ({ repositoryId }) => {
@@ -97,6 +113,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
   /** A runner that has just become a repository's home may not have cloned it yet. */
   async function prepareHome(repositoryId: string): Promise<Repository> {
     const repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
+    await bringCredentials(repository);
     if (repository.lastSyncedAt !== null) await copier.ensure(repository);
     return repository;
   }
@@ -213,10 +230,9 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       });
       const { repository } = result;
       if (remote.credentials !== undefined) {
-        const { owner, name } = repository;
-        await git
-          .openRepository({ host: remote.host, owner, name })
-          .saveCredentials(remote.credentials);
+        const credentials = sealer.seal(remote.credentials);
+        await prisma.repository.update({ where: { id: repository.id }, data: { credentials } });
+        await bringCredentials({ ...repository, credentials });
       }
       if (repository.status === "CLONING") void startCloning(repository);
       return result;
@@ -255,7 +271,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       }
       assertUsable(repository);
       const home = await homeOf(deps, repository);
-      if (home !== calls.runnerId) return copier.refresh(repository, signal, maxAgeSeconds);
+      if (home !== calls.runnerId) {
+        await bringCredentials(repository);
+        return copier.refresh(repository, signal, maxAgeSeconds);
+      }
       const wasThere = await copier.ensure(repository, signal);
       const age = Date.now() - (repository.lastSyncedAt?.getTime() ?? 0);
       const isFresh = repository.status === "SYNCED" && age < maxAgeSeconds * 1000;

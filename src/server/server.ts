@@ -19,6 +19,7 @@ import { startQueue } from "../queue/queue.ts";
 import { scheduleMaintenance } from "../maintenance/schedules.ts";
 import { maintainEverywhere } from "../maintenance/everywhere.ts";
 import { createMaintenanceService } from "../maintenance/service.ts";
+import { createSealer } from "../repositories/seal.ts";
 import { createRepositoryService } from "../repositories/service.ts";
 import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
@@ -118,7 +119,8 @@ async function start(
   const runnerId = config.role === "api" ? undefined : home.runnerId;
   const calls = createRunnerCalls({ prisma, queue: queue.calls, notices, runnerId, logger });
   closers.add("calls of runners", () => calls.stop());
-  const repositories = createRepositoryService({ ...config, prisma, git, calls, logger });
+  const sealer = createSealer(token);
+  const repositories = createRepositoryService({ ...config, prisma, git, calls, sealer, logger });
   closers.add("clones", () => repositories.close());
   const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
   const agents = createAgentDirectory({ prisma, registry, runnerId });

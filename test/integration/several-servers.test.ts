@@ -109,6 +109,25 @@ test("both runners take sessions, each in a clone of its own, and a worker reach
   await gate.dispose();
 });
 
+test("a private repository is cloned by every runner that needs it", async () => {
+  const secret = { owner: "acme", name: "private" };
+  await git.createRepository("acme", "private");
+  git.requireAuth("acme", "private", { username: "ada", password: "correct-horse" });
+  await clone(api, { ...secret, url: `http://ada:correct-horse@${git.host}/acme/private.git` });
+  await untilRepository(api, secret, "SYNCED");
+  const gate = await createGate();
+  const workers = await Promise.all(
+    Array.from({ length: 6 }, () =>
+      dispatch(api, { parentSession: "private", task: gate.wait, repository: secret }),
+    ),
+  );
+  await Promise.all(workers.map(({ id }) => untilStatus(api, id, "RUNNING")));
+  expect((await listRunners(api)).map(({ running }) => running)).toEqual([3, 3]);
+  await gate.open(workers.length);
+  for (const { id } of workers) expect((await untilEnded(api, id)).status).toBe("SUCCEEDED");
+  await gate.dispose();
+});
+
 test("a further dispatch to a branch runs where its worktree is", async () => {
   const first = await dispatch(api, {
     parentSession: "again",
