@@ -79,6 +79,8 @@ export async function conclude(
         failureCode,
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
+        // It may have ended long ago, while no server was there.
+        ...(exit === undefined ? {} : { finishedAt: new Date(exit.endedAt) }),
         commits: recordCommits(commits).map((commit) => ({ ...commit })),
       },
     });

@@ -10,13 +10,14 @@ import { describeFailure } from "../failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { ExitOutcome } from "../process/exit.ts";
-import { readIdentity, type Identity } from "../process/identity.ts";
+import type { Identity } from "../process/identity.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { readCommits } from "./commits.ts";
 import { conclude, concludeUnstarted } from "./conclude.ts";
+import { findAgent, type Found } from "./damaged.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
 import { createOutputStore } from "./output.ts";
@@ -95,8 +96,7 @@ const cancelled = { code: "INTERNAL", message: "ended before its agent started" 
 
 interface Running {
   readonly session: WorkerSession;
-  /** undefined: its folder holds none, and nobody can tell what became of it. */
-  readonly identity: Identity | undefined;
+  readonly found: Found;
 }
 
 /** Adopts the agent that an earlier try has started, or prepares and starts it. */
@@ -107,14 +107,11 @@ async function begin(
   ending: Ending,
   leaving: AbortSignal,
 ): Promise<Running> {
-  const existing = await readIdentity(sessionFolder(deps.host.home, session));
-  if (existing !== undefined) {
-    return {
-      session: await setRunning(deps, session, existing, leaving),
-      identity: existing,
-    };
+  const found = await findAgent(sessionFolder(deps.host.home, session), sessionNonce(session));
+  if ("identity" in found) {
+    return { session: await setRunning(deps, session, found.identity, leaving), found };
   }
-  if (session.status !== "PREPARING") return { session, identity: undefined };
+  if (session.status !== "PREPARING") return { session, found };
   await endUnidentified(deps, session);
   const signal = AbortSignal.any([ending.signal, leaving]);
   const prepared = await prepare(deps, session, signal);
@@ -123,7 +120,7 @@ async function begin(
   const identity = await startAgent(deps, prepared, speaker);
   return {
     session: await setRunning(deps, prepared.session, identity, leaving),
-    identity,
+    found: { identity },
   };
 }
 
@@ -188,19 +185,18 @@ async function setRunning(
 
 async function watchOver(
   deps: ExecutionDependencies,
-  { session, identity }: Running,
+  { session, found }: Running,
   ending: Ending,
   leaving: AbortSignal,
 ): Promise<ExitOutcome> {
-  if (identity === undefined) {
-    await terminateAll({ identity, nonce: sessionNonce(session), graceMs: deps.killGraceMs });
-    return { kind: "lost", reason: "its session folder is gone, and with it what became of it" };
+  if ("identity" in found) {
+    ending.startClock(session.timeoutSeconds, new Date(found.identity.startedAt));
   }
-  ending.startClock(session.timeoutSeconds, new Date(identity.startedAt));
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
   return supervise({
     folder: sessionFolder(deps.host.home, session),
-    identity,
+    found,
+    nonce: sessionNonce(session),
     offsets,
     output: createOutputStore({
       pool: deps.pool,

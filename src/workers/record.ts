@@ -89,10 +89,10 @@ export async function changeWorker(
   const session = await transaction.workerSession.update({
     where: { id },
     data: {
+      ...(isFinal(change.status) ? { finishedAt: new Date(), tokenHash: null } : {}),
       ...change.data,
       status: change.status,
       statusReason: change.reason,
-      ...(isFinal(change.status) ? { finishedAt: new Date(), tokenHash: null } : {}),
     },
     include: withStreams,
   });

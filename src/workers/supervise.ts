@@ -4,11 +4,13 @@ import type { Identity } from "../process/identity.ts";
 import { tailOutput, type OutputOffsets } from "../process/tail.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
+import { endDamaged, orDamaged, type Found } from "./damaged.ts";
 import type { OutputStore } from "./output.ts";
 
 export interface SuperviseOptions {
   readonly folder: string;
-  readonly identity: Identity;
+  readonly found: Found;
+  readonly nonce: string;
   readonly offsets: OutputOffsets;
   readonly output: OutputStore;
   readonly killGraceMs: number;
@@ -19,9 +21,12 @@ export interface SuperviseOptions {
   readonly logger: Logger;
 }
 
-/** @throws the leaving signal's reason; FactoryError HOST_FAILURE where the spool can't be read. */
+/**
+ * Also where nobody can tell who runs: then what is found of the session is ended.
+ * @throws the leaving signal's reason; OutputRefused
+ */
 export async function supervise(options: SuperviseOptions): Promise<ExitOutcome> {
-  const { folder, identity, ending, leaving, killGraceMs, logger } = options;
+  const { folder, found, leaving, logger } = options;
   const tail = tailOutput({
     folder,
     offsets: options.offsets,
@@ -30,7 +35,19 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   });
   // Its failure is heard where `finish` is awaited.
   tail.done.catch(() => undefined);
+  const outcome =
+    "damage" in found
+      ? await endDamaged(found.damage, options)
+      : await watchAgent(found.identity, options);
+  // How it ended is known, also where what it printed is not.
+  await orDamaged(() => tail.finish(), logger);
+  leaving.throwIfAborted();
+  await options.output.flush();
+  return outcome;
+}
 
+async function watchAgent(identity: Identity, options: SuperviseOptions): Promise<ExitOutcome> {
+  const { folder, ending, leaving, killGraceMs, logger } = options;
   let terminating: Promise<unknown> | undefined;
   const terminate = () => {
     terminating ??= terminateAll({ identity, nonce: identity.nonce, graceMs: killGraceMs });
@@ -42,7 +59,8 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   else ending.addEventListener("abort", terminate, { once: true });
 
   try {
-    const outcome = await waitForExit({ folder, identity, signal: leaving });
+    const exit = await orDamaged(() => waitForExit({ folder, identity, signal: leaving }), logger);
+    const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
     // What it leaves behind is ended too, by the same rule.
     terminating ??= terminateAll({
       identity,
@@ -51,9 +69,6 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
       ...(outcome.kind === "exited" ? { endedTick: outcome.endedTick } : {}),
     });
     await terminating;
-    await tail.finish();
-    leaving.throwIfAborted();
-    await options.output.flush();
     return outcome;
   } finally {
     ending.removeEventListener("abort", terminate);
