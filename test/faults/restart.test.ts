@@ -125,11 +125,14 @@ test("fault 2: a worker that ends while the server is down: its exact exit code 
   await server.kill();
   await gate.open(3);
   await eventually(async () => !(await Promise.all(pids.map(isAlive))).includes(true));
+  const allEnded = Date.now();
   server = await server.restart();
   for (const [index, { id }] of workers.entries()) {
     const ended = await untilEnded(server, id);
     expect(ended).toMatchObject({ ...ends[index]![1], stdout: "begun\nlast\n", stderr: "error\n" });
     expect(ended.commits.map(({ subject }) => subject)).toEqual(["Late"]);
+    // When it did, not when somebody came to see it.
+    expect(Date.parse(ended.finishedAt ?? "")).toBeLessThanOrEqual(allEnded);
   }
 });
 
