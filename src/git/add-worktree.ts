@@ -3,10 +3,11 @@ import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { assertFree, checkedOutElsewhere, isWhole } from "./check-addition.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
+import { findLoss } from "./entry-loss.ts";
 import { explainCheckout, GitFailure } from "./failure.ts";
 import { isThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
 import { removeJournal, writeJournal, type Journal } from "./journal.ts";
-import { worktreeId } from "./layout.ts";
+import { emptyTree, worktreeId } from "./layout.ts";
 import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
 
 export type StartPoint =
@@ -32,8 +33,6 @@ export interface AddedWorktree {
 }
 
 const checkoutTimeoutMs = 15 * 60_000;
-/** The id of the tree without entries, which git knows without having it stored. */
-export const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 /** One at a time for one branch. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
 export async function addWorktree(
@@ -56,6 +55,7 @@ export async function addWorktree(
   try {
     await context.exclusively(async () => {
       await assertFree(context, branch);
+      await assertEntrySpare(context, branch);
       await writeJournal(layout.journal(branch), journal);
       try {
         await register(context, { branch, start, signal });
@@ -72,6 +72,20 @@ export async function addWorktree(
     if (await isThere(layout.journal(branch))) await clearWorktree(context, undo);
     throw explain(error, branch);
   }
+}
+
+/**
+ * Where somebody deleted the folder alone, git's entry is in the way, and may hold what is nowhere else.
+ * @throws FactoryError WORKTREE_IN_USE
+ */
+async function assertEntrySpare(context: WorktreeContext, branch: string): Promise<void> {
+  const entry = context.layout.worktreeGitDirectory(branch);
+  const loss = (await isThere(entry)) ? await findLoss(context, entry) : undefined;
+  if (loss === undefined) return;
+  throw new FactoryError(
+    "WORKTREE_IN_USE",
+    `the folder of ${branch}'s worktree is gone, but git's entry for it holds work: ${loss}; save it from ${entry}, or delete the worktree with force`,
+  );
 }
 
 /** git makes it in a place of its own, whose name is the worktree's id; then it moves to where it belongs. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
-import { emptyTree } from "./add-worktree.ts";
+import { emptyTree } from "./layout.ts";
 import { codeOf } from "./files.ts";
 import { assertWorktree } from "./inspect-worktree.ts";
 import type { GitPlace, GitRunner } from "./run.ts";

@@ -54,3 +54,6 @@ export function worktreeId(branch: string): string {
   const digest = createHash("sha256").update(branch).digest("hex").slice(0, 12);
   return `${readable}-${digest}`;
 }
+
+/** The id of the tree without entries, which git knows without having it stored. */
+export const emptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";

@@ -1,5 +1,6 @@
 import { FactoryError } from "../errors.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
+import { findLoss } from "./entry-loss.ts";
 import { isThere, listIfThere } from "./files.ts";
 import { countUnpushed, inspectWorktree, readBranchTip } from "./inspect-worktree.ts";
 import { writeJournal } from "./journal.ts";
@@ -42,6 +43,10 @@ async function assertNothingLost(
   const isKnown = await isThere(layout.worktreeGitDirectory(branch));
   if (files !== undefined && files.length > 0 && !isKnown) {
     refuse(branch, "files, and git doesn't know it as a worktree any more");
+  }
+  if (files === undefined && isKnown) {
+    const loss = await findLoss(context, layout.worktreeGitDirectory(branch));
+    if (loss !== undefined) refuse(branch, `work though its folder is gone: ${loss}`);
   }
   const state =
     files === undefined || !isKnown

@@ -1,19 +1,10 @@
 // What git still notes of worktrees whose folder is gone.
 import { dirname, join, relative, resolve } from "node:path";
-import { GitFailure } from "./failure.ts";
+import { findLoss } from "./entry-loss.ts";
 import { isThere, listIfThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
 import { worktreeId } from "./layout.ts";
 import { isBelow } from "./processes.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
-
-/** What an operation in the middle leaves in the entry (gitrepository-layout(5), git-status(1)). */
-const unfinished = [
-  "rebase-merge",
-  "rebase-apply",
-  "MERGE_HEAD",
-  "CHERRY_PICK_HEAD",
-  "REVERT_HEAD",
-];
 
 /**
  * Removes entries whose folder, below `home`, is gone, and with which no work goes. Those of the branches in
@@ -51,35 +42,4 @@ async function findGoneFolder(entry: string): Promise<string | undefined> {
   if (gitFile === undefined || (await isThere(join(entry, "locked")))) return undefined;
   const folder = dirname(resolve(entry, gitFile));
   return (await isThere(folder)) ? undefined : folder;
-}
-
-/** Work that is in this entry and nowhere else. */
-async function findLoss(
-  { git, place, layout }: WorktreeContext,
-  entry: string,
-): Promise<string | undefined> {
-  for (const name of unfinished) {
-    if (await isThere(join(entry, name))) return `it is in the middle of a ${name}`;
-  }
-  const head = (await readIfThere(join(entry, "HEAD")))?.trim() ?? "";
-  if (!head.startsWith("ref: refs/heads/")) {
-    if (!/^[0-9a-f]{40,64}$/.test(head)) return "its HEAD can't be read";
-    const refs = ["--branches", "--tags", "--remotes"];
-    const count = await git({
-      arguments: ["rev-list", "--count", head, "--not", ...refs, "--"],
-      place,
-    });
-    if (Number(count) > 0) return `its HEAD ${head.slice(0, 12)} has commits that are on no branch`;
-  }
-  if (!(await isThere(join(entry, "index")))) return undefined;
-  try {
-    await git({
-      arguments: ["diff-index", "--cached", "--quiet", "HEAD", "--"],
-      place: { gitDirectory: entry, commonDirectory: layout.control },
-    });
-    return undefined;
-  } catch (error) {
-    if (error instanceof GitFailure) return "changes are staged in it";
-    throw error;
-  }
 }

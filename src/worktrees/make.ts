@@ -8,7 +8,7 @@ import { lockUsable } from "../repositories/clone.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { assertNoBranchConflict, planWorktree, type WorktreePlan } from "./plan.ts";
 import { changeWorktree, worktreeAppend } from "./record.ts";
-import { settle, settleFailed, settleLeftover } from "./settle.ts";
+import { settle, settleBroken, settleFailed, settleLeftover } from "./settle.ts";
 
 export interface EnsureInput {
   /** Freshly fetched. */
@@ -42,12 +42,13 @@ export async function makeWorktree(
   const { prisma, repositories, runnerId } = deps;
   const { repository, branch, signal } = input;
   const found = await findHere(prisma, runnerId, repository.id, branch);
-  const existing = found === null ? null : await settleLeftover(prisma, found);
+  const git = repositories.open(repository);
+  const existing =
+    found === null ? null : await settleBroken(prisma, git, await settleLeftover(prisma, found));
   if (existing?.status === "READY" || existing?.status === "RUNNING") {
     await assertBase(repositories, existing, input);
     return { worktree: existing, created: false };
   }
-  const git = repositories.open(repository);
   const plan = await makePlan(deps, input);
   input.review?.(plan);
   const row = await begin(deps, input, git.worktreePath(branch), plan);

@@ -3,6 +3,7 @@ import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import { describeFailure } from "../failure.ts";
 import type { Worktree } from "../generated/prisma/client.ts";
+import type { GitRepository } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import { changeWorktree } from "./record.ts";
 
@@ -29,6 +30,24 @@ export async function settleLeftover(prisma: PrismaClient, worktree: Worktree): 
     failureCode: "SERVICE_UNAVAILABLE",
     error: "it was left in the middle, by a stop or an outage: create or delete it again",
   });
+}
+
+/** What a row says of a worktree whose folder somebody has deleted or moved. */
+export function brokenFailure({ path }: Pick<Worktree, "path">) {
+  return {
+    failureCode: "WORKTREE_NOT_FOUND",
+    error: `${path} isn't there any more as a worktree: somebody has deleted or moved it; create it again to get it back from its branch, or delete it`,
+  };
+}
+
+/** Under the branch's lock, for whoever wants to use the worktree: one that is broken can be made again. */
+export async function settleBroken(
+  prisma: PrismaClient,
+  git: Pick<GitRepository, "isWhole">,
+  worktree: Worktree,
+): Promise<Worktree> {
+  if (worktree.status !== "READY" || (await git.isWhole(worktree.branch))) return worktree;
+  return settle(prisma, worktree.id, "FAILED", brokenFailure(worktree));
 }
 
 export async function settleFailed(

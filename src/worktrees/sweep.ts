@@ -6,7 +6,7 @@ import type { Repository, Worktree } from "../generated/prisma/client.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { changeWorktree } from "./record.ts";
 import { lockTaking, occupying } from "./remove.ts";
-import { settleLeftover } from "./settle.ts";
+import { brokenFailure, settleLeftover } from "./settle.ts";
 
 export interface SweepDependencies {
   readonly prisma: PrismaClient;
@@ -76,7 +76,7 @@ async function sweepRow(
  * commits. A session that is about to start in it, or works in it, finds out for itself.
  */
 function failBroken(prisma: PrismaClient, worktree: Worktree): Promise<boolean> {
-  const { id, repositoryId, branch, runnerId, path } = worktree;
+  const { id, repositoryId, branch, runnerId } = worktree;
   return prisma.$transaction(async (transaction) => {
     await lockTaking(transaction);
     const occupied = await transaction.workerSession.findFirst({
@@ -85,10 +85,7 @@ function failBroken(prisma: PrismaClient, worktree: Worktree): Promise<boolean> 
     });
     const now = await transaction.worktree.findUnique({ where: { id } });
     if (occupied !== null || now?.status !== "READY") return false;
-    const { append } = await changeWorktree(transaction, id, "FAILED", {
-      failureCode: "WORKTREE_NOT_FOUND",
-      error: `${path} isn't there any more as a worktree: somebody has deleted or moved it; create it again to get it back from its branch, or delete it`,
-    });
+    const { append } = await changeWorktree(transaction, id, "FAILED", brokenFailure(worktree));
     await appendEvents(transaction, [append]);
     return true;
   });

@@ -11,11 +11,15 @@ import { queryDatabase, takeInventory } from "../support/inventory.ts";
 import { maintenanceMutation, runMaintenance } from "../support/maintenance.ts";
 import {
   cloned,
+  codeOf,
   createWorktree,
   deleteWorktree,
+  faultOf,
   followWorktrees,
   readRepository,
   readWorktree,
+  sendCreateWorktree,
+  sendDeleteWorktree,
   sync,
 } from "../support/repositories.ts";
 import { commitAll, runGit } from "../support/worktree-git.ts";
@@ -129,6 +133,23 @@ describe("a worktree whose folder is gone", () => {
     expect(await runGit(path, "rev-parse", "HEAD")).toBe(commit);
   });
 
+  test("isn't made again, or deleted without force, while git still has work of it that is nowhere else", async () => {
+    const { topic, path, bare } = await withWorktree("gone-work");
+    await runGit(path, "switch", "--quiet", "--detach");
+    const commit = await commitAll(path, "On no branch");
+    await rm(path, { recursive: true });
+    await sweep();
+    const created = await sendCreateWorktree(server, topic);
+    expect(faultOf(created)).toMatchObject({
+      message: expect.stringContaining(commit.slice(0, 12)),
+      extensions: { code: "WORKTREE_IN_USE" },
+    });
+    expect(codeOf(await sendDeleteWorktree(server, topic))).toBe("WORKTREE_DIRTY");
+    expect(await runGit(bare, "fsck", "--unreachable")).not.toContain(commit);
+    await runGit(bare, "branch", "rescued", commit);
+    expect((await createWorktree(server, topic)).worktree.status).toBe("READY");
+  });
+
   test("can be deleted", async () => {
     const { topic, path } = await withWorktree("gone-deleted");
     await rm(path, { recursive: true });
@@ -170,8 +191,9 @@ test("a worktree whose folder is gone, and in which a session is about to start,
   expect(await sweepAbout("acme/gone-soon")).toEqual([]);
   expect(await readWorktree(server, topic)).toMatchObject({ status: "READY" });
   held.release();
-  expect((await untilEnded(server, id)).status).toBe("FAILED");
-  expect(await sweepAbout("acme/gone-soon")).toHaveLength(1);
+  // Which gets it back from its branch.
+  expect((await untilEnded(server, id)).status).toBe("SUCCEEDED");
+  expect(await sweepAbout("acme/gone-soon")).toEqual([]);
 });
 
 describe("a worktree that git doesn't know any more", () => {
