@@ -1,8 +1,8 @@
 // The only way to git: what is exported here, and the pure functions of names.ts, remote-url.ts, issue-url.ts.
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Environment } from "./environment.ts";
 import type { FetchResult } from "./fetch.ts";
-import { listIfThere, removeFolder } from "./files.ts";
+import { removeFolder } from "./files.ts";
 import { layOut, type RepositoryName } from "./layout.ts";
 import { createKeyedMutex } from "./lock.ts";
 import { checkOwner, checkRepositoryName } from "./names.ts";
@@ -11,7 +11,7 @@ import type { Logger } from "../log.ts";
 import { readIdentity, type Identity } from "./identity.ts";
 import { createRunner, type GitCallReport } from "./run.ts";
 import { createSharedRun, type SharedRun } from "./shared-run.ts";
-import { sweepHome } from "./sweep.ts";
+import { listRepositoryFolders, sweepHome } from "./sweep.ts";
 
 export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
 export type { CloneOptions } from "./clone.ts";
@@ -35,6 +35,8 @@ export interface Git {
   identity(): Promise<Identity>;
   /** Clears up behind a killed server. Call it once, before anything else. */
   recover(): Promise<void>;
+  /** The bare repositories that are here, whoever needs them: absolute folders. */
+  listRepositories(): Promise<string[]>;
   /** Half clones and trash, but for what is worked on now. @returns what was done, a line each */
   sweep(): Promise<string[]>;
 }
@@ -97,17 +99,19 @@ export function createGit(options: GitOptions): Git {
 
   return {
     openRepository,
+    async listRepositories() {
+      const folders = await listRepositoryFolders(join(home, "repositories"));
+      return folders.filter((folder) => folder.endsWith(".git"));
+    },
     sweep: () => sweepHome(home, (name) => layOut(home, name).control, mutex),
     identity: () => readIdentity(git, home, environment),
     async recover() {
-      const root = join(home, "control");
-      for (const host of (await listIfThere(root)) ?? []) {
-        for (const owner of (await listIfThere(join(root, host))) ?? []) {
-          for (const folder of (await listIfThere(join(root, host, owner))) ?? []) {
-            if (!folder.endsWith(".git")) continue;
-            await openRepository({ host, owner, name: folder.slice(0, -".git".length) }).recover();
-          }
-        }
+      for (const folder of await listRepositoryFolders(join(home, "control"))) {
+        if (!folder.endsWith(".git")) continue;
+        const owner = dirname(folder);
+        const host = basename(dirname(owner));
+        const name = basename(folder, ".git");
+        await openRepository({ host, owner: basename(owner), name }).recover();
       }
       await removeFolder(join(home, "trash"));
     },

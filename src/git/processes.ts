@@ -1,5 +1,5 @@
 // Which folders the gits that run now work in.
-import { readFile, readlink } from "node:fs/promises";
+import { readFile, readlink, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { codeOf, listIfThere } from "./files.ts";
 
@@ -11,8 +11,9 @@ const placeVariable = /^GIT_(?:DIR|COMMON_DIR|WORK_TREE)=(.+)$/;
  * The working directories and git directories of every git that runs. undefined where processes can't be
  * seen. A git may hold a lock file that it has closed (lockfile.c in git's sources), so this tells more of
  * a lock's owner than the files that are open.
+ * Those below `home` begin with it as it is given, also where it leads over symbolic links.
  */
-export async function findGitPlaces(): Promise<string[] | undefined> {
+export async function findGitPlaces(home: string): Promise<string[] | undefined> {
   const processes = await listIfThere("/proc");
   if (processes?.includes("self") !== true) return undefined;
   const places: string[] = [];
@@ -31,7 +32,8 @@ export async function findGitPlaces(): Promise<string[] | undefined> {
       if (!unseen.has(codeOf(error) ?? "")) throw error;
     }
   }
-  return places;
+  const real = await realpath(home);
+  return places.map((place) => (isBelow(place, [real]) ? home + place.slice(real.length) : place));
 }
 
 export function isBelow(path: string, folders: readonly string[]): boolean {

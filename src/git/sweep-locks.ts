@@ -23,7 +23,7 @@ export async function sweepLocks(
   }
   if (old.length === 0) return [];
   // After the list: whoever holds one of these has been there for as long as the file.
-  const places = await findGitPlaces();
+  const places = await findGitPlaces(home);
   if (places === undefined) return [];
   const lines: string[] = [];
   for (const path of old) {

@@ -102,7 +102,11 @@ export async function sweepHome(
     await removeFolder(join(home, "trash", name));
     lines.push(`Removed trash/${name}, which a removal had left.`);
   }
-  for (const path of await listRepositoryFolders(home)) {
+  const folders = [
+    ...(await listRepositoryFolders(join(home, "repositories"))),
+    ...(await listRepositoryFolders(join(home, "control"))),
+  ];
+  for (const path of folders) {
     const repository = making.exec(basename(path))?.[1];
     if (repository === undefined) continue;
     const owner = dirname(path);
@@ -112,7 +116,7 @@ export async function sweepHome(
       name: repository.slice(0, -".git".length),
     });
     const removed = await mutex.runIfIdle(`clone ${control}`, async () => {
-      const places = await findGitPlaces();
+      const places = await findGitPlaces(home);
       if (places?.some((place) => isBelow(place, [path])) !== false) return false;
       await removeFolder(path);
       return true;
@@ -124,15 +128,13 @@ export async function sweepHome(
   return lines;
 }
 
-/** Whatever is where repositories and their control folders are. */
-export async function listRepositoryFolders(home: string): Promise<string[]> {
+/** What is in <root>/<host>/<owner>. */
+export async function listRepositoryFolders(root: string): Promise<string[]> {
   const found: string[] = [];
-  for (const root of [join(home, "repositories"), join(home, "control")]) {
-    for (const host of (await listIfThere(root)) ?? []) {
-      for (const owner of (await listIfThere(join(root, host))) ?? []) {
-        for (const name of (await listIfThere(join(root, host, owner))) ?? []) {
-          found.push(join(root, host, owner, name));
-        }
+  for (const host of (await listIfThere(root)) ?? []) {
+    for (const owner of (await listIfThere(join(root, host))) ?? []) {
+      for (const name of (await listIfThere(join(root, host, owner))) ?? []) {
+        found.push(join(root, host, owner, name));
       }
     }
   }

@@ -1,7 +1,7 @@
 // Rows and files put right where a kill, an outage or somebody's hand has left them apart. What may hold
 // work that is nowhere else stays, and is told.
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import { sessionNonce } from "../workers/start.ts";
@@ -23,10 +23,20 @@ export async function sweep(deps: MaintenanceDependencies, signal: AbortSignal):
       repositories.sweep(deps.runnerId),
     )),
   );
-  for (const repository of await prisma.repository.findMany({ orderBy: { id: "asc" } })) {
+  // Before the rows: a clone that came after them would be taken for one without a row.
+  const clones = await git.listRepositories();
+  const rows = await prisma.repository.findMany({ orderBy: { id: "asc" } });
+  for (const repository of rows) {
     signal.throwIfAborted();
     const name = `${repository.owner}/${repository.name}`;
     lines.push(...(await step(logger, `Sweeping ${name}`, () => worktrees.sweep(repository))));
+  }
+  const known = new Set(rows.map((repository) => repositories.open(repository).path));
+  for (const clone of clones) {
+    if (known.has(clone)) continue;
+    lines.push(
+      `Left ${relative(deps.home, clone)}: no repository in this database has it; clone it again to take it up, or delete the folder.`,
+    );
   }
   signal.throwIfAborted();
   lines.push(...(await step(logger, "Clearing half clones", () => git.sweep())));

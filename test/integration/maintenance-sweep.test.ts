@@ -413,6 +413,19 @@ test("half clones and trash go; whole repositories stay", async () => {
   expect(existsSync(bare)).toBe(true);
 });
 
+test("a clone that no repository has stays, and is told", async () => {
+  const repository = { owner: "acme", name: "forgotten" };
+  await cloned(server, git, repository);
+  await queryDatabase(server, `DELETE FROM "Repository" WHERE name = 'forgotten'`);
+  const bare = join(server.home, "repositories", git.host, "acme", "forgotten.git");
+  expect(await sweepAbout("forgotten.git")).toEqual([
+    expect.stringMatching(/^Left .*clone it again/),
+  ]);
+  expect(existsSync(bare)).toBe(true);
+  await cloned(server, git, repository);
+  expect(await sweepAbout("forgotten")).toEqual([]);
+});
+
 test("a clone that is under way is left alone", async () => {
   await git.createRepository("acme", "slow");
   const held = git.hold(/\/slow\.git\//);
