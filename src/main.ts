@@ -6,24 +6,35 @@ import { FactoryError } from "./errors.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { startServer } from "./server/server.ts";
 
-const usage = `Usage: factory serve [--role all|api|runner]
+const usage = `Usage: factory serve [--role all|api|runner] [--stop-workers-on-exit]
 
 Starts the server. Settings are read from the environment and from .env: see the README.
 
   --role all      answers requests and runs workers (the default)
   --role api      answers requests alone; needs DATABASE_URL and FACTORY_TOKEN
   --role runner   runs workers alone; needs FACTORY_API_URL too, where they reach an api server
+
+  --stop-workers-on-exit   at SIGTERM or SIGINT its workers are ended, and their sessions CANCELLED;
+                           without it they run on, and the next start goes on with them
 `;
 
 /** A stop that takes longer than this is cut short. */
 const stopTimeoutMs = 10_000;
+/** What the end of the workers takes at most beyond their grace period. */
+const killTimeoutMs = 12_000;
 
-async function serve(role: Role): Promise<void> {
+async function serve(role: Role, endWorkers: boolean): Promise<void> {
   const config = loadConfig(undefined, undefined, role);
   const logger = await createLogger(config.logLevel);
   process.title = "factory";
   // Before the start: one that is stopped in the middle must not leave its Postgres behind.
-  const asked = waitForStop(logger);
+  const asked = endWorkers
+    ? waitForStop(
+        logger,
+        "stopping, and ending the workers",
+        stopTimeoutMs + config.killGrace * 1000 + killTimeoutMs,
+      )
+    : waitForStop(logger, "stopping; running workers go on", stopTimeoutMs);
   const server = await startServer(config, logger);
   logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);
   // For people, beside the log: the token is for whoever started the server, and no line of a log.
@@ -39,22 +50,22 @@ async function serve(role: Role): Promise<void> {
 
 `);
   await asked;
-  await server.stop();
+  await server.stop({ endWorkers });
   logger.info("stopped");
 }
 
 /** Resolves with the first SIGTERM or SIGINT, from which on the time of the stop runs. */
-function waitForStop(logger: Logger): Promise<void> {
+function waitForStop(logger: Logger, message: string, timeoutMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let isAsked = false;
   const ask = (signal: string) => {
     if (isAsked) return;
     isAsked = true;
-    logger.info({ signal }, "stopping; running workers go on");
+    logger.info({ signal }, message);
     setTimeout(() => {
       logger.error("the stop took too long and is cut short");
       process.exit(1);
-    }, stopTimeoutMs).unref();
+    }, timeoutMs).unref();
     resolve();
   };
   process.on("SIGTERM", ask);
@@ -68,6 +79,7 @@ async function main(): Promise<number> {
     options: {
       help: { type: "boolean", short: "h" },
       role: { type: "string", default: "all" },
+      "stop-workers-on-exit": { type: "boolean", default: false },
     },
   });
   if (values.help === true) {
@@ -79,7 +91,7 @@ async function main(): Promise<number> {
     process.stderr.write(usage);
     return 2;
   }
-  await serve(role);
+  await serve(role, values["stop-workers-on-exit"]);
   return 0;
 }
 

@@ -39,27 +39,31 @@ export interface RunningServer {
   /** http://host:port */
   readonly url: string;
   readonly token: string;
-  /** Takes nothing more, leaves the workers running, and frees everything. */
-  stop(): Promise<void>;
+  /** Takes nothing more, leaves the workers running, unless they are to end too, and frees everything. */
+  stop(how?: StopOptions): Promise<void>;
+}
+
+export interface StopOptions {
+  readonly endWorkers: boolean;
 }
 
 /** What a stop does, last started first. */
 class Closers {
-  readonly #closers: (readonly [string, () => Promise<unknown>])[] = [];
+  readonly #closers: (readonly [string, (how: StopOptions) => Promise<unknown>])[] = [];
   readonly #logger: Logger;
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  add(what: string, close: () => Promise<unknown>): void {
+  add(what: string, close: (how: StopOptions) => Promise<unknown>): void {
     this.#closers.unshift([what, close]);
   }
 
-  async closeAll(): Promise<void> {
+  async closeAll(how: StopOptions = { endWorkers: false }): Promise<void> {
     for (const [what, close] of this.#closers.splice(0)) {
       try {
-        await close();
+        await close(how);
       } catch (error) {
         this.#logger.error({ err: error }, `${what} did not stop in order`);
       }
@@ -72,7 +76,7 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
   const closers = new Closers(logger);
   try {
     const running = await start(config, logger, closers);
-    return { ...running, stop: () => closers.closeAll() };
+    return { ...running, stop: (how) => closers.closeAll(how) };
   } catch (error) {
     await closers.closeAll();
     throw error;
@@ -188,7 +192,7 @@ async function start(
       facts,
       logger,
     });
-    closers.add("the runner", () => started.stop());
+    closers.add("the runner", (how) => started.stop(how));
     runner = started;
     await started.start();
     await calls.start();

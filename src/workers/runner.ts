@@ -9,6 +9,7 @@ import { keepLease, type LeaseKeeper, type RunnerFacts } from "../runners/lease.
 import { lockTaking } from "../worktrees/remove.ts";
 import { groupOf } from "./dispatch.ts";
 import { groupsForOthers } from "./elsewhere.ts";
+import { endWorkers } from "./end-workers.ts";
 import { queueTopic } from "./events.ts";
 import { execute, type ExecutionDependencies } from "./execution.ts";
 import { changeWorker } from "./record.ts";
@@ -23,8 +24,8 @@ const leaveTimeoutMs = 8_000;
 export interface Runner {
   /** Takes up the sessions that an earlier process of this runner left, then takes new ones. */
   start(): Promise<void>;
-  /** Takes nothing more, and leaves the workers running. */
-  stop(): Promise<void>;
+  /** Takes nothing more, and leaves the workers running, unless they are to end too. */
+  stop(how?: { readonly endWorkers: boolean }): Promise<void>;
   /** Whether this process works on the session, whatever its row says. */
   isUnderway(sessionId: string): boolean;
 }
@@ -40,6 +41,9 @@ export interface RunnerDependencies extends ExecutionDependencies {
 export function createRunner(deps: RunnerDependencies): Runner {
   const { prisma, queue, notices, facts, logger } = deps;
   const { id: runnerId, capacity } = facts;
+  /** Nothing more is taken. */
+  const closing = new AbortController();
+  /** What is under way is left to the next start. */
   const leaving = new AbortController();
   const underway = new Map<string, Promise<void>>();
   let taking: Promise<void> | undefined;
@@ -107,7 +111,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
   async function takeAll(): Promise<void> {
     askedAgain = false;
     if (isUnsure) await takeUpLeft();
-    while (!leaving.signal.aborted && underway.size < capacity) {
+    while (!closing.signal.aborted && underway.size < capacity) {
       const taken = await takeOne();
       if (taken === undefined) break;
       run(taken.session, taken.token);
@@ -120,7 +124,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
   }
 
   function take(): void {
-    if (leaving.signal.aborted) return;
+    if (closing.signal.aborted) return;
     if (taking !== undefined) {
       askedAgain = true;
       return;
@@ -145,10 +149,15 @@ export function createRunner(deps: RunnerDependencies): Runner {
       lease = keepLease(prisma, facts, logger);
       take();
     },
-    async stop() {
-      leaving.abort(new Error("the server stops"));
+    async stop({ endWorkers: isToEnd } = { endWorkers: false }) {
+      closing.abort();
       unwatch?.();
       clearInterval(timer);
+      if (isToEnd) {
+        await taking;
+        await endWorkers(deps, underway);
+      }
+      leaving.abort(new Error("the server stops"));
       await lease?.stop();
       const timeout = AbortSignal.timeout(leaveTimeoutMs);
       await taking;
