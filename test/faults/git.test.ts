@@ -13,6 +13,7 @@ import {
   cloned,
   codeOf,
   createWorktree,
+  inspectWorktree,
   readRepository,
   readWorktree,
   sendCreateWorktree,
@@ -192,4 +193,21 @@ test("fault 19: a packed-refs.lock that is fresh or in use is never deleted, a s
   );
   expect(answers.filter(({ errors }) => errors !== undefined)).toEqual([]);
   expect(await Promise.all([freshLock, usedLock].map(isThere))).toEqual([false, false]);
+});
+
+test("fault 19: a fresh index.lock stays, a stale one without an owner goes with the next sweep", async () => {
+  const topic = { owner: "acme", name: "index", branch: "topic" };
+  await cloned(server, git, topic);
+  const { worktree } = await createWorktree(server, topic);
+  await writeFile(join(worktree.path, "new.txt"), "new\n");
+  const lock = await runGit(worktree.path, "rev-parse", "--git-path", "index.lock");
+  const sweep = () =>
+    server.query("mutation { runMaintenance(input: { task: SWEEP }) { actions } }");
+  await writeFile(lock, "");
+  await sweep();
+  expect(await inspectWorktree(server, topic)).toMatchObject({ changedFiles: 1 });
+  expect(await isThere(lock)).toBe(true);
+  await utimes(lock, longAgo(), longAgo());
+  await sweep();
+  expect(await isThere(lock)).toBe(false);
 });
