@@ -1,4 +1,5 @@
 // Postgres goes, or the way to it: workers go on, and streams stay whole.
+import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,7 @@ import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { prepareParent, toldOf, type AppendToParent } from "../support/parent-stream.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres.ts";
 import { startPostgresProxy, type PostgresProxy } from "../support/postgres-proxy.ts";
+import { folderOf } from "../support/spool.ts";
 import {
   createGate,
   dispatch,
@@ -170,29 +172,40 @@ test("fault 13: pg_terminate_backend on every connection during subscriptions: s
   const { id } = await dispatch(server, {
     parentSession: "terminated",
     repository,
-    task: `for n in $(seq 1 5); do seq $((n * 1000)) $((n * 1000 + 999)); echo "part $n"; ${gate.wait}; done`,
+    task: `for n in $(seq 1 5); do seq $((n * 1000)) $((n * 1000 + 999)); echo "part $n"; ${gate.wait}; done; echo end`,
   });
-  const client = await connect();
+  const [client, holder] = [await connect(), await connect()];
   const followers = [1, 2].map(() => followWorker(server, id, 0));
   for (let part = 1; part <= 5; part += 1) {
     const end = `part ${String(part)}\n`;
     for (const follower of followers) {
       await follower.until(() => eventsOf(follower).some(({ text }) => text?.includes(end)));
     }
+    // Holds the next append in the middle, where its connection is then cut.
+    await holder.query("BEGIN");
+    await holder.query('SELECT 1 FROM "WorkerSession" WHERE status = $1 FOR UPDATE', ["RUNNING"]);
+    await gate.open();
+    await eventually(async () => {
+      const waiting = await client.query(
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+           AND wait_event_type = 'Lock' AND query LIKE '%append_output%'`,
+      );
+      return waiting.rowCount === 1;
+    });
     const { rowCount } = await client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND pid <> pg_backend_pid()
          AND application_name <> 'test'`,
     );
-    expect(rowCount).toBeGreaterThan(0);
-    await gate.open();
+    expect(rowCount).toBeGreaterThan(1);
+    await holder.query("COMMIT");
   }
   await Promise.all(followers.map(({ completed }) => completed));
   const ended = await untilEnded(server, id);
   expectContiguous(ended);
   for (const follower of followers) expect(eventsOf(follower)).toEqual(ended.events);
   const parts = [1, 2, 3, 4, 5].map((n) => `${lines(n * 1000, n * 1000 + 999)}part ${String(n)}\n`);
-  expect(ended.stdout).toBe(parts.join(""));
+  expect(ended.stdout).toBe(`${parts.join("")}end\n`);
   await gate.dispose();
 });
 
@@ -218,6 +231,8 @@ test.each(steps)(
     expectContiguous(ended);
     expect(statusesOf(ended.events)).toEqual(["QUEUED", "PREPARING", "RUNNING", "SUCCEEDED"]);
     expect(ended).toMatchObject({ stdout: "begun\n", stderr: "error\n" });
+    // Also what comes after the end has been done.
+    await eventually(() => !existsSync(folderOf(server, id)));
   },
 );
 
