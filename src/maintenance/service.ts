@@ -4,7 +4,11 @@ import { keepDiskBudget } from "./disk-budget.ts";
 import { maintainRepositories } from "./git-maintenance.ts";
 import { expireEvents } from "./retention.ts";
 import { sweep } from "./sweep.ts";
+import { untilAborted } from "../until-aborted.ts";
 import type { MaintenanceDependencies, MaintenanceTask, Task } from "./task.ts";
+
+/** How long a stop waits for the step that is under way. */
+const closeTimeoutMs = 2_000;
 
 export interface MaintenanceService {
   /**
@@ -60,7 +64,11 @@ export function createMaintenanceService(deps: MaintenanceDependencies): Mainten
     isClosed: () => closing.signal.aborted,
     async close() {
       closing.abort(new FactoryError("SERVICE_UNAVAILABLE", "the server stops: try again later"));
-      await Promise.allSettled(underway);
+      const timeout = AbortSignal.timeout(closeTimeoutMs);
+      await untilAborted(Promise.allSettled(underway), timeout).catch((error: unknown) => {
+        // What is cut short is gone on with after the next start.
+        if (!timeout.aborted) throw error;
+      });
     },
   };
 }

@@ -15,7 +15,9 @@ export async function sweep(deps: MaintenanceDependencies, signal: AbortSignal):
   for (const folder of folders) {
     signal.throwIfAborted();
     lines.push(
-      ...(await step(logger, `Clearing sessions/${folder}`, () => sweepSession(deps, folder))),
+      ...(await step(logger, `Clearing sessions/${folder}`, () =>
+        sweepSession(deps, folder, signal),
+      )),
     );
   }
   lines.push(
@@ -50,6 +52,7 @@ const folderName = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([1-9]\d{0,8}
 async function sweepSession(
   { prisma, home, runnerId, isUnderway, killGraceMs }: MaintenanceDependencies,
   folder: string,
+  signal: AbortSignal,
 ): Promise<string[]> {
   const [, id, attempt] = folderName.exec(folder) ?? [];
   if (id === undefined) return [`Left sessions/${folder}: it is no session's folder.`];
@@ -70,7 +73,8 @@ async function sweepSession(
   if (isItsAttempt || isUnderway(id)) return [];
 
   const nonce = sessionNonce({ id, attempt: Number(attempt) });
-  const ended = await terminateAll({ identity: undefined, nonce, graceMs: killGraceMs });
+  const ended = await terminateAll({ identity: undefined, nonce, graceMs: killGraceMs, signal });
+  signal.throwIfAborted();
   const name = `attempt ${String(attempt)} of worker-${String(session.number)}`;
   if (ended.remaining.length > 0) {
     return [

@@ -12,7 +12,7 @@ export async function sweepRepositories(
   const { prisma, cloner } = deps;
   const lines: string[] = [];
   const busy = await prisma.repository.findMany({
-    where: { status: { in: ["CLONING", "SYNCING"] }, OR: [{ runnerId }, { runnerId: null }] },
+    where: { status: { in: ["CLONING", "SYNCING"] }, runnerId },
     orderBy: { id: "asc" },
   });
   for (const repository of busy) {

@@ -151,7 +151,6 @@ async function start(
     killGraceMs: config.killGrace * 1000,
     logger,
   });
-  closers.add("housekeeping", () => housekeeping.close());
   const maintenance = maintainEverywhere({ prisma, calls, local: housekeeping });
   const services: Services = {
     maintenance,
@@ -175,6 +174,8 @@ async function start(
     await worktrees.recover();
   }
   const url = await listen(config, services, edge);
+  // Before the HTTP server, which waits for the answers of those who asked for it.
+  closers.add("housekeeping", () => housekeeping.close());
   if (facts !== undefined) {
     const host = {
       home: config.home,

@@ -453,9 +453,9 @@ test("a repository that was left SYNCING is FAILED, and can be synced", async ()
 
 describe("a session's folder", () => {
   /** What a killed server's attempt leaves: a folder, and a process that carries its nonce. */
-  async function plantAttempt(nonce: string): Promise<number> {
+  async function plantAttempt(nonce: string, script = "exec sleep 600"): Promise<number> {
     await mkdir(join(server.home, "sessions", nonce, "tmp"), { recursive: true });
-    const child = spawn("sleep", ["600"], {
+    const child = spawn("bash", ["-c", script], {
       env: { PATH: process.env["PATH"] ?? "", FACTORY_SESSION_NONCE: nonce },
       detached: true,
       stdio: "ignore",
@@ -514,6 +514,37 @@ describe("a session's folder", () => {
     ]);
     expect(await isAlive(pid)).toBe(false);
     expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+
+  test("whose processes take their time doesn't keep the server from stopping, and is done with later", async () => {
+    const { repository } = await withWorktree("stubborn");
+    const { id, name } = await dispatch(server, {
+      parentSession: "stubborn",
+      repository,
+      task: "true",
+    });
+    await untilEnded(server, id);
+    const [row] = await queryDatabase<{ id: string }>(
+      server,
+      `SELECT id FROM "WorkerSession" WHERE number = $1`,
+      [Number(name.slice("worker-".length))],
+    );
+    await server.terminate();
+    server = await server.restart({ FACTORY_KILL_GRACE: "60" });
+    const told = join(server.home, "told");
+    const pid = await plantAttempt(
+      `${row!.id}-1`,
+      `trap 'touch ${told}' TERM; while :; do sleep 0.1; done`,
+    );
+    const answer = server.codes(maintenanceMutation, { task: "SWEEP" });
+    await eventually(() => existsSync(told));
+    expect(await server.terminate()).toBe(0);
+    expect(await answer).toEqual(["SERVICE_UNAVAILABLE"]);
+    expect(await isAlive(pid)).toBe(true);
+    server = await server.restart({ FACTORY_KILL_GRACE: "2" });
+    await sweep();
+    expect(await isAlive(pid)).toBe(false);
+    expect(existsSync(join(server.home, "sessions", `${row!.id}-1`))).toBe(false);
   });
 
   test("of a session that isn't in this database stays, with its processes", async () => {
