@@ -73,8 +73,8 @@ function waitForStop(logger: Logger, message: string, timeoutMs: number): Promis
   return promise;
 }
 
-async function main(): Promise<number> {
-  const { positionals, values } = parseArgs({
+function parseCommand() {
+  return parseArgs({
     allowPositionals: true,
     options: {
       help: { type: "boolean", short: "h" },
@@ -82,6 +82,19 @@ async function main(): Promise<number> {
       "stop-workers-on-exit": { type: "boolean", default: false },
     },
   });
+}
+
+async function main(): Promise<number> {
+  let command: ReturnType<typeof parseCommand>;
+  try {
+    command = parseCommand();
+  } catch (error) {
+    // An option that there isn't: it says which.
+    process.stderr.write(`factory: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(usage);
+    return 2;
+  }
+  const { positionals, values } = command;
   if (values.help === true) {
     process.stdout.write(usage);
     return 0;

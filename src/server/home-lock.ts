@@ -27,12 +27,19 @@ export interface HomeLock {
   release(): Promise<void>;
 }
 
+export interface HomeWatcher {
+  /** Another server has it now: it took this one for dead. */
+  lost(owner: string): void;
+  /** This server could not show that it lives; it goes on, and tries again. */
+  failed(error: unknown): void;
+}
+
 /**
  * Takes the folder for this process. The server of another host is found by its file, whose time it renews:
  * no clock is compared, as two hosts' may differ.
  * @throws FactoryError HOST_FAILURE where another server uses it.
  */
-export async function lockHome(path: string, onLost: (owner: string) => void): Promise<HomeLock> {
+export async function lockHome(path: string, watcher: HomeWatcher): Promise<HomeLock> {
   const file = join(path, "server.lock");
   const socket = await takeName(path);
   try {
@@ -49,7 +56,7 @@ export async function lockHome(path: string, onLost: (owner: string) => void): P
       const now = await readRecord(file);
       if (now?.id !== record.id) throw inUse(path, now);
     }
-    const beating = keepBeating(file, record, onLost);
+    const beating = keepBeating(file, record, watcher);
     return {
       async release() {
         await beating.stop();
@@ -77,7 +84,7 @@ async function assertSilent(path: string, file: string, owner: LockRecord): Prom
 function keepBeating(
   file: string,
   { id }: LockRecord,
-  onLost: (owner: string) => void,
+  watcher: HomeWatcher,
 ): { stop: () => Promise<void> } {
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -85,7 +92,7 @@ function keepBeating(
   async function beat(): Promise<boolean> {
     const now = await readRecord(file);
     if (now !== undefined && now.id !== id) {
-      onLost(describe(now));
+      watcher.lost(describe(now));
       return false;
     }
     const time = new Date();
@@ -96,8 +103,11 @@ function keepBeating(
 
   async function beatOn(): Promise<void> {
     for await (const _ of every(beatMs, undefined, { signal, ref: false })) {
-      // A volume that fails for a moment is asked again; one that is gone fails whatever uses it.
-      if (!(await beat().catch(() => true))) return;
+      try {
+        if (!(await beat())) return;
+      } catch (error) {
+        watcher.failed(error);
+      }
     }
   }
 

@@ -12,7 +12,7 @@ import {
 } from "node:fs/promises";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import { lockHome } from "./home-lock.ts";
+import { lockHome, type HomeWatcher } from "./home-lock.ts";
 
 export interface Home {
   readonly path: string;
@@ -31,19 +31,14 @@ const folders = ["repositories", "worktrees", "sessions", "bin"];
 
 /**
  * Makes the folder where it is missing and takes it for this process.
- * @param onLost called with who has it now, where another server takes it away: this one was taken for dead.
  * @throws FactoryError HOST_FAILURE where it can't be used, or another server uses it.
  */
-export function openHome(
-  path: string,
-  isRoot: boolean,
-  onLost: (owner: string) => void,
-): Promise<Home> {
+export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): Promise<Home> {
   return tellHome(path, async () => {
     await mkdir(path, { recursive: true });
     // As root the embedded database runs as a user of its own, which must get through to its folder.
     await chmod(path, isRoot ? 0o711 : 0o700);
-    const lock = await lockHome(await realpath(path), onLost);
+    const lock = await lockHome(await realpath(path), watcher);
     try {
       await checkLayout(path);
       for (const name of folders) {

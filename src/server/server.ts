@@ -88,12 +88,15 @@ async function start(
   logger: Logger,
   closers: Closers,
 ): Promise<Omit<RunningServer, "stop">> {
-  const home = await openHome(config.home, config.isRoot, (owner) => {
-    logger.fatal(
-      `FACTORY_HOME was taken over by ${owner}, which found this server silent: stopping`,
-    );
-    // As an operator would: in order, and without touching what is another's now.
-    process.kill(process.pid, "SIGTERM");
+  const home = await openHome(config.home, config.isRoot, {
+    lost(owner) {
+      logger.fatal(`FACTORY_HOME was taken over by ${owner}, to which this server was silent`);
+      // As an operator would: in order, and without touching what is another's now.
+      process.kill(process.pid, "SIGTERM");
+    },
+    failed(error) {
+      logger.warn({ err: error }, "FACTORY_HOME could not be marked as in use");
+    },
   });
   closers.add("FACTORY_HOME", () => home.release());
   const registry = createAgentRegistry({

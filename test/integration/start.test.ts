@@ -225,15 +225,21 @@ describe("a start that can't be made says why in one line and exits with 1", () 
     },
   );
 
-  test("a wrong command line is told with how it is used, and exit code 2", async () => {
-    const child = spawn(process.execPath, [main, "sreve"], { stdio: ["ignore", "pipe", "pipe"] });
-    const [said, [code]] = await Promise.all([
-      text(child.stderr),
-      once(child, "exit") as Promise<[number | null]>,
-    ]);
-    expect(said).toContain("Usage: factory");
-    expect(code).toBe(2);
-  });
+  test.each(["sreve", "serve --stop-worker", "serve --role cook"])(
+    "a wrong command line (%s) is told with how it is used, and exit code 2",
+    async (line) => {
+      const child = spawn(process.execPath, [main, ...line.split(" ")], {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      const [said, [code]] = await Promise.all([
+        text(child.stderr),
+        once(child, "exit") as Promise<[number | null]>,
+      ]);
+      expect(said).toContain("Usage: factory");
+      expect(said).not.toMatch(/^ +at /m);
+      expect(code).toBe(2);
+    },
+  );
 });
 
 describe("a home whose server was on another host", () => {
