@@ -1,0 +1,87 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { checkManifests } from "../../../deploy/check/check.ts";
+
+const manifests = join(import.meta.dirname, "..", "..", "..", "deploy", "kubernetes");
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "factory-manifests-"));
+  cpSync(manifests, folder, { recursive: true });
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function change(file: string, from: string, to: string): void {
+  const path = join(folder, file);
+  const text = readFileSync(path, "utf8");
+  if (!text.includes(from)) throw new Error(`${file} has no ${from}`);
+  writeFileSync(path, text.replace(from, to));
+}
+
+describe("the manifests' check", () => {
+  test("finds nothing wrong with those that there are", async () => {
+    expect(await checkManifests(folder)).toEqual([]);
+  });
+
+  test.each([
+    ["a missing field", "api.yaml", "  selector:\n    matchLabels:", "  x:", /required.*selector/],
+    ["a misspelt field", "api.yaml", "replicas:", "replica:", /"replica".* does not exist/],
+    [
+      "a misspelt field deep inside",
+      "runner.yaml",
+      "readOnlyRootFilesystem:",
+      "readonlyRootFilesystem:",
+      /"readonlyRootFilesystem".* does not exist/,
+    ],
+    ["a value that is none", "runner.yaml", "storage: 100Gi", "storage: 100Go", /quantity/],
+    ["a text for a number", "api.yaml", "containerPort: 4000", "containerPort: http", /integer/],
+    ["an unknown field of KEDA's", "autoscaling.yaml", "maxReplicaCount", "maxReplicas", /exist/],
+    ["a number for a text of KEDA's", "autoscaling.yaml", '"1"', "1", /targetQueryValue.*string/],
+    ["a kind that is none", "api.yaml", "kind: Deployment", "kind: Deploy", /no schema/],
+    ["no YAML", "api.yaml", "kind: Deployment", "kind: [", /api.yaml: /],
+    [
+      "a selector of no pods",
+      "api.yaml",
+      "selector:\n    app.",
+      "selector:\n    my.",
+      /0 workloads/,
+    ],
+    [
+      "a target that isn't there",
+      "autoscaling.yaml",
+      "name: factory-runner\n  #",
+      "name: a\n  #",
+      /no StatefulSet a/,
+    ],
+    [
+      "a secret that no example shows",
+      "runner.yaml",
+      "name: factory-agents",
+      "name: mine",
+      /Secret mine/,
+    ],
+    [
+      "a file that is not applied",
+      "kustomization.yaml",
+      "  - runner.yaml\n",
+      "",
+      /runner.yaml is not/,
+    ],
+    [
+      "a file that isn't there",
+      "kustomization.yaml",
+      "- api.yaml",
+      "- api.yaml\n  - web.yaml",
+      /no web.yaml/,
+    ],
+  ])("tells of %s", async (_what, file, from, to, told) => {
+    change(file, from, to);
+
+    expect(await checkManifests(folder)).toContainEqual(expect.stringMatching(told));
+  });
+});
