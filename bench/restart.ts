@@ -14,6 +14,7 @@ const execute = promisify(execFile);
 const workers = { whole: 200, quick: 40 };
 const turns = { whole: 5, quick: 2 };
 const targetMs = 3_000;
+const groupSize = 10;
 const waitTimeoutMs = 60_000;
 /** Prints what comes through a pipe of its name, line by line, until it is told to end. */
 const task = (pipes: string) => `
@@ -33,21 +34,24 @@ export async function benchRestart({ git, quick, folder, startServer }: World): 
     await listener.connect();
     await listener.query("LISTEN factory");
     await cloneInto(server, { ...repository, url: git.url("bench", "restart") });
-    const names: string[] = [];
+    const names = Array.from({ length: count }, (_, index) => `worker-${String(index + 1)}`);
     const parent = createParent(server, "bench-restart");
-    for (let worker = 1; worker <= count; worker += 1) {
-      await execute("mkfifo", [join(pipes, `worker-${String(worker)}`)]);
-      names.push((await parent.dispatch({ repository, task: task(pipes) })).name);
+    for (const some of inGroups(names)) {
+      await execute(
+        "mkfifo",
+        some.map((name) => join(pipes, name)),
+      );
+      for (const _ of some) await parent.dispatch({ repository, task: task(pipes) });
+      await Promise.all(some.map((name) => parent.untilRunning(name)));
     }
-    await Promise.all(names.map((name) => parent.untilRunning(name)));
-    const tell = (line: string) =>
-      Promise.all(names.map((name) => writeFile(join(pipes, name), `${line}\n`)));
+    const tell = (some: readonly string[], line: string) =>
+      Promise.all(some.map((name) => writeFile(join(pipes, name), `${line}\n`)));
 
     const adopted: number[] = [];
     const listening: number[] = [];
     for (let turn = 0; turn < (quick ? turns.quick : turns.whole); turn += 1) {
       await server.kill();
-      await tell(`turn ${String(turn)}`);
+      await tell(names, `turn ${String(turn)}`);
       const heard = hearAll(listener, names);
       const started = performance.now();
       server = await server.restart();
@@ -56,8 +60,10 @@ export async function benchRestart({ git, quick, folder, startServer }: World): 
     }
     // That none was lost, and that each goes on to be watched.
     const after = createParent(server, "bench-restart");
-    await tell("end");
-    await Promise.all(names.map((name) => after.untilEnded(name)));
+    for (const some of inGroups(names)) {
+      await tell(some, "end");
+      await Promise.all(some.map((name) => after.untilEnded(name)));
+    }
     return [
       {
         what: `restart with ${String(count)} workers, all adopted`,
@@ -71,6 +77,14 @@ export async function benchRestart({ git, quick, folder, startServer }: World): 
     await listener.end();
     await server.dispose();
   }
+}
+
+/** All at once would be a test of the machine. */
+function inGroups(names: readonly string[]): string[][] {
+  const groups = Math.ceil(names.length / groupSize);
+  return Array.from({ length: groups }, (_, group) =>
+    names.slice(group * groupSize, (group + 1) * groupSize),
+  );
 }
 
 /** Resolves with the time at which each worker's stream has told of something. */
