@@ -40,7 +40,7 @@ export function isOutage(error: unknown): error is Error {
   // The embedded database's socket is missing while it is down. Prisma keeps only the words of that.
   if (error.message.includes("connect ENOENT ")) return true;
   // node-postgres gives these no code.
-  return /connection terminated|query read timeout|timeout exceeded when trying/i.test(
+  return /connection terminated|not queryable|query read timeout|timeout exceeded when trying/i.test(
     error.message,
   );
 }
