@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Dirent } from "node:fs";
 import { access, mkdir, readFile, readdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
@@ -28,6 +29,16 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 export async function listIfThere(path: string): Promise<string[] | undefined> {
   try {
     return await readdir(path);
+  } catch (error) {
+    if (missing.has(codeOf(error) ?? "")) return undefined;
+    throw error;
+  }
+}
+
+/** The same, with what each is. */
+export async function listEntriesIfThere(path: string): Promise<Dirent[] | undefined> {
+  try {
+    return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (missing.has(codeOf(error) ?? "")) return undefined;
     throw error;

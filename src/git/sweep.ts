@@ -1,9 +1,8 @@
 // What a killed git, a killed server or somebody's hand left in a repository or beside it. Nothing that may
 // be somebody's work goes: that is left and told.
-import { readdir } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { settleWorktree } from "./clear-worktree.ts";
-import { listIfThere, removeFolder } from "./files.ts";
+import { listEntriesIfThere, listIfThere, removeFolder } from "./files.ts";
 import { readJournal } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
@@ -63,7 +62,8 @@ export async function listWorktreeFolders({ worktrees }: Layout): Promise<Worktr
   const branches: string[] = [];
   const strays: string[] = [];
   async function look(folder: string): Promise<void> {
-    const entries = await readdir(folder, { withFileTypes: true });
+    // Gone: a removal goes on beside.
+    const entries = (await listEntriesIfThere(folder)) ?? [];
     if (folder !== worktrees && entries.some(({ name }) => name === ".git")) {
       const branch = relative(worktrees, folder);
       (isBranch(branch) ? branches : strays).push(isBranch(branch) ? branch : folder);
@@ -73,7 +73,7 @@ export async function listWorktreeFolders({ worktrees }: Layout): Promise<Worktr
       for (const { name } of entries) await look(join(folder, name));
     }
   }
-  if ((await listIfThere(worktrees)) !== undefined) await look(worktrees);
+  await look(worktrees);
   return { branches, strays };
 }
 
