@@ -85,7 +85,7 @@ async function inspect(
   faults: Readonly<Record<string, number>>,
   following: ReadonlyMap<Session, ReturnType<typeof follow>>,
 ): Promise<SoakReport> {
-  const violations = [...world.violations];
+  const violations = [...world.violations, ...world.errors()];
   const statuses: Record<string, number> = {};
   const work = new Map<string, Map<string, string>>(
     repositories.map(({ name }) => [name, new Map()]),

@@ -28,6 +28,8 @@ export interface World {
   readonly sessions: Session[];
   /** What must not have been, a line each. */
   readonly violations: string[];
+  /** Lines of the servers' logs that tell of a bug. */
+  errors(): string[];
   /** Waits until one runs. */
   up(): Promise<FactoryServer>;
   /** Lets the server go, and starts the next one. */
@@ -60,11 +62,13 @@ export async function createWorld(): Promise<World> {
   const { home } = server;
   let running: Promise<FactoryServer> = Promise.resolve(server);
   const violations: string[] = [];
+  const servers = [server];
 
   async function startNext(): Promise<FactoryServer> {
     for (let tries = 1; ; tries += 1) {
       try {
         server = await server.restart();
+        servers.push(server);
         return server;
       } catch (error) {
         if (tries === mostStarts) throw error;
@@ -77,6 +81,7 @@ export async function createWorld(): Promise<World> {
     home,
     sessions: [],
     violations,
+    errors: () => servers.flatMap(({ log }) => log.filter((line) => /"level":[56]0,/.test(line))),
     up: () => running,
     async replace(end) {
       const leaving = server;
@@ -91,9 +96,6 @@ export async function createWorld(): Promise<World> {
       try {
         const { data, errors = [] } = await current.send<Data>(document, variables);
         const codes = errors.map(({ extensions }) => extensions.code);
-        for (const { message, extensions } of errors) {
-          if (extensions.code === "INTERNAL") violations.push(`INTERNAL: ${message}: ${document}`);
-        }
         if (codes.some((code) => outages.includes(code))) return undefined;
         return { data: errors.length > 0 ? undefined : data, codes };
       } catch {
