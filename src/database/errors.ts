@@ -32,6 +32,8 @@ const outageCodes = new Set([
   "TooManyConnections",
 ]);
 
+export const outageMessage = "the database can't be reached at the moment: try again";
+
 /** Whether the database could not be reached, rather than refused what it was asked. */
 export function isOutage(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;

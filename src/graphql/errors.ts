@@ -1,10 +1,8 @@
 // What clients see of errors: expected failures with their code, everything else masked.
 import { GraphQLError } from "graphql";
-import { isOutage } from "../database/errors.ts";
+import { isOutage, outageMessage } from "../database/errors.ts";
 import { FactoryError, isErrorCode } from "../errors.ts";
 import type { Logger } from "../log.ts";
-
-export const outageMessage = "the database can't be reached at the moment: try again";
 
 /** Makes any error that a resolver, or GraphQL itself, threw fit to be seen. */
 export function createErrorMask(logger: Logger): (error: unknown) => GraphQLError {

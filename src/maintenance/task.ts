@@ -1,5 +1,5 @@
 import type { PrismaClient } from "../database/client.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { Git } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import type { RepositoryService } from "../repositories/service.ts";

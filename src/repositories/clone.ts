@@ -1,7 +1,7 @@
 import type { Database, PrismaClient } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { parseRemoteUrl } from "../git/remote-url.ts";

@@ -1,5 +1,5 @@
 import type { PrismaClient } from "../database/client.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createSharedRun, type SharedRun } from "../git/shared-run.ts";

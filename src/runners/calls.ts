@@ -3,7 +3,7 @@ import type { PrismaClient } from "../database/client.ts";
 import { FactoryError, isErrorCode } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { Logger } from "../log.ts";
 import type { CallQueue, QueuedCall } from "../queue/call-queue.ts";
 import { createWake } from "../wake.ts";

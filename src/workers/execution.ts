@@ -6,7 +6,7 @@ import type { Pool, PrismaClient } from "../database/client.ts";
 import { insist, type InsistOptions } from "../database/insist.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { ExitOutcome } from "../process/exit.ts";

@@ -1,7 +1,7 @@
 // A worktree's status in a transaction of its own, for steps that stand alone.
 import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
-import { describeFailure } from "../failure.ts";
+import { describeFailure } from "../database/failure.ts";
 import type { Worktree } from "../generated/prisma/client.ts";
 import type { GitRepository } from "../git/git.ts";
 import type { Logger } from "../log.ts";

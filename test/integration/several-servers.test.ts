@@ -17,7 +17,7 @@ import {
   sync,
   untilRepository,
 } from "../support/repositories.ts";
-import { listRunners, startSeveral, type Several } from "../support/several.ts";
+import { leaseSeconds, listRunners, startSeveral, type Several } from "../support/several.ts";
 import {
   createGate,
   dispatch,
@@ -185,6 +185,37 @@ test("what a runner that is away holds is told so, and waits for it", async () =
 
   several.runners.set(holder, await server.restart());
   expect((await untilEnded(api, waiting.id)).stdout).toBe("1\n");
+});
+
+test("a runner that misses a renewal loses nothing", async () => {
+  const gate = await createGate();
+  const { id } = await dispatch(api, {
+    parentSession: "missed",
+    task: gate.wait,
+    repository: name,
+    branch: "missed",
+    retries: 1,
+  });
+  await untilStatus(api, id, "RUNNING");
+  const [holder, server] = await holderOf("missed");
+  const lastSeenAt = async () =>
+    (await listRunners(api)).find((runner) => runner.name === holder)?.lastSeenAt ?? "";
+  server.process.kill("SIGSTOP");
+  try {
+    // As long as it takes for one renewal to be missed, a third of the lease.
+    const before = await lastSeenAt();
+    await eventually(
+      () => Date.now() - new Date(before).getTime() > 1.5 * (leaseSeconds / 3) * 1000,
+    );
+    expect(await lastSeenAt()).toBe(before);
+  } finally {
+    server.process.kill("SIGCONT");
+  }
+  await gate.open();
+  const { status, events } = await untilEnded(api, id);
+  expect(status).toBe("SUCCEEDED");
+  expect(events.filter(({ status: told }) => told === "QUEUED")).toHaveLength(1);
+  await gate.dispose();
 });
 
 test("a repository is deleted with its worktrees and clones on every runner", async () => {
