@@ -52,6 +52,19 @@ export function checkSubscriber(
       ];
 }
 
+/** No session is LOST but by its shim's end, and none failed by what isn't its own. */
+export async function checkFailures(world: World, killedShims: number): Promise<string[]> {
+  const rows = await world.queryDatabase<{ number: number; status: string; reason: string }>(
+    `SELECT number, status, "statusReason" AS reason FROM "WorkerSession"
+     WHERE status = 'LOST' OR "failureCode" IS NOT NULL`,
+  );
+  const lost = rows.filter(({ status }) => status === "LOST");
+  const wrong = lost.length > killedShims ? rows : rows.filter((row) => !lost.includes(row));
+  return wrong.map(
+    ({ number, status, reason }) => `worker-${String(number)} is ${status}: ${reason}`,
+  );
+}
+
 export async function checkParent(world: World): Promise<string[]> {
   const rows = await world.queryDatabase<{ count: number; last: number }>(
     `SELECT count(*)::int AS count, s."lastSequence" AS last FROM "ParentSession" p

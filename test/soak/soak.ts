@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { actAtRandom } from "./actions.ts";
 import {
+  checkFailures,
   checkFiles,
   checkParent,
   checkProcesses,
@@ -105,6 +106,7 @@ async function inspect(
     resumed += subscriber.resumed;
     violations.push(...checkSubscriber(session.name, subscriber.events, stored));
   }
+  violations.push(...(await checkFailures(world, faults["killShim"] ?? 0)));
   violations.push(...(await checkParent(world)));
   violations.push(...(await checkProcesses(world)));
   violations.push(...(await checkFiles(world)));
