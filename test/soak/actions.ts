@@ -74,9 +74,17 @@ async function sync(world: World, random: Random): Promise<void> {
   );
 }
 
+/** Two pushes to one branch at the same time: git refuses the second, which is nothing of the server's. */
+let pushing: Promise<unknown> = Promise.resolve();
+
 async function push(world: World, random: Random): Promise<void> {
   const { owner, name } = random.pick(repositories) ?? { owner: "", name: "" };
-  await world.git.pushCommit(owner, name, "main", { "remote.txt": randomUUID() });
+  const pushed = pushing.then(() =>
+    world.git.pushCommit(owner, name, "main", { "remote.txt": randomUUID() }),
+  );
+  // Its failure is this client's, not that of the next to push.
+  pushing = pushed.catch(() => undefined);
+  await pushed;
 }
 
 /** Never by force: what holds work is refused. */
