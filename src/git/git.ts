@@ -49,7 +49,7 @@ export interface GitOptions {
   /** Transports that a url may use, such as https and ssh. */
   readonly protocols: readonly string[];
   /** Told of every call at level debug. */
-  readonly logger?: Pick<Logger, "debug">;
+  readonly logger?: Pick<Logger, "debug" | "warn">;
   readonly onCall?: (report: GitCallReport) => void;
   /** Milliseconds after which a lock file that no process has open is removed. Default: one minute. */
   readonly lockGraceMs?: number;
@@ -84,6 +84,7 @@ export function createGit(options: GitOptions): Git {
       home,
       lockGraceMs,
       layout,
+      logger,
       protocols,
       mutex,
       shareFetch(run) {

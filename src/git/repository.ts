@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
+import type { Logger } from "../log.ts";
 import { removeAbandoned } from "./abandoned-file.ts";
 import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
 import { checkAddition, isWhole, type AdditionCheck } from "./check-addition.ts";
@@ -100,6 +101,7 @@ export interface RepositoryParts {
   /** See GitOptions. */
   readonly lockGraceMs: number;
   readonly layout: Layout;
+  readonly logger: Pick<Logger, "warn"> | undefined;
   readonly protocols: readonly string[];
   readonly mutex: KeyedMutex;
   /** The shared fetch of this repository, made where there is none. */
@@ -199,7 +201,13 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         await removeAbandoned(join(packs, file), { home, graceMs: parts.lockGraceMs });
       }
       for (const { branch } of await readJournals(join(layout.control, "journal"))) {
-        await ofBranch(branch, () => settleWorktree(context, branch));
+        try {
+          await ofBranch(branch, () => settleWorktree(context, branch));
+        } catch (error) {
+          if (!(error instanceof FactoryError)) throw error;
+          // Its journal stays: the next try, or the sweep, settles it, and nothing else waits for that.
+          parts.logger?.warn({ err: error, branch }, "a worktree could not be settled yet");
+        }
       }
     },
     async remove() {

@@ -101,8 +101,14 @@ export function createRunner(deps: RunnerDependencies): Runner {
   /** What an earlier process left, and what was taken though the answer was lost. */
   async function takeUpLeft(): Promise<void> {
     const known = new Set(underway.keys());
-    const held = await prisma.workerSession.findMany({
-      where: { runnerId, status: { in: [...activeStatuses] } },
+    const held = await prisma.$transaction(async (transaction) => {
+      // Under their locks: a statement that a killed server had sent may be on its way to its end.
+      await transaction.$queryRaw`
+        SELECT 1 FROM "WorkerSession" WHERE "runnerId" = ${runnerId}::uuid AND "finishedAt" IS NULL
+        ORDER BY id FOR UPDATE`;
+      return transaction.workerSession.findMany({
+        where: { runnerId, status: { in: [...activeStatuses] } },
+      });
     });
     for (const session of held) if (!known.has(session.id)) run(session, undefined);
     isUnsure = false;

@@ -255,6 +255,18 @@ describe("a server that is killed", () => {
     expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
   });
 
+  test("and left a lock that is fresh: its recovery leaves that for later, and goes on", async () => {
+    const { repository, first } = await workspace.cloned("fresh-lock");
+    await changeAndDie(["fresh-lock", "feat", first], "reset", "kill -9 $PPID; exit 1");
+    const lock = join(repository.path, "refs/heads/feat.lock");
+    await writeFile(lock, "");
+    await workspace.restart().recover();
+    expect((await survey(repository)).branches).toEqual(["feat"]);
+    await rm(lock);
+    await workspace.restart().recover();
+    expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
+  });
+
   test("while it removes a worktree: its recovery finishes that", async () => {
     const { repository, first } = await workspace.cloned("removing");
     await add(repository, "b", first);
