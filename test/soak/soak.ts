@@ -19,7 +19,7 @@ import { createWorld, repositories, type Session, type World } from "./world.ts"
 
 const clients = 3;
 /** How long all sessions may take to end once nothing happens any more. */
-const settleMs = 60_000;
+const settleMs = 90_000;
 
 export interface SoakReport {
   readonly sessions: number;
@@ -68,16 +68,23 @@ export async function runSoak(options: {
   }
 }
 
-/** Until every session has its last status and nothing is on its way out any more. */
+/**
+ * Until every session has its last status and nothing is on its way out any more. A lock of a git that was
+ * killed goes with a sweep, once it is old enough; that is not waited for, but asked for.
+ */
 async function settle(world: World): Promise<void> {
   const deadline = performance.now() + settleMs;
   for (;;) {
     const [row] = await world.queryDatabase<{ open: number }>(
       `SELECT count(*)::int AS open FROM "WorkerSession" WHERE "finishedAt" IS NULL`,
     );
-    const isQuiet = row?.open === 0 && (await checkFiles(world)).length === 0;
+    const isOver = row?.open === 0;
+    const isQuiet = isOver && (await checkFiles(world)).length === 0;
     if (isQuiet || performance.now() > deadline) return;
-    await delay(200);
+    if (isOver) {
+      await world.ask(`mutation { runMaintenance(input: { task: SWEEP }) { actions } }`, {});
+    }
+    await delay(500);
   }
 }
 
