@@ -3,7 +3,7 @@ import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
-import type { Git } from "../git/git.ts";
+import type { Git, GitRepository } from "../git/git.ts";
 import { parseRemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
 import { createProgressTeller } from "./progress.ts";
@@ -44,7 +44,7 @@ export function createCloner(deps: {
   }
 
   async function clone(repository: Repository): Promise<void> {
-    const { id, owner, name } = repository;
+    const { id } = repository;
     // The caller's row may be from before the end of another clone.
     const now = await insist(
       () => prisma.repository.findUnique({ where: { id }, select: { status: true } }),
@@ -53,7 +53,7 @@ export function createCloner(deps: {
     if (now?.status !== "CLONING") return;
     const progress = createProgressTeller(deps, repository, "CLONING");
     try {
-      const handle = git.openRepository({ host: hostOf(repository.url), owner, name });
+      const handle = openClone(git, repository);
       const tips = await handle.clone(repository.url, {
         signal: closing.signal,
         onProgress: progress.tell,
@@ -101,8 +101,16 @@ export function createCloner(deps: {
 }
 
 /** Urls in rows have been checked when they were stored; file urls have no host of their own. */
-export function hostOf(url: string): string {
+function hostOf(url: string): string {
   return parseRemoteUrl(url, ["https", "ssh", "http", "file"]).host;
+}
+
+/** This server's clone of it, which need not be there yet. */
+export function openClone(
+  git: Git,
+  { url, owner, name }: Pick<Repository, "url" | "owner" | "name">,
+): GitRepository {
+  return git.openRepository({ host: hostOf(url), owner, name });
 }
 
 /** @throws FactoryError where the repository holds no code yet. */

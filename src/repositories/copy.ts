@@ -1,8 +1,8 @@
 // A runner's own clone of a repository whose row tells of another runner's.
 import type { Repository } from "../generated/prisma/client.ts";
-import type { Git, GitRepository, RemoteTips } from "../git/git.ts";
+import type { Git, RemoteTips } from "../git/git.ts";
 import { createKeyedMutex } from "../git/lock.ts";
-import { hostOf } from "./clone.ts";
+import { openClone } from "./clone.ts";
 
 /** Longer than any clone that makes sense; a wait beyond it is a fault to be told. */
 const lockTimeoutMs = 60 * 60_000;
@@ -19,15 +19,11 @@ export function createCopier({ git }: { readonly git: Git }): Copier {
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
   const fetched = new Map<string, { readonly tips: RemoteTips; readonly at: number }>();
 
-  function open({ url, owner, name }: Repository): GitRepository {
-    return git.openRepository({ host: hostOf(url), owner, name });
-  }
-
   async function cloneIfMissing(
     repository: Repository,
     signal: AbortSignal | undefined,
   ): Promise<RemoteTips | undefined> {
-    const handle = open(repository);
+    const handle = openClone(git, repository);
     return mutex.run(
       repository.id,
       async () => ((await handle.exists()) ? undefined : handle.clone(repository.url, { signal })),
@@ -45,7 +41,8 @@ export function createCopier({ git }: { readonly git: Git }): Copier {
       const began = performance.now();
       const cloned = await cloneIfMissing(repository, signal);
       if (cloned === undefined && isFresh) return { ...repository, ...last.tips };
-      const { defaultBranch, headCommit } = cloned ?? (await open(repository).fetch({ signal }));
+      const { defaultBranch, headCommit } =
+        cloned ?? (await openClone(git, repository).fetch({ signal }));
       const tips = { defaultBranch, headCommit };
       fetched.set(repository.id, { tips, at: began });
       return { ...repository, ...tips };

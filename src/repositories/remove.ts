@@ -4,7 +4,7 @@ import { FactoryError } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createKeyedMutex } from "../git/lock.ts";
-import { hostOf } from "./clone.ts";
+import { openClone } from "./clone.ts";
 import { appendRepositoryEvent, changeRepository, lockKey, lockRepository } from "./record.ts";
 
 /** Longer than the removal of any number of worktrees that makes sense. */
@@ -35,8 +35,8 @@ export function createRemover({
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
 
   async function finish(repository: Repository): Promise<void> {
-    const { id, owner, name, url } = repository;
-    await git.openRepository({ host: hostOf(url), owner, name }).remove();
+    const { id } = repository;
+    await openClone(git, repository).remove();
     await prisma.$transaction(async (transaction) => {
       const { count } = await transaction.repository.deleteMany({ where: { id } });
       if (count === 0) return;

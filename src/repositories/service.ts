@@ -8,7 +8,7 @@ import type { Logger } from "../log.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { chooseRunner } from "../runners/choose.ts";
 import { untilAborted } from "../until-aborted.ts";
-import { assertUsable, createCloner, hostOf } from "./clone.ts";
+import { assertUsable, createCloner, openClone } from "./clone.ts";
 import { createCopier } from "./copy.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
 import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
@@ -84,14 +84,14 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
 
   /** To this runner's git layer, where a url came with some. */
   async function bringCredentials(repository: Repository): Promise<void> {
-    const { url, owner, name, credentials } = repository;
+    const { credentials } = repository;
     if (credentials === null || calls.runnerId === undefined) return;
     const unsealed = sealer.unseal(credentials);
     if (unsealed === undefined) {
       logger.warn({ repository: repository.key }, "credentials were sealed with another token");
       return;
     }
-    await git.openRepository({ host: hostOf(url), owner, name }).saveCredentials(unsealed);
+    await openClone(git, repository).saveCredentials(unsealed);
   }
 
   calls.handle(cloneMethod, async ({ repositoryId }) => {
@@ -105,8 +105,8 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     const { updated } = await syncer.sync(repository);
     return { updated };
   });
-  calls.handle(forgetMethod, async ({ url, owner, name }) => {
-    await git.openRepository({ host: hostOf(url), owner, name }).remove();
+  calls.handle(forgetMethod, async (repository) => {
+    await openClone(git, repository).remove();
     return {};
   });
 
@@ -284,10 +284,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     },
     isHome: ({ runnerId }) => runnerId !== null && runnerId === calls.runnerId,
     home: (repository) => homeOf(deps, repository),
-    open(repository) {
-      const { owner, name, url } = repository;
-      return git.openRepository({ host: hostOf(url), owner, name });
-    },
+    open: (repository) => openClone(git, repository),
     remove({ force, ...input }, removeWorktrees) {
       checkName(input);
       const key = repositoryKey(input.owner, input.name);

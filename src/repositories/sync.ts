@@ -4,7 +4,7 @@ import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createSharedRun, type SharedRun } from "../git/shared-run.ts";
 import type { Logger } from "../log.ts";
-import { hostOf, lockUsable } from "./clone.ts";
+import { lockUsable, openClone } from "./clone.ts";
 import { createProgressTeller } from "./progress.ts";
 import { changeRepository } from "./record.ts";
 
@@ -33,7 +33,7 @@ export function createSyncer(deps: {
   const runs = new Map<string, SharedRun<SyncResult>>();
 
   async function run(asked: Repository, signal: AbortSignal): Promise<SyncResult> {
-    const { id, owner, name } = asked;
+    const { id } = asked;
     const before = await prisma.$transaction(async (transaction) => {
       // It may have waited for another fetch, and the repository been deleted meanwhile.
       const row = await lockUsable(transaction, asked);
@@ -43,7 +43,7 @@ export function createSyncer(deps: {
     });
     const progress = createProgressTeller(deps, before, "SYNCING");
     try {
-      const handle = git.openRepository({ host: hostOf(before.url), owner, name });
+      const handle = openClone(git, before);
       const { defaultBranch, headCommit } = await handle
         .fetch({ signal, onProgress: progress.tell })
         .finally(progress.told);
