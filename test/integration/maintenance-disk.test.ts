@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
-import { runMaintenance } from "../support/maintenance.ts";
+import { endSchedules, runMaintenance } from "../support/maintenance.ts";
 import {
   cloned,
   createWorktree,
@@ -30,6 +30,7 @@ beforeAll(async () => {
   server = await startFactory({
     env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
   });
+  await endSchedules(server);
 });
 
 afterAll(async () => {
@@ -40,6 +41,7 @@ afterAll(async () => {
 async function restart(budget: string): Promise<void> {
   await server.terminate();
   server = await server.restart({ FACTORY_DISK_BUDGET: budget });
+  await endSchedules(server);
 }
 
 describe("the disk's budget", () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { queryDatabase } from "../support/inventory.ts";
-import { runMaintenance } from "../support/maintenance.ts";
+import { endSchedules, runMaintenance } from "../support/maintenance.ts";
 import { cloned, followRepository, sync } from "../support/repositories.ts";
 import {
   createGate,
@@ -27,6 +27,7 @@ beforeAll(async () => {
       FACTORY_RETENTION_DAYS: "7",
     },
   });
+  await endSchedules(server);
   await cloned(server, git, repository);
 });
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { queryDatabase, takeInventory } from "../support/inventory.ts";
-import { maintenanceMutation, runMaintenance } from "../support/maintenance.ts";
+import { endSchedules, maintenanceMutation, runMaintenance } from "../support/maintenance.ts";
 import {
   cloned,
   codeOf,
@@ -41,6 +41,7 @@ beforeAll(async () => {
   server = await startFactory({
     env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
   });
+  await endSchedules(server);
 });
 
 afterAll(async () => {
@@ -531,6 +532,7 @@ describe("a session's folder", () => {
     );
     await server.terminate();
     server = await server.restart({ FACTORY_KILL_GRACE: "60" });
+    await endSchedules(server);
     const told = join(server.home, "told");
     const pid = await plantAttempt(
       `${row!.id}-1`,
@@ -542,6 +544,7 @@ describe("a session's folder", () => {
     expect(await answer).toEqual(["SERVICE_UNAVAILABLE"]);
     expect(await isAlive(pid)).toBe(true);
     server = await server.restart({ FACTORY_KILL_GRACE: "2" });
+    await endSchedules(server);
     await sweep();
     expect(await isAlive(pid)).toBe(false);
     expect(existsSync(join(server.home, "sessions", `${row!.id}-1`))).toBe(false);
