@@ -1,6 +1,7 @@
 // What happens to the server, its workers and its connections, at random.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "../../src/git/files.ts";
 import { findLeftovers } from "../../src/process/terminate.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
@@ -38,7 +39,12 @@ async function killOne(world: World, random: Random, role: "shim" | "agent"): Pr
   const { pid } = identity[role];
   // Its number may be another's by now.
   if (!(await findLeftovers(identity.nonce)).some((process) => process.pid === pid)) return;
-  process.kill(pid, "SIGKILL");
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    // It ended between the look and the kill.
+    if (codeOf(error) !== "ESRCH") throw error;
+  }
 }
 
 async function breakConnections(world: World, random: Random): Promise<void> {

@@ -87,7 +87,9 @@ async function start(
   options: FactoryOptions,
 ): Promise<FactoryServer> {
   const { env = {}, launcher = [] } = options;
-  const serve = [process.execPath, join(root, "src", "main.ts"), "serve"];
+  // As `npm start` does it.
+  const flags = ["--max-semi-space-size=8"];
+  const serve = [process.execPath, ...flags, join(root, "src", "main.ts"), "serve"];
   const [program = "", ...rest] = [...launcher, ...serve, ...(options.arguments ?? [])];
   const child = spawn(program, rest, {
     cwd: home,
