@@ -2,6 +2,7 @@ import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkQueue } from "../queue/queue.ts";
+import { lockTaking } from "../worktrees/remove.ts";
 import { queueTopic, workerTopic } from "./events.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
@@ -16,6 +17,8 @@ export async function cancelWorker(
   reason: string | undefined,
 ): Promise<WorkerSession> {
   return deps.prisma.$transaction(async (transaction) => {
+    // Whoever takes a session locks its job first and its row then: in the other order, each could wait for the other.
+    await lockTaking(transaction);
     const session = await lockWorker(transaction, id);
     if (isFinal(session.status) || session.cancelRequestedAt !== null) return session;
     const intent = { cancelRequestedAt: new Date(), cancelReason: reason ?? null };

@@ -1,12 +1,15 @@
 // Ending a session from outside: cancelled, or out of time.
 import { stat } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import pg from "pg";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { queryDatabase } from "../support/inventory.ts";
 import {
   cancel,
   createGate,
   dispatch,
+  eventually,
   followParent,
   readWorker,
   untilEnded,
@@ -48,6 +51,40 @@ const statusesOf = (ended: { events: readonly { status?: string }[] }) =>
   ended.events.flatMap(({ status }) => (status === undefined ? [] : [status]));
 
 describe("cancelling", () => {
+  test("a session that is about to be taken makes neither wait for the other", async () => {
+    const parentSession = "met";
+    const work = { parentSession, repository, branch: "cancel/met" };
+    const first = await dispatch(server, { ...work, task: `echo here; ${gate.wait}` });
+    await untilPrinted(server, first.id, "here");
+    const second = await dispatch(server, { ...work, task: "echo never" });
+    const waiting = async () => {
+      const [row] = await queryDatabase<{ count: number }>(
+        server,
+        `SELECT count(*)::int AS count FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return row?.count ?? 0;
+    };
+    // Both come to the session's row while it is held, the cancellation first.
+    const holder = new pg.Client({ connectionString: server.databaseUrl });
+    await holder.connect();
+    try {
+      await holder.query("BEGIN");
+      await holder.query(`SELECT 1 FROM "WorkerSession" WHERE number = $1 FOR UPDATE`, [
+        Number(second.name.slice("worker-".length)),
+      ]);
+      const cancelled = cancel(server, second.name);
+      await eventually(async () => (await waiting()) === 1);
+      await gate.open();
+      await eventually(async () => (await waiting()) === 2);
+      await holder.query("COMMIT");
+      expect(await cancelled).toMatchObject({ status: "CANCELLED" });
+    } finally {
+      await holder.end();
+    }
+    expect(server.log.filter((line) => line.includes("deadlock"))).toEqual([]);
+  });
+
   test("a queued session ends at once, never starts, and leaves the queue", async () => {
     const parentSession = "queued";
     const first = await dispatch(server, {
