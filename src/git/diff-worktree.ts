@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
+import { diffArguments, parseCounts, type ChangeCounts } from "./diff-counts.ts";
 import { emptyTree } from "./layout.ts";
 import { codeOf } from "./files.ts";
 import { assertWorktree } from "./inspect-worktree.ts";
@@ -17,14 +18,11 @@ export interface DiffInput {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface WorktreeDiff {
+/** The counts are of the whole diff, wherever the text is cut. */
+export interface WorktreeDiff extends ChangeCounts {
   /** Unified; bytes that aren't UTF-8 are replaced by U+FFFD. */
   readonly text: string;
   readonly truncated: boolean;
-  /** Of the whole diff, wherever the text is cut. */
-  readonly filesChanged: number;
-  readonly insertions: number;
-  readonly deletions: number;
 }
 
 const defaultLimitBytes = 1024 * 1024;
@@ -51,7 +49,7 @@ export async function diffWorktree(
     const from = baseCommit ?? emptyTree;
     // One after the other would read all files twice as long; they disturb each other in nothing.
     const [counts, patch] = await Promise.all([
-      git({ arguments: diffArguments("--shortstat", from), place, signal }),
+      git({ arguments: diffArguments("--shortstat", [from]), place, signal }),
       readPatch(git, place, { from, limitBytes, signal }),
     ]);
     return { ...patch, ...parseCounts(counts) };
@@ -105,20 +103,6 @@ async function enterUntracked(
   });
 }
 
-function diffArguments(format: string, from: string): string[] {
-  return [
-    "diff",
-    format,
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-color",
-    "--find-renames",
-    "--ignore-submodules=dirty",
-    from,
-    "--",
-  ];
-}
-
 async function readPatch(
   git: GitRunner,
   place: GitPlace,
@@ -131,7 +115,7 @@ async function readPatch(
   const decoder = new StringDecoder("utf8");
   const state = { text: "", room: limitBytes, truncated: false };
   await git({
-    arguments: diffArguments("--patch", from),
+    arguments: diffArguments("--patch", [from]),
     place,
     signal,
     onOutput(chunk) {
@@ -144,14 +128,4 @@ async function readPatch(
   });
   const { text, truncated } = state;
   return { text: truncated ? text : text + decoder.end(), truncated };
-}
-
-/** " 3 files changed, 5 insertions(+), 2 deletions(-)", each part only where it isn't 0. */
-function parseCounts(line: string) {
-  const count = (pattern: RegExp) => Number(pattern.exec(line)?.[1] ?? 0);
-  return {
-    filesChanged: count(/(\d+) files? changed/),
-    insertions: count(/(\d+) insertions?\(\+\)/),
-    deletions: count(/(\d+) deletions?\(-\)/),
-  };
 }

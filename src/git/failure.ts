@@ -77,23 +77,24 @@ export function explainRemote(failure: GitFailure): FactoryError {
   return (
     explain(failure, hostRules) ??
     explain(failure, remoteRules) ??
-    toError(failure, "REMOTE_UNREACHABLE", "the remote could not be reached")
+    quoteFailure(failure, "REMOTE_UNREACHABLE", "the remote could not be reached")
   );
 }
 
 /** Of files that git doesn't write: a path with .git in it, a name that is too long for the file system. */
 export function explainCheckout(failure: GitFailure): FactoryError {
-  return toError(failure, "HOST_FAILURE", "the branch's files can't be checked out here");
+  return quoteFailure(failure, "HOST_FAILURE", "the branch's files can't be checked out here");
 }
 
 function explain(failure: GitFailure, rules: readonly Rule[]): FactoryError | undefined {
   for (const [words, code, remedy] of rules) {
-    if (words.test(failure.words)) return toError(failure, code, remedy);
+    if (words.test(failure.words)) return quoteFailure(failure, code, remedy);
   }
   return undefined;
 }
 
-function toError(failure: GitFailure, code: ErrorCode, remedy: string): FactoryError {
+/** An expected failure: what to do about it, and git's own last words. */
+export function quoteFailure(failure: GitFailure, code: ErrorCode, remedy: string): FactoryError {
   return new FactoryError(code, `${remedy} (git said: ${shorten(failure.words)})`, {
     cause: failure,
   });

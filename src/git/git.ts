@@ -15,12 +15,14 @@ import { listRepositoryFolders, sweepHome } from "./sweep.ts";
 
 export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
 export type { CloneOptions } from "./clone.ts";
+export type { ChangeCounts } from "./diff-counts.ts";
 export type { DiffInput, WorktreeDiff } from "./diff-worktree.ts";
 export type { FetchResult, RemoteTips } from "./fetch.ts";
 export type { GitCommit, HistoryInput, ListCommitsInput } from "./history.ts";
 export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
 export type { RepositoryName } from "./layout.ts";
+export type { PushInput, PushResult } from "./push.ts";
 export type { Refs, ResolvedBase } from "./refs.ts";
 export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";

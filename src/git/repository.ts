@@ -7,6 +7,7 @@ import { checkAddition, isWhole, type AdditionCheck } from "./check-addition.ts"
 import { settleWorktree } from "./clear-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
+import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
 import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } from "./fetch.ts";
 import { listIfThere, moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
@@ -21,6 +22,7 @@ import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
 import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
+import { pushBranch, type PushInput, type PushResult } from "./push.ts";
 import { readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
@@ -56,6 +58,11 @@ export interface GitRepository {
    * @throws FactoryError as `clone`, and REPOSITORY_NOT_READY where there is no clone
    */
   fetch(options?: FetchOptions): Promise<FetchResult>;
+  /**
+   * Brings the remote's branch to where the local one stands, never by force.
+   * @throws FactoryError NOT_FOUND, BRANCH_CONFLICT, FORBIDDEN, and as `clone`
+   */
+  push(input: PushInput): Promise<PushResult>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
   /** @throws FactoryError BASE_NOT_FOUND */
@@ -74,6 +81,8 @@ export interface GitRepository {
   inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
   listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
   countCommits(input: HistoryInput): Promise<number>;
+  /** From a commit to the branch's tip; null where there is no such branch. */
+  countChanges(input: HistoryInput): Promise<ChangeCounts | null>;
   /** @throws FactoryError WORKTREE_NOT_FOUND */
   diff(input: DiffInput): Promise<WorktreeDiff>;
   /** Whether both of a worktree's halves are in their place: its folder, and what git keeps for it. */
@@ -155,6 +164,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         await assertCloned();
         return fetchRemote(git, layout, { signal: ending, onProgress });
       }).join(signal),
+    push: (input) => pushBranch(context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),
@@ -171,6 +181,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     inspectWorktree: (branch, { signal } = {}) => inspectWorktree(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
     countCommits: (input) => countCommits(context, input),
+    countChanges: (input) => countChanges(context, input),
     diff: (input) => diffWorktree(context, input),
     isWhole: (branch) => isWhole(context, branch),
     listWorktreeFolders: () => listWorktreeFolders(layout),

@@ -1,0 +1,52 @@
+import { readBranchTip } from "./inspect-worktree.ts";
+import type { HistoryInput } from "./history.ts";
+import { emptyTree } from "./layout.ts";
+import type { WorktreeContext } from "./worktree-context.ts";
+
+/** A binary file counts as a file, and has no lines. */
+export interface ChangeCounts {
+  readonly filesChanged: number;
+  readonly insertions: number;
+  readonly deletions: number;
+}
+
+/** null: there is no such branch. */
+export async function countChanges(
+  context: WorktreeContext,
+  { branch, since, signal }: HistoryInput,
+): Promise<ChangeCounts | null> {
+  const tip = await readBranchTip(context, branch, signal);
+  if (tip === null) return null;
+  if (tip === since) return { filesChanged: 0, insertions: 0, deletions: 0 };
+  const output = await context.git({
+    arguments: diffArguments("--shortstat", [since ?? emptyTree, tip]),
+    place: context.place,
+    signal,
+  });
+  return parseCounts(output);
+}
+
+/** @param between one commit: from it to the working tree; two: from the first to the second */
+export function diffArguments(format: string, between: readonly string[]): string[] {
+  return [
+    "diff",
+    format,
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--find-renames",
+    "--ignore-submodules=dirty",
+    ...between,
+    "--",
+  ];
+}
+
+/** " 3 files changed, 5 insertions(+), 2 deletions(-)", each part only where it isn't 0. */
+export function parseCounts(line: string): ChangeCounts {
+  const count = (pattern: RegExp) => Number(pattern.exec(line)?.[1] ?? 0);
+  return {
+    filesChanged: count(/(\d+) files? changed/),
+    insertions: count(/(\d+) insertions?\(\+\)/),
+    deletions: count(/(\d+) deletions?\(-\)/),
+  };
+}

@@ -1,0 +1,156 @@
+import { createBackoff } from "../backoff.ts";
+import { FactoryError } from "../errors.ts";
+import { readCredentialVariables } from "./credentials.ts";
+import { explainRemote, GitFailure, quoteFailure } from "./failure.ts";
+import { lookTimeoutMs } from "./fetch.ts";
+import { readBranchTip } from "./inspect-worktree.ts";
+import type { WorktreeContext } from "./worktree-context.ts";
+
+export interface PushInput {
+  readonly branch: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PushResult {
+  /** The remote's ref. */
+  readonly ref: string;
+  /** What it stands at now. */
+  readonly commit: string;
+}
+
+const pushTimeoutMs = 60 * 60_000;
+/** git shows its progress every second; what a server's hooks do meanwhile is silent. */
+const stallMs = 10 * 60_000;
+/** For a remote that is away for a moment, or where an earlier push of the same is still being taken in. */
+const tries = 3;
+const firstPauseMs = 500;
+
+/**
+ * Brings the remote's branch to where the local one stands, never by force. What is there already is no
+ * error, so that it can be repeated after a kill.
+ * @throws FactoryError NOT_FOUND where there is no such local branch, BRANCH_CONFLICT where the remote's has
+ * commits that ours lacks, FORBIDDEN where the remote's rules or hooks refuse it, and as `clone`
+ */
+export async function pushBranch(
+  context: WorktreeContext,
+  { branch, signal }: PushInput,
+): Promise<PushResult> {
+  const commit = await readBranchTip(context, branch, signal);
+  if (commit === null) {
+    throw new FactoryError("NOT_FOUND", `there is no local branch ${branch} any more`);
+  }
+  const ref = `refs/heads/${branch}`;
+  const environment = await readCredentialVariables(context.layout.credentials);
+  const call: Call = { branch, ref, commit, environment, signal };
+  const backoff = createBackoff({ firstMs: firstPauseMs });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await push(context, call);
+      return { ref, commit };
+    } catch (error) {
+      signal?.throwIfAborted();
+      // A push that was killed, or whose answer was lost, may have come to its end at the remote.
+      if (await isThere(context, call)) return { ref, commit };
+      if (attempt === tries || !isTransient(error)) throw error;
+      await backoff.wait(signal ?? new AbortController().signal);
+      signal?.throwIfAborted();
+    }
+  }
+}
+
+interface Call {
+  readonly branch: string;
+  readonly ref: string;
+  readonly commit: string;
+  readonly environment: Record<string, string>;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function push({ git, place }: WorktreeContext, { ref, environment, signal }: Call) {
+  try {
+    await git({
+      arguments: [
+        "push",
+        "--progress",
+        // No hooks are in reach of our git anyway (see control.ts).
+        "--no-verify",
+        "--no-follow-tags",
+        "--no-signed",
+        "--recurse-submodules=no",
+        "origin",
+        `${ref}:${ref}`,
+      ],
+      place,
+      environment,
+      signal,
+      network: true,
+      timeoutMs: pushTimeoutMs,
+      stallMs,
+    });
+  } catch (error) {
+    throw explainPush(error);
+  }
+}
+
+/** Whether the remote's branch stands where ours does; then what we know of the remote is set right too. */
+async function isThere(
+  { git, place }: WorktreeContext,
+  { branch, ref, commit, environment, signal }: Call,
+): Promise<boolean> {
+  let output: string;
+  try {
+    output = await git({
+      arguments: ["ls-remote", "origin", ref],
+      place,
+      environment,
+      signal,
+      network: true,
+      timeoutMs: lookTimeoutMs,
+    });
+  } catch (error) {
+    // The push's own failure says more.
+    if (error instanceof FactoryError) return false;
+    throw error;
+  }
+  if (!output.split("\n").includes(`${commit}\t${ref}`)) return false;
+  await git({
+    arguments: ["update-ref", `refs/remotes/origin/${branch}`, commit],
+    place,
+    signal,
+  });
+  return true;
+}
+
+/** git's line for a ref that was not taken: " ! [remote rejected] b -> b (hook declined)". */
+const refusal = /^ ! \[(?:remote )?(?:rejected|failure)\].*\((.*)\)$/m;
+/** Of the reason in its parentheses, in git's words and GitHub's, GitLab's and Gitea's. */
+const behind = /^(?:fetch first|non-fast-forward|needs force|stale info|already exists)/;
+const contended =
+  /failed to update ref|cannot lock ref|incorrect old value|reference already exists|failed to lock|internal/i;
+
+/** A refusal of the remote comes as a failure of the command, with its reason among git's words. */
+function explainPush(error: unknown): unknown {
+  const failure = error instanceof FactoryError ? error.cause : error;
+  if (!(failure instanceof GitFailure)) return error;
+  const reason = refusal.exec(failure.words)?.[1];
+  if (reason === undefined) return explainRemote(failure);
+  if (behind.test(reason)) {
+    return quoteFailure(
+      failure,
+      "BRANCH_CONFLICT",
+      "the remote's branch has commits that this one lacks: rebase or merge, and push again",
+    );
+  }
+  if (contended.test(reason)) {
+    return quoteFailure(
+      failure,
+      "REMOTE_UNREACHABLE",
+      "the remote could not take the branch: another push of it may be under way",
+    );
+  }
+  return quoteFailure(failure, "FORBIDDEN", "the remote's rules or hooks refused the branch");
+}
+
+function isTransient(error: unknown): boolean {
+  return error instanceof FactoryError && error.code === "REMOTE_UNREACHABLE";
+}
