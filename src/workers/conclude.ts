@@ -3,11 +3,12 @@ import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
-import type { GitCommit } from "../git/git.ts";
+import type { ChangeCounts, GitCommit } from "../git/git.ts";
 import type { ExitOutcome } from "../process/exit.ts";
 import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
 import { queueTopic } from "./events.ts";
+import { tooLate, type Pushed } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
 
@@ -49,6 +50,18 @@ const startFailures = {
   COMMAND_NOT_EXECUTABLE: "the agent's program can't be executed",
 } as const;
 
+/** Whoever asked for a push takes SUCCEEDED for its word that the work is on the remote. */
+export function judgeWithPush(
+  judged: Verdict,
+  { push }: Pick<WorkerSession, "push">,
+  pushed: Pushed,
+): Verdict {
+  if (judged.status !== "SUCCEEDED" || !push) return judged;
+  if (pushed !== null && "to" in pushed) return judged;
+  const { code, message } = pushed?.failure ?? tooLate;
+  return verdict("FAILED", message, code);
+}
+
 function verdict(status: WorkerStatus, reason: string | null, failureCode: string | null = null) {
   return { status, reason, failureCode };
 }
@@ -57,19 +70,23 @@ export interface Conclusion {
   readonly outcome: ExitOutcome;
   readonly timedOut: boolean;
   readonly commits: readonly GitCommit[];
+  /** null: unknown. */
+  readonly changes: ChangeCounts | null;
+  readonly pushed: Pushed;
 }
 
 /** What it says also where it had ended so before. undefined: another attempt speaks for the session now. */
 export async function conclude(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
-  { outcome, timedOut, commits }: Conclusion,
+  { outcome, timedOut, commits, changes, pushed }: Conclusion,
 ): Promise<WorkerSession | undefined> {
   return prisma.$transaction(async (transaction) => {
     // Locked first: a cancellation or a report that was accepted before counts.
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
-    const { status, reason, failureCode } = judge(session, outcome, timedOut);
+    const judged = judge(session, outcome, timedOut);
+    const { status, reason, failureCode } = judgeWithPush(judged, session, pushed);
     const exit = outcome.kind === "exited" ? outcome : undefined;
     const changed = await changeWorker(transaction, id, {
       status,
@@ -82,6 +99,11 @@ export async function conclude(
         // It may have ended long ago, while no server was there.
         ...(exit === undefined ? {} : { finishedAt: new Date(exit.endedAt) }),
         commits: recordCommits(commits).map((commit) => ({ ...commit })),
+        filesChanged: changes?.filesChanged ?? null,
+        linesAdded: changes?.insertions ?? null,
+        linesRemoved: changes?.deletions ?? null,
+        // Also where it was cancelled then: it is there.
+        pushedTo: pushed !== null && "to" in pushed ? pushed.to : null,
       },
     });
     if (changed === undefined) return undefined;

@@ -16,14 +16,16 @@ import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { readCommits } from "./commits.ts";
-import { conclude, concludeUnstarted } from "./conclude.ts";
+import { conclude, concludeUnstarted, judge } from "./conclude.ts";
 import { findAgent, type Found } from "./damaged.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
 import { createOutputStore } from "./output.ts";
 import { prepare } from "./prepare.ts";
+import { pushWork } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
+import { readStatistics } from "./statistics.ts";
 import { supervise } from "./supervise.ts";
 import { createWorkerToken } from "./token.ts";
 
@@ -60,10 +62,17 @@ export async function execute(
     );
     const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
     const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
-    const ended = await insist(
-      () => conclude(deps.prisma, session, { outcome, timedOut: ending.timedOut(), commits }),
+    const changes = await insist(
+      () => readStatistics({ ...deps, logger }, running.session),
       patience,
     );
+    const pushed = await pushWork({ ...deps, logger }, session, {
+      succeeds: (row) => judge(row, outcome, ending.timedOut()).status === "SUCCEEDED",
+      ending: ending.signal,
+      patience,
+    });
+    const conclusion = { outcome, timedOut: ending.timedOut(), commits, changes, pushed };
+    const ended = await insist(() => conclude(deps.prisma, session, conclusion), patience);
     await cleanUp(deps, session, ended);
   } catch (error) {
     if (leaving.aborted) return;
