@@ -8,6 +8,7 @@ import { z } from "zod";
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 const transports = ["https", "ssh", "http", "file"] as const;
 export type GitProtocol = (typeof transports)[number];
+const permissionPolicies = ["ASK", "ALLOW", "DENY"] as const;
 
 const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -71,6 +72,11 @@ const settings = z.object({
   FACTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   FACTORY_DISK_BUDGET: size.optional(),
   FACTORY_AGENTS: z.string().min(1).optional(),
+  FACTORY_PERMISSIONS: z
+    .enum(permissionPolicies, `may be ${permissionPolicies.join(", ")}`)
+    .default("ALLOW"),
+  FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
+  FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),
   FACTORY_LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -114,6 +120,12 @@ export interface Config {
   /** Bytes that clones and worktrees may take; undefined: no limit. */
   readonly diskBudget: number | undefined;
   readonly agentsFile: string | undefined;
+  /** What a worker's permission requests meet where its dispatch doesn't say. */
+  readonly permissions: (typeof permissionPolicies)[number];
+  /** How many workers may stand above a worker; 0: workers dispatch no workers. */
+  readonly maxDepth: number;
+  /** How many children of one worker may be unended at a time. */
+  readonly maxChildren: number;
   readonly logLevel: string;
   readonly introspection: boolean;
   readonly isRoot: boolean;
@@ -183,6 +195,9 @@ export function loadConfig(
     retentionDays: values.FACTORY_RETENTION_DAYS,
     diskBudget: values.FACTORY_DISK_BUDGET,
     agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),
+    permissions: values.FACTORY_PERMISSIONS,
+    maxDepth: values.FACTORY_MAX_DEPTH,
+    maxChildren: values.FACTORY_MAX_CHILDREN,
     logLevel: values.FACTORY_LOG_LEVEL,
     introspection: values.FACTORY_INTROSPECTION,
     isRoot,

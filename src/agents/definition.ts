@@ -43,4 +43,6 @@ export interface AgentListing {
   readonly available: boolean;
   /** What to install, and where it was looked for; null where the agent is available. */
   readonly unavailableReason: string | null;
+  /** null: a runner of an older version doesn't tell. */
+  readonly protocol: Protocol | null;
 }

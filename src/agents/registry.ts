@@ -66,7 +66,8 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
     list: () =>
       [...agents.values()].map((agent) => {
         const reason = unavailableReason(agent);
-        return { name: agent.name, available: reason === null, unavailableReason: reason };
+        const { name, protocol } = agent;
+        return { name, available: reason === null, unavailableReason: reason, protocol };
       }),
     requireAvailable(name) {
       const agent = get(name);

@@ -8,7 +8,9 @@ export interface AgentDirectory {
   /** This server's own first; each is available where it can start on any runner that is alive. */
   list(): Promise<AgentListing[]>;
   /** @throws FactoryError AGENT_UNKNOWN, AGENT_UNAVAILABLE */
-  requireAvailable(name: string): Promise<void>;
+  requireAvailable(name: string): Promise<AgentListing>;
+  /** undefined: no server that is there knows it any more. */
+  find(name: string): Promise<AgentListing | undefined>;
 }
 
 export interface AgentDirectoryDependencies {
@@ -23,8 +25,9 @@ export function createAgentDirectory(deps: AgentDirectoryDependencies): AgentDir
   const { prisma, registry, runnerId } = deps;
 
   async function listElsewhere(): Promise<AgentListing[]> {
-    const rows = await prisma.$queryRaw<Pick<AgentListing, "name" | "unavailableReason">[]>`
-      SELECT agent->>'name' AS name, agent->>'unavailableReason' AS "unavailableReason"
+    const rows = await prisma.$queryRaw<Omit<AgentListing, "available">[]>`
+      SELECT agent->>'name' AS name, agent->>'unavailableReason' AS "unavailableReason",
+        agent->>'protocol' AS protocol
       FROM "Runner" AS runner, jsonb_array_elements(runner.agents) AS agent
       WHERE runner."leaseEndsAt" > now() AND runner.id IS DISTINCT FROM ${runnerId ?? null}::uuid
       ORDER BY runner.name`;
@@ -45,14 +48,22 @@ export function createAgentDirectory(deps: AgentDirectoryDependencies): AgentDir
     return [...listed.values()];
   }
 
+  function findHere(name: string): AgentListing | undefined {
+    if (runnerId === undefined) return undefined;
+    return registry.list().find((agent) => agent.name === name && agent.available);
+  }
+
   return {
     list,
+    async find(name) {
+      return findHere(name) ?? (await list()).find((listed) => listed.name === name);
+    },
     async requireAvailable(name) {
-      const isHere = registry.list().some((agent) => agent.name === name && agent.available);
-      if (runnerId !== undefined && isHere) return;
+      const here = findHere(name);
+      if (here !== undefined) return here;
       const all = await list();
       const agent = all.find((listed) => listed.name === name);
-      if (agent?.available === true) return;
+      if (agent?.available === true) return agent;
       throw agent === undefined
         ? unknown(name, all)
         : new FactoryError(

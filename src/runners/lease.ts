@@ -42,7 +42,11 @@ async function renewLease(
   database: Database,
   { id, leaseSeconds, agents }: RunnerFacts,
 ): Promise<void> {
-  const listed = agents().map(({ name, unavailableReason }) => ({ name, unavailableReason }));
+  const listed = agents().map(({ name, unavailableReason, protocol }) => ({
+    name,
+    unavailableReason,
+    protocol,
+  }));
   await database.$executeRaw`
     UPDATE "Runner" SET "lastSeenAt" = now(), "leaseEndsAt" = now() + ${leaseSeconds} * interval '1 s',
       agents = ${JSON.stringify(listed)}::jsonb

@@ -132,6 +132,8 @@ async function start(
   const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
   const agents = createAgentDirectory({ prisma, registry, runnerId });
   const workers = createWorkerService({
+    permissions: config.permissions,
+    limits: config,
     prisma,
     pool,
     queue,

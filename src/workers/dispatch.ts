@@ -1,14 +1,16 @@
 import { forbidden, type Viewer } from "../access/viewer.ts";
+import { assertCan } from "../agents/wishes.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { isUniqueViolation } from "../database/errors.ts";
 import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
+import type { PermissionPolicy } from "../generated/prisma/enums.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
-import type { AgentDirectory } from "../runners/agents.ts";
 import { assertNoBranchConflict } from "../worktrees/plan.ts";
 import { chooseBranch } from "./branch.ts";
+import { assertMayHaveChild, type ChildLimits } from "./children.ts";
 import { parentStreamKey, queueTopic, workerStreamKey } from "./events.ts";
 import { workerName, workerNumber } from "./find.ts";
 import {
@@ -19,6 +21,7 @@ import {
   repositoryOf,
   type DispatchInput,
 } from "./input.ts";
+import { choosePolicy, type PolicyDependencies } from "./policy.ts";
 import { statusAppends, withStreams } from "./record.ts";
 
 /** More would be a runaway parent, not work. */
@@ -29,11 +32,11 @@ export interface Dispatched {
   readonly created: boolean;
 }
 
-export interface DispatchDependencies {
+export interface DispatchDependencies extends PolicyDependencies {
   readonly prisma: PrismaClient;
   readonly queue: WorkQueue;
   readonly repositories: RepositoryService;
-  readonly agents: AgentDirectory;
+  readonly limits: ChildLimits;
 }
 
 /** What a retry adds to the input of the session that it repeats. */
@@ -45,12 +48,14 @@ export interface Repeat {
 
 /**
  * Records the session and queues it, in one transaction.
- * @throws FactoryError BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, WORKER_NOT_FOUND, BRANCH_CONFLICT,
- * REPOSITORY_CONFLICT, LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH
+ * @throws FactoryError BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED, WORKER_NOT_FOUND,
+ * BRANCH_CONFLICT, REPOSITORY_CONFLICT, LIMIT_EXCEEDED, IDEMPOTENCY_MISMATCH; with a worker's token also
+ * FORBIDDEN, WORKER_NOT_RUNNING
  */
 export async function dispatch(
   deps: DispatchDependencies,
   input: DispatchInput,
+  viewer: Viewer,
   repeat?: Repeat,
 ): Promise<Dispatched> {
   checkParentName(input.parentSession);
@@ -60,11 +65,13 @@ export async function dispatch(
   if (first !== undefined) return { worker: first, created: false };
 
   checkDispatch(input);
-  await deps.agents.requireAvailable(input.agent);
+  const agent = await deps.agents.requireAvailable(input.agent);
+  assertCan(agent, input);
+  const permissions = await choosePolicy(deps, input, agent, viewer);
   const repositoryName = repositoryOf(input);
   try {
     const { worker, repository } = await deps.prisma.$transaction((transaction) =>
-      record(deps, transaction, input, { repositoryName, inputHash, repeat }),
+      record(deps, transaction, input, { repositoryName, permissions, inputHash, viewer, repeat }),
     );
     deps.repositories.begin(repository);
     return { worker, created: true };
@@ -115,7 +122,9 @@ async function findByKey(
 
 interface RecordOptions {
   readonly repositoryName: RepositoryName;
+  readonly permissions: PermissionPolicy | null;
   readonly inputHash: string;
+  readonly viewer: Viewer;
   readonly repeat: Repeat | undefined;
 }
 
@@ -123,7 +132,7 @@ async function record(
   deps: DispatchDependencies,
   transaction: Database,
   input: DispatchInput,
-  { repositoryName, inputHash, repeat }: RecordOptions,
+  { repositoryName, permissions, inputHash, viewer, repeat }: RecordOptions,
 ): Promise<{ worker: WorkerSession; repository: Repository }> {
   await assertQueueHasRoom(transaction);
   const parent = await requireParent(transaction, input.parentSession);
@@ -132,6 +141,14 @@ async function record(
   const branch =
     input.branch ?? (await chooseBranch(deps, transaction, { input, repository, number }));
   await assertBranchFits(transaction, repository.id, branch);
+  if (parent.worker !== undefined) {
+    await assertMayHaveChild(transaction, deps.limits, {
+      parentWorkerId: parent.worker,
+      ancestorIds: parent.ancestors,
+      parentName: input.parentSession,
+      viewer,
+    });
+  }
 
   const session = await transaction.workerSession.create({
     data: {
@@ -147,6 +164,10 @@ async function record(
       timeoutSeconds: input.timeoutSeconds ?? null,
       cleanup: input.cleanup,
       retries: input.retries ?? 0,
+      permissions,
+      push: input.push ?? false,
+      maxCostUsd: input.maxCostUsd ?? null,
+      maxTurns: input.maxTurns ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
       previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },

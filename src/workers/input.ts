@@ -1,7 +1,7 @@
 // What a dispatch may say, checked before anything is created.
 import { createHash } from "node:crypto";
 import { FactoryError } from "../errors.ts";
-import type { WorktreeCleanup } from "../generated/prisma/enums.ts";
+import type { PermissionPolicy, WorktreeCleanup } from "../generated/prisma/enums.ts";
 import { repositoryFromIssueUrl } from "../git/issue-url.ts";
 import { checkBase, checkBranch, checkOwner, checkRepositoryName } from "../git/names.ts";
 import type { RepositoryName } from "../repositories/service.ts";
@@ -14,6 +14,9 @@ const longestIssue = 2_000;
 const longestKey = 200;
 const priorityLimit = 1_000_000;
 const mostRetries = 10;
+/** In US dollars; who wants more wants no limit. */
+const highestCostLimit = 1_000_000;
+const highestTurnLimit = 1_000_000;
 /** Node.js timers hold 24 days at most. */
 const longestTimeoutSeconds = 20 * 24 * 3600;
 
@@ -31,6 +34,11 @@ export interface DispatchInput {
   readonly idempotencyKey?: string | undefined;
   /** Left out where there are none, so that inputs from before there were retries hash as they did. */
   readonly retries?: number | undefined;
+  // The same holds for these: what isn't asked for is left out.
+  readonly permissions?: PermissionPolicy | undefined;
+  readonly push?: true | undefined;
+  readonly maxCostUsd?: number | undefined;
+  readonly maxTurns?: number | undefined;
 }
 
 /** @throws FactoryError BAD_INPUT that names the field. */
@@ -46,6 +54,17 @@ export function checkDispatch(input: DispatchInput): void {
     checkRange("timeoutSeconds", input.timeoutSeconds, 1, longestTimeoutSeconds);
   }
   if (input.retries !== undefined) checkRange("retries", input.retries, 0, mostRetries);
+  if (input.maxTurns !== undefined) checkRange("maxTurns", input.maxTurns, 1, highestTurnLimit);
+  if (input.maxCostUsd !== undefined) checkCostLimit("maxCostUsd", input.maxCostUsd);
+}
+
+/** @throws FactoryError BAD_INPUT */
+export function checkCostLimit(field: string, value: number): void {
+  if (value > 0 && value <= highestCostLimit) return;
+  throw new FactoryError(
+    "BAD_INPUT",
+    `${field} is ${String(value)}: it may be any number of US dollars above 0, up to ${String(highestCostLimit)}`,
+  );
 }
 
 export function checkParentName(name: string): void {

@@ -1,3 +1,4 @@
+import type { Viewer } from "../access/viewer.ts";
 import { FactoryError } from "../errors.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import { dispatch, type DispatchDependencies, type Dispatched } from "./dispatch.ts";
@@ -10,6 +11,7 @@ export async function retryWorker(
   deps: DispatchDependencies,
   previous: WorkerSession,
   idempotencyKey: string | undefined,
+  viewer: Viewer,
 ): Promise<Dispatched> {
   if (!isFinal(previous.status)) {
     throw new FactoryError(
@@ -34,8 +36,13 @@ export async function retryWorker(
       timeoutSeconds: previous.timeoutSeconds ?? undefined,
       cleanup: previous.cleanup,
       retries: previous.retries,
+      permissions: previous.permissions ?? undefined,
+      push: previous.push || undefined,
+      maxCostUsd: previous.maxCostUsd ?? undefined,
+      maxTurns: previous.maxTurns ?? undefined,
       idempotencyKey,
     },
+    viewer,
     { previousId: previous.id, inputHash: hashInput("retry", { id: previous.id }) },
   );
 }

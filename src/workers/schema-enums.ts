@@ -1,4 +1,9 @@
-import type { ReportOutcome, WorkerStatus, WorktreeCleanup } from "../generated/prisma/enums.ts";
+import type {
+  PermissionPolicy,
+  ReportOutcome,
+  WorkerStatus,
+  WorktreeCleanup,
+} from "../generated/prisma/enums.ts";
 import { builder } from "../graphql/builder.ts";
 
 export const WorkerStatusRef = builder.enumType("WorkerStatus", {
@@ -26,6 +31,15 @@ export const WorktreeCleanupRef = builder.enumType("WorktreeCleanup", {
     ON_SUCCESS: { description: "It is deleted where the session succeeded." },
     ALWAYS: { description: "It is deleted whatever became of the session." },
   } satisfies Record<WorktreeCleanup, object>,
+});
+
+export const PermissionPolicyRef = builder.enumType("PermissionPolicy", {
+  description: "What a permission request of the agent meets.",
+  values: {
+    ASK: { description: "It waits for answerPermission; the session is WAITING meanwhile." },
+    ALLOW: { description: "It is allowed: a worker is kept to its worktree." },
+    DENY: { description: "It is rejected." },
+  } satisfies Record<PermissionPolicy, object>,
 });
 
 export const ReportOutcomeRef = builder.enumType("ReportOutcome", {

@@ -1,7 +1,7 @@
 import { assertCommands, forbidden } from "../access/viewer.ts";
 import { builder } from "../graphql/builder.ts";
 import { RepositoryInputRef } from "../repositories/schema.ts";
-import { WorktreeCleanupRef, ReportOutcomeRef } from "./schema-enums.ts";
+import { PermissionPolicyRef, ReportOutcomeRef, WorktreeCleanupRef } from "./schema-enums.ts";
 import { WorkerSessionRef } from "./schema.ts";
 import type { Dispatched } from "./dispatch.ts";
 
@@ -54,6 +54,24 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
       description:
         "How often it may start again on another runner when its runner is lost; 0 to 10. Each start gets a worktree and an attempt of its own.",
     }),
+    permissions: t.field({
+      type: PermissionPolicyRef,
+      description:
+        "What the agent's permission requests meet. Default: the parent worker's, else FACTORY_PERMISSIONS. With a worker's token: no more than the worker's own.",
+    }),
+    push: t.boolean({
+      defaultValue: false,
+      description:
+        "Push the branch when the work succeeded, never by force. Where that fails the session is FAILED, and the work stays in its worktree.",
+    }),
+    maxCostUsd: t.float({
+      description:
+        "In US dollars, above 0. Reaching it interrupts the agent gently, then ends it. Default: no limit.",
+    }),
+    maxTurns: t.int({
+      description:
+        "How often the model may be asked, 1 or more. Reaching it interrupts the agent gently, then ends it. Default: no limit.",
+    }),
     idempotencyKey: t.string({
       description:
         "Per parent, kept for ever, checked first: the same key with the same input returns the first session, with created: false, however often and however concurrently it is sent; with another input IDEMPOTENCY_MISMATCH.",
@@ -66,6 +84,11 @@ const CancelWorkerInput = builder.inputType("CancelWorkerInput", {
   fields: (t) => ({
     id: t.id({ required: true, description: workerId }),
     reason: t.string({ description: "Shown to those who watch it." }),
+    children: t.boolean({
+      defaultValue: false,
+      description:
+        "Also the workers that it dispatched, and those that they dispatched, where they have not ended; also where it has ended itself.",
+    }),
   }),
 });
 
@@ -122,7 +145,7 @@ builder.mutationFields((t) => ({
     type: DispatchWorkerPayload,
     nullable: true,
     description:
-      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN. What fails later stands in the session's failureCode.",
+      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED where the agent can't be held to permissions, maxCostUsd or maxTurns, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN, WORKER_NOT_RUNNING where the worker that asks was cancelled. What fails later stands in the session's failureCode.",
     args: {
       input: t.arg({ type: DispatchWorkerInput, required: true, description: "The work." }),
     },
@@ -140,6 +163,10 @@ builder.mutationFields((t) => ({
           timeoutSeconds: input.timeoutSeconds ?? undefined,
           cleanup: input.cleanup ?? "KEEP",
           retries: input.retries == null || input.retries === 0 ? undefined : input.retries,
+          permissions: input.permissions ?? undefined,
+          push: input.push === true ? true : undefined,
+          maxCostUsd: input.maxCostUsd ?? undefined,
+          maxTurns: input.maxTurns ?? undefined,
           idempotencyKey: input.idempotencyKey ?? undefined,
         },
         viewer,
@@ -153,10 +180,10 @@ builder.mutationFields((t) => ({
     args: {
       input: t.arg({ type: CancelWorkerInput, required: true, description: "Which worker." }),
     },
-    async resolve(_root, { input: { id, reason } }, { viewer, workers }) {
+    async resolve(_root, { input: { id, reason, children } }, { viewer, workers }) {
       const session = await workers.get(id);
       assertCommands(viewer, session);
-      return workers.cancel(session.id, reason ?? undefined);
+      return workers.cancel(session.id, reason ?? undefined, { children: children === true });
     },
   }),
   retryWorker: t.field({
@@ -170,7 +197,7 @@ builder.mutationFields((t) => ({
     async resolve(_root, { input: { id, idempotencyKey } }, { viewer, workers }) {
       const session = await workers.get(id);
       assertCommands(viewer, session);
-      return workers.retry(session, idempotencyKey ?? undefined);
+      return workers.retry(session, idempotencyKey ?? undefined, viewer);
     },
   }),
   reportWorker: t.field({

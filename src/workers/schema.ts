@@ -2,7 +2,7 @@ import { canSeeWorker, type Viewer } from "../access/viewer.ts";
 import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../graphql/builder.ts";
 import { workerName } from "./find.ts";
-import { WorkerStatusRef, WorktreeCleanupRef } from "./schema-enums.ts";
+import { PermissionPolicyRef, WorkerStatusRef, WorktreeCleanupRef } from "./schema-enums.ts";
 
 interface Commit {
   readonly id: string;
@@ -20,6 +20,17 @@ const CommitRef = builder.objectRef<Commit>("Commit").implement({
     committedAt: t.expose("committedAt", { type: "DateTime", description: "When it was made." }),
   }),
 });
+
+const DiffStatisticsRef = builder
+  .objectRef<{ filesChanged: number; additions: number; deletions: number }>("DiffStatistics")
+  .implement({
+    description: "How much was changed. A binary file counts as a file, and has no lines.",
+    fields: (t) => ({
+      filesChanged: t.exposeInt("filesChanged", { description: "Files that differ." }),
+      additions: t.exposeInt("additions", { description: "Lines that came." }),
+      deletions: t.exposeInt("deletions", { description: "Lines that went." }),
+    }),
+  });
 
 export const UsageRef = builder
   .objectRef<{ inputTokens: number; outputTokens: number; costUsd: number | null }>("Usage")
@@ -115,7 +126,8 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     }),
     failureCode: t.exposeString("failureCode", {
       nullable: true,
-      description: "An error code, where the session failed before its agent could.",
+      description:
+        "An error code, where the session failed before its agent could, or its branch could not be pushed.",
     }),
     summary: t.exposeString("summary", {
       nullable: true,
@@ -146,6 +158,38 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     cleanup: t.expose("cleanup", {
       type: WorktreeCleanupRef,
       description: "What becomes of the worktree at the end.",
+    }),
+    permissions: t.expose("permissions", {
+      type: PermissionPolicyRef,
+      nullable: true,
+      description: "As dispatched; null: as FACTORY_PERMISSIONS says where it runs.",
+    }),
+    push: t.exposeBoolean("push", {
+      description: "Whether its branch is to be pushed when it has succeeded.",
+    }),
+    maxCostUsd: t.exposeFloat("maxCostUsd", {
+      nullable: true,
+      description: "As dispatched, in US dollars; null: no limit.",
+    }),
+    maxTurns: t.exposeInt("maxTurns", {
+      nullable: true,
+      description: "As dispatched; null: no limit.",
+    }),
+    pushedTo: t.exposeString("pushedTo", {
+      nullable: true,
+      description:
+        "Where its branch was pushed to: the remote's url, without credentials, and the ref.",
+    }),
+    diffStatistics: t.field({
+      type: DiffStatisticsRef,
+      nullable: true,
+      description:
+        "What its branch holds at its end against where it started; null before the end, or where that is unknown.",
+      select: { filesChanged: true, linesAdded: true, linesRemoved: true },
+      resolve: ({ filesChanged, linesAdded, linesRemoved }) =>
+        filesChanged === null || linesAdded === null || linesRemoved === null
+          ? null
+          : { filesChanged, additions: linesAdded, deletions: linesRemoved },
     }),
     commits: t.field({
       type: [CommitRef],

@@ -9,7 +9,7 @@ import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { checkText } from "../text.ts";
-import { cancelWorker } from "./cancel.ts";
+import { cancelFamily, cancelWorker } from "./cancel.ts";
 import {
   commitsMethod,
   readCommits,
@@ -42,8 +42,17 @@ export interface WorkerCounts {
 
 export interface WorkerService {
   dispatch(input: DispatchInput, viewer: Viewer): Promise<Dispatched>;
-  retry(previous: WorkerSession, idempotencyKey: string | undefined): Promise<Dispatched>;
-  cancel(id: string, reason: string | undefined): Promise<WorkerSession>;
+  retry(
+    previous: WorkerSession,
+    idempotencyKey: string | undefined,
+    viewer: Viewer,
+  ): Promise<Dispatched>;
+  /** With `children` all of its descendants that have not ended, too. */
+  cancel(
+    id: string,
+    reason: string | undefined,
+    options?: { readonly children: boolean },
+  ): Promise<WorkerSession>;
   report(
     id: string,
     report: { message: string; outcome: ReportOutcome | null },
@@ -95,17 +104,17 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
   return {
     async dispatch(input, viewer) {
       await assertMayDispatch(deps.repositories, input, viewer);
-      return dispatch(deps, input);
+      return dispatch(deps, input, viewer);
     },
-    async retry(previous, idempotencyKey) {
+    async retry(previous, idempotencyKey, viewer) {
       if (idempotencyKey !== undefined) checkKey(idempotencyKey);
-      return retryWorker(deps, previous, idempotencyKey);
+      return retryWorker(deps, previous, idempotencyKey, viewer);
     },
-    cancel(id, reason) {
+    cancel(id, reason, { children } = { children: false }) {
       if (reason !== undefined) {
         checkText("reason", reason, { longestBytes: longestReasonBytes, lines: true });
       }
-      return cancelWorker(deps, id, reason);
+      return children ? cancelFamily(deps, id, reason) : cancelWorker(deps, id, reason);
     },
     report: (id, report) => reportWorker(prisma, id, report),
     async identify(token) {
