@@ -19,7 +19,11 @@ export interface AgentPermission {
   /** What it wants to do, fit to show to a person. */
   readonly title: string;
   /** `kind` is the agent's word; in the Agent Client Protocol allow_once, allow_always, reject_once, reject_always. */
-  readonly options: readonly { readonly id: string; readonly name: string; readonly kind: string }[];
+  readonly options: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly kind: string;
+  }[];
   /** The option that the session's policy chose at once; null: somebody must choose. */
   readonly answer: string | null;
 }
@@ -86,9 +90,19 @@ export interface TalkStart {
   readonly worktree: string;
   readonly permissions: PermissionPolicy;
   /** The conversation to go on with, and what to say instead where the agent can't. */
-  readonly resume?: { readonly conversationId: string; readonly promptIfNew: string } | undefined;
+  readonly resume?: TalkResume | undefined;
   /** Offered to the agent where its protocol has a place for them. */
   readonly mcpServers: readonly McpServer[];
+}
+
+export interface TalkResume {
+  readonly conversationId: string;
+  readonly promptIfNew: string;
+  /**
+   * The sum of the sessions that led this conversation before. Some agents count the whole conversation,
+   * and this is taken off what they tell.
+   */
+  readonly usage?: AgentUsage | null | undefined;
 }
 
 /** Over streamable HTTP. */

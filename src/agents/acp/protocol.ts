@@ -1,0 +1,152 @@
+// The Agent Client Protocol, version 1, over stdio: https://agentclientprotocol.com
+import { CLIENT_METHODS, PROTOCOL_METHODS } from "@agentclientprotocol/sdk";
+import { endedEarly, failure } from "../reason.ts";
+import { output } from "../said.ts";
+import type { Protocol, Step } from "../talk.ts";
+import {
+  methodNotFoundLine,
+  notificationLine,
+  parseMessage,
+  type CalledMethod,
+  type Incoming,
+  type RpcId,
+} from "./messages.ts";
+import {
+  initialize,
+  onAuthenticated,
+  onInitialized,
+  onModeRefused,
+  onSession,
+  onSessionRefused,
+  sendFirstPrompt,
+  sendPrompt,
+} from "./opening.ts";
+import {
+  answerAsked,
+  cancelAllAsked,
+  onPermissionRequested,
+  onRequestCancelled,
+} from "./permissions.ts";
+import { change, draftOf, end, initialState, type AcpState, type Draft } from "./state.ts";
+import { failureOfError, onTurnEnded, onTurnFailed } from "./turn.ts";
+import { onUpdate } from "./updates.ts";
+
+export const acp: Protocol<AcpState> = {
+  isSpokenTo: true,
+  startTimeoutMs: 60_000,
+
+  begin(start) {
+    const draft = draftOf(initialState(start));
+    initialize(draft);
+    return draft;
+  },
+
+  read(state, line): Step<AcpState> {
+    const draft = draftOf(state);
+    if (line.trim() !== "") readMessage(draft, parseMessage(line), line);
+    return draft;
+  },
+
+  ask(state, request) {
+    const draft = draftOf(state);
+    switch (request.kind) {
+      case "message":
+        if (state.phase !== "idle") {
+          throw new Error(`a message for an agent that is ${state.phase}, not idle`);
+        }
+        sendPrompt(draft, request.text);
+        break;
+      case "answer":
+        answerAsked(draft, request.requestId, request.optionId);
+        break;
+      case "interrupt":
+        interrupt(draft);
+        break;
+    }
+    return draft;
+  },
+
+  conclude: (state, exit) => state.verdict ?? endedEarly(exit),
+};
+
+function readMessage(draft: Draft, incoming: Incoming, line: string): void {
+  switch (incoming.kind) {
+    case "notification":
+      if (incoming.method === CLIENT_METHODS.session_update) {
+        onUpdate(draft, incoming.params, line);
+      } else if (incoming.method === PROTOCOL_METHODS.cancel_request) {
+        onRequestCancelled(draft, incoming.params);
+      } else {
+        draft.events.push(output(line));
+      }
+      break;
+    case "request":
+      if (incoming.method === CLIENT_METHODS.session_request_permission) {
+        onPermissionRequested(draft, incoming.id, incoming.params, line);
+      } else {
+        draft.events.push(output(line));
+        draft.lines.push(methodNotFoundLine(incoming.id, incoming.method));
+      }
+      break;
+    case "result":
+    case "error": {
+      const method = takeSent(draft, incoming.id);
+      if (method === undefined) draft.events.push(output(line));
+      else if (draft.state.phase !== "ended") onResponse(draft, method, incoming);
+      break;
+    }
+    case "other":
+      draft.events.push(output(line));
+      break;
+  }
+}
+
+/** What the response with that id answers; undefined: nothing that was asked. */
+function takeSent(draft: Draft, id: RpcId): CalledMethod | undefined {
+  const key = String(id);
+  const { sent } = draft.state;
+  if (!Object.hasOwn(sent, key)) return undefined;
+  const { [key]: method, ...others } = sent;
+  change(draft, { sent: others });
+  return method;
+}
+
+function onResponse(
+  draft: Draft,
+  method: CalledMethod,
+  response: Extract<Incoming, { kind: "result" | "error" }>,
+): void {
+  const failed = response.kind === "error";
+  switch (method) {
+    case "initialize":
+      if (failed) end(draft, failureOfError(response.error));
+      else onInitialized(draft, response.result);
+      break;
+    case "authenticate":
+      if (failed) end(draft, failureOfError({ ...response.error, code: 401 }));
+      else onAuthenticated(draft);
+      break;
+    case "session/new":
+    case "session/load":
+      if (failed) onSessionRefused(draft, method === "session/load", response.error);
+      else onSession(draft, response.result);
+      break;
+    case "session/set_mode":
+      if (failed) onModeRefused(draft, response.error);
+      else sendFirstPrompt(draft);
+      break;
+    case "session/prompt":
+      if (failed) onTurnFailed(draft, response.error);
+      else onTurnEnded(draft, response.result);
+      break;
+  }
+}
+
+function interrupt(draft: Draft): void {
+  cancelAllAsked(draft);
+  const { phase, conversationId } = draft.state;
+  if (phase === "starting") end(draft, failure("the agent was interrupted before its first turn"));
+  if (phase === "busy" && conversationId !== null) {
+    draft.lines.push(notificationLine("session/cancel", { sessionId: conversationId }));
+  }
+}

@@ -1,0 +1,157 @@
+// Tool calls and plans, from the agent's updates to events.
+import path from "node:path";
+import type { ToolCallStatus } from "@agentclientprotocol/sdk";
+import { isObject, listIn, objectIn, textIn, type JsonObject } from "../json.ts";
+import { cut } from "../said.ts";
+import { change, type Draft, type KnownCall } from "./state.ts";
+
+/** How many calls are remembered, and how long a title may be. */
+const mostCalls = 100;
+const longestTitle = 2_000;
+
+export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): void {
+  const toolCallId = textIn(update, "toolCallId");
+  if (toolCallId === undefined) return;
+  const { toolCalls, worktree } = draft.state;
+  const known = Object.hasOwn(toolCalls, toolCallId) ? toolCalls[toolCallId] : undefined;
+  const title = textIn(update, "title");
+  const call: KnownCall = {
+    title: title === undefined || title === "" ? (known?.title ?? toolCallId) : shortTitle(title),
+    kind: textIn(update, "kind") ?? known?.kind ?? null,
+    status: statusOf(textIn(update, "status")) ?? known?.status ?? (isNew ? "PENDING" : "RUNNING"),
+    isOutside: isOutside(update, worktree) || known?.isOutside === true,
+  };
+  const content = contentOf(update);
+  const hasEnded = call.status === "COMPLETED" || call.status === "FAILED";
+  change(draft, {
+    toolCalls: remember(toolCalls, toolCallId, call),
+    isSpeaking: false,
+    toolEnded: draft.state.toolEnded || hasEnded,
+  });
+  // Agents repeat themselves, and tell what is of use to their own editors alone.
+  if (content === null && known !== undefined && isSame(known, call)) return;
+  draft.events.push({
+    type: "toolCall",
+    payload: {
+      toolCallId,
+      title: call.title,
+      kind: call.kind,
+      toolCallStatus: call.status,
+      content,
+    },
+  });
+}
+
+function isSame(a: KnownCall, b: KnownCall): boolean {
+  return a.title === b.title && a.kind === b.kind && a.status === b.status;
+}
+
+function remember(
+  calls: Readonly<Record<string, KnownCall>>,
+  id: string,
+  call: KnownCall,
+): Readonly<Record<string, KnownCall>> {
+  const all = { ...calls, [id]: call };
+  const ids = Object.keys(all);
+  if (ids.length <= mostCalls) return all;
+  // The oldest go first, ended ones before those that go on.
+  const isOver = (other: string) =>
+    other !== id && /COMPLETED|FAILED/.test(all[other]?.status ?? "");
+  const least = ids.find(isOver) ?? ids.find((other) => other !== id);
+  return Object.fromEntries(Object.entries(all).filter(([other]) => other !== least));
+}
+
+/** The agent's list of what is to be done, shown as a tool call whose content is a checklist. */
+export function onPlan(draft: Draft, update: JsonObject): void {
+  const entries = listIn(update, "entries");
+  const lines = entries.map((entry) => {
+    const status = textIn(entry, "status");
+    const mark = status === "completed" ? "x" : status === "in_progress" ? "~" : " ";
+    return `- [${mark}] ${textIn(entry, "content") ?? ""}`;
+  });
+  const isDone = entries.every((entry) => textIn(entry, "status") === "completed");
+  change(draft, { isSpeaking: false });
+  draft.events.push({
+    type: "toolCall",
+    payload: {
+      toolCallId: "plan",
+      title: "Plan",
+      kind: "plan",
+      toolCallStatus: isDone ? "COMPLETED" : "RUNNING",
+      content: cut(lines.join("\n")),
+    },
+  });
+}
+
+export function shortTitle(title: string): string {
+  return cut(title, longestTitle);
+}
+
+function statusOf(status: string | undefined): KnownCall["status"] | undefined {
+  return status === undefined || !Object.hasOwn(statuses, status) ? undefined : statuses[status];
+}
+
+const statuses: Readonly<Record<string, KnownCall["status"]>> = {
+  pending: "PENDING",
+  in_progress: "RUNNING",
+  completed: "COMPLETED",
+  failed: "FAILED",
+} satisfies Record<ToolCallStatus, KnownCall["status"]>;
+
+function contentOf(update: JsonObject): string | null {
+  const parts = listIn(update, "content").flatMap((part) => {
+    switch (textIn(part, "type")) {
+      case "content":
+        return [textOfBlock(objectIn(part, "content"))];
+      case "diff":
+        return [textOfDiff(part)];
+      default:
+        // A terminal is the agent's own: Factory offers none, and can't look into it.
+        return [];
+    }
+  });
+  if (parts.length > 0) return cut(parts.join("\n"));
+  const raw = update["rawOutput"];
+  return typeof raw === "string" && raw !== "" ? cut(raw) : null;
+}
+
+function textOfDiff(part: unknown): string {
+  const before = textIn(part, "oldText");
+  const lines = (text: string, mark: string) => text.split("\n").map((line) => `${mark}${line}`);
+  return [
+    textIn(part, "path") ?? "",
+    ...(before === undefined ? [] : lines(cut(before), "-")),
+    ...lines(cut(textIn(part, "newText") ?? ""), "+"),
+  ].join("\n");
+}
+
+/** What can be read of a block of content. */
+export function textOfBlock(block: JsonObject): string {
+  switch (textIn(block, "type")) {
+    case "text":
+      return textIn(block, "text") ?? "";
+    case "resource_link":
+      return `[${textIn(block, "name") ?? "link"}](${textIn(block, "uri") ?? ""})`;
+    case "resource": {
+      const resource = objectIn(block, "resource");
+      return textIn(resource, "text") ?? `[resource ${textIn(resource, "uri") ?? ""}]`;
+    }
+    default:
+      return `[${textIn(block, "type") ?? "unknown content"}]`;
+  }
+}
+
+/** Whether a tool call names a place outside of the worktree. */
+export function isOutside(toolCall: JsonObject, worktree: string): boolean {
+  const places = [...listIn(toolCall, "locations"), ...listIn(toolCall, "content")];
+  return places.some((place) => {
+    const named = isObject(place) ? textIn(place, "path") : undefined;
+    return named !== undefined && !isInside(named, worktree);
+  });
+}
+
+/** By the letters of the path alone: what a link leads to is not known here. */
+function isInside(place: string, worktree: string): boolean {
+  const relative = path.relative(worktree, path.resolve(worktree, place));
+  return relative === "" || (!path.isAbsolute(relative) && relative.split(path.sep)[0] !== "..");
+}
