@@ -1,5 +1,7 @@
+import type { McpServer, PermissionPolicy, TalkResume } from "./talk.ts";
+
 /** How Factory and an agent's program talk; see "Agents" in the README. */
-export const protocols = [
+export const protocolNames = [
   "plain",
   "acp",
   "claude-stream-json",
@@ -8,33 +10,65 @@ export const protocols = [
   "opencode-stream-json",
 ] as const;
 
-export type Protocol = (typeof protocols)[number];
+export type ProtocolName = (typeof protocolNames)[number];
 
-/** What a start line may depend on. All paths are absolute. */
+/** What a start may depend on. All paths are absolute. */
 export interface StartContext {
+  /** As it was dispatched. */
   readonly task: string;
+  /** What an agent is told first: the task, and where and how to work on it. */
+  readonly prompt: string;
+  readonly permissions: PermissionPolicy;
+  /** The conversation to go on with; undefined: a new one. */
+  readonly resume?: TalkResume | undefined;
+  readonly mcpServers: readonly McpServer[];
   /** The repository's git folder, which all of its worktrees share. */
   readonly gitDir: string;
   /** The worktree's own folder inside the repository's git folder. */
   readonly worktreeGitDir: string;
   /** The working directory. */
   readonly worktree: string;
+  /** The session's own folder for temporary files, readable by this user alone. */
+  readonly temporary: string;
+  /** The server's environment, of which the worker gets what its definition names. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** What to start. The command is seen by every user of the machine; `env` and `files` hold the secrets. */
+export interface AgentStart {
+  /** Program and arguments, to be started as they are, through no shell of the caller's. */
+  readonly command: readonly string[];
+  /** Variables beside those that the definition names; these win. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** To be written before the start, with mode 0600: contents by absolute path, below `temporary`. */
+  readonly files?: Readonly<Record<string, string>>;
+}
+
+/** One way to start an agent and to speak with it. */
+export interface AgentWay {
+  readonly protocol: ProtocolName;
+  /** The program that must be there: a name to look up in PATH, or an absolute path. */
+  readonly program: string;
+  readonly start: (context: StartContext) => AgentStart;
+  /** What a person types to get the program; undefined where nobody can know. */
+  readonly install: string | undefined;
 }
 
 /** A program that can work on a task, and how to start it. */
 export interface AgentDefinition {
   readonly name: string;
-  /** The program that must be there: a name to look up in PATH, or an absolute path. */
-  readonly program: string;
-  /** Program and arguments, to be started as they are, through no shell of the caller's. */
-  readonly command: (context: StartContext) => string[];
-  readonly protocol: Protocol;
+  /** The first one whose program is there is taken. */
+  readonly ways: readonly AgentWay[];
   /** Variables of the server's environment that the worker gets beside the common ones. */
   readonly environmentNames: readonly string[];
   /** Variables that the worker gets whatever the server's environment says. */
   readonly fixedEnvironment: Readonly<Record<string, string>>;
-  /** What a person types to get the program; undefined where nobody can know. */
-  readonly install: string | undefined;
+}
+
+/** An agent as it can be started on this machine. */
+export interface ResolvedAgent {
+  readonly definition: AgentDefinition;
+  readonly way: AgentWay;
 }
 
 /** An agent as clients see it. */
@@ -44,5 +78,5 @@ export interface AgentListing {
   /** What to install, and where it was looked for; null where the agent is available. */
   readonly unavailableReason: string | null;
   /** null: a runner of an older version doesn't tell. */
-  readonly protocol: Protocol | null;
+  readonly protocol: ProtocolName | null;
 }

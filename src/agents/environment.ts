@@ -8,6 +8,8 @@ export interface WorkerEnvironmentOptions {
   /** The server's environment, from which alone the named variables are taken. */
   readonly source: Readonly<Record<string, string | undefined>>;
   readonly agent: Pick<AgentDefinition, "environmentNames" | "fixedEnvironment">;
+  /** What the agent's start adds; see AgentStart. */
+  readonly start?: Readonly<Record<string, string>> | undefined;
   /** What the session itself gives: FACTORY_URL, FACTORY_TOKEN and so on. */
   readonly factory: Readonly<Record<string, string>>;
   /** Absolute path of the folder that holds the `factory` command; first in the worker's PATH. */
@@ -21,11 +23,12 @@ export interface WorkerEnvironmentOptions {
  * runs what a model or a repository says, and prints what it sees.
  */
 export function buildWorkerEnvironment(options: WorkerEnvironmentOptions): Record<string, string> {
-  const { source, agent, factory, binFolder, tmpFolder } = options;
+  const { source, agent, start, factory, binFolder, tmpFolder } = options;
   const localeNames = Object.keys(source).filter((name) => name.startsWith("LC_"));
   return {
     ...pick(source, [...commonNames, ...localeNames, ...agent.environmentNames]),
     ...agent.fixedEnvironment,
+    ...start,
     ...factory,
     // A relative folder would look for programs in the worktree.
     PATH: [binFolder, ...absoluteFolders(source["PATH"] ?? "")].join(path.delimiter),

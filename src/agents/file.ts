@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { ConfigError } from "../config.ts";
-import { protocols, type AgentDefinition } from "./definition.ts";
-import { insertTask } from "./task.ts";
+import { protocolNames, type AgentDefinition } from "./definition.ts";
+import { insertTask, promptWithoutResume } from "./task.ts";
 
 const aCommand = 'must be the program and its arguments, e.g. ["aider", "--message", "{task}"]';
-const aProtocol = `must be one of ${protocols.join(", ")}`;
+const aProtocol = `must be one of ${protocolNames.join(", ")}`;
 const aVariable = "must be the name of a variable: letters, digits and _";
 
 const program = z
@@ -31,7 +31,7 @@ const variable = z
 const entrySchema = z.strictObject(
   {
     command: z.tuple([program], argument, aCommand).optional(),
-    protocol: z.enum(protocols, aProtocol).optional(),
+    protocol: z.enum(protocolNames, aProtocol).optional(),
     env: z.array(variable, "must be a list of names of variables").default([]),
   },
   { error: unknownKeysOr('must be an object like {"command": ["…"], "protocol": "plain"}') },
@@ -46,7 +46,7 @@ const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/;
 
 /**
  * Reads the agents of a FACTORY_AGENTS file. An entry with a built-in agent's name and no command
- * keeps how that agent is started, and adds its `env`.
+ * keeps how that agent is started, and adds its `env`; its `protocol` chooses among the agent's own.
  * @throws ConfigError that lists every mistake.
  */
 export function readAgentsFile(
@@ -87,19 +87,29 @@ function readEntry(name: string, given: unknown, base: AgentDefinition | undefin
   const { command, protocol, env } = parsed.data;
   if (command === undefined) {
     if (base === undefined) mistakes.push(`agents.${name}.command ${aCommand}`);
-    if (protocol !== undefined) mistakes.push(`agents.${name}.protocol needs a command beside it`);
-    if (base === undefined || mistakes.length > 0) return { mistakes };
-    return { agent: { ...base, environmentNames: [...base.environmentNames, ...env] } };
+    const ways = base?.ways.filter((way) => protocol === undefined || way.protocol === protocol);
+    if (protocol !== undefined && (ways ?? []).length === 0) {
+      mistakes.push(`agents.${name}.protocol needs a command beside it`);
+    }
+    if (base === undefined || ways === undefined || mistakes.length > 0) return { mistakes };
+    return { agent: { ...base, ways, environmentNames: [...base.environmentNames, ...env] } };
   }
   if (protocol === undefined) mistakes.push(`agents.${name}.protocol ${aProtocol}`);
   if (protocol === undefined || mistakes.length > 0) return { mistakes };
   return {
     agent: {
       name,
-      program: command[0],
-      protocol,
-      install: undefined,
-      command: ({ task }) => command.map((part) => insertTask(part, task)),
+      ways: [
+        {
+          protocol,
+          program: command[0],
+          install: undefined,
+          start: (context) => {
+            const text = protocol === "plain" ? context.task : promptWithoutResume(context);
+            return { command: command.map((part) => insertTask(part, text)) };
+          },
+        },
+      ],
       environmentNames: env,
       fixedEnvironment: {},
     },

@@ -1,10 +1,10 @@
 import { FactoryError } from "../errors.ts";
-import { claude } from "./claude.ts";
-import { codex } from "./codex.ts";
-import type { AgentDefinition, AgentListing } from "./definition.ts";
+import { claude } from "./claude/agent.ts";
+import { codex } from "./codex/agent.ts";
+import type { AgentDefinition, AgentListing, AgentWay, ResolvedAgent } from "./definition.ts";
 import { readAgentsFile } from "./file.ts";
-import { gemini } from "./gemini.ts";
-import { opencode } from "./opencode.ts";
+import { gemini } from "./gemini/agent.ts";
+import { opencode } from "./opencode/agent.ts";
 import { createProgramFinder } from "./programs.ts";
 import { shell } from "./shell.ts";
 
@@ -21,8 +21,11 @@ export interface AgentRegistry {
   list(): AgentListing[];
   /** @throws FactoryError AGENT_UNKNOWN, which names the known agents. */
   get(name: string): AgentDefinition;
-  /** @throws FactoryError AGENT_UNKNOWN, or AGENT_UNAVAILABLE with what to do about it. */
-  requireAvailable(name: string): AgentDefinition;
+  /**
+   * The agent with the first of its ways to be spoken to whose program is installed.
+   * @throws FactoryError AGENT_UNKNOWN, or AGENT_UNAVAILABLE with what to do about it.
+   */
+  requireAvailable(name: string): ResolvedAgent;
 }
 
 /** @throws ConfigError that lists every mistake of the file. */
@@ -37,18 +40,25 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
 
   const programs = createProgramFinder(options.path);
 
-  function unavailableReason(agent: AgentDefinition): string | null {
-    if (agent.protocol === "acp") {
-      return `${agent.name} speaks the Agent Client Protocol, which this version of Factory doesn't: give it a protocol of another kind in the FACTORY_AGENTS file.`;
-    }
-    if (programs.find(agent.program) !== undefined) return null;
-    const where = agent.program.startsWith("/")
-      ? `${agent.program} is not an executable file`
-      : `no executable file "${agent.program}" in PATH (${options.path})`;
+  function findWay(agent: AgentDefinition): AgentWay | undefined {
+    return agent.ways.find((way) => programs.find(way.program) !== undefined);
+  }
+
+  function unavailableReason(agent: AgentDefinition): string {
+    const wanted = [...new Set(agent.ways.map((way) => way.program))];
+    const files = wanted.filter((program) => program.startsWith("/"));
+    const names = wanted.filter((program) => !program.startsWith("/"));
+    const where = [
+      ...files.map((file) => `${file} is not an executable file`),
+      ...(names.length === 0
+        ? []
+        : [`no executable file ${quoteAll(names)} in PATH (${options.path})`]),
+    ].join(", ");
+    const installs = [...new Set(agent.ways.flatMap(({ install }) => install ?? []))];
     const remedy =
-      agent.install === undefined
+      installs.length === 0
         ? "install it, or correct its command in the FACTORY_AGENTS file"
-        : `install it (${agent.install})`;
+        : `install it (${installs.join(", or ")})`;
     return `${where}: ${remedy}.`;
   }
 
@@ -65,15 +75,27 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
     get,
     list: () =>
       [...agents.values()].map((agent) => {
-        const reason = unavailableReason(agent);
-        const { name, protocol } = agent;
-        return { name, available: reason === null, unavailableReason: reason, protocol };
+        const way = findWay(agent);
+        return {
+          name: agent.name,
+          available: way !== undefined,
+          unavailableReason: way === undefined ? unavailableReason(agent) : null,
+          // Where none of its programs is there, as it would be spoken to at best.
+          protocol: (way ?? agent.ways[0])?.protocol ?? null,
+        };
       }),
     requireAvailable(name) {
-      const agent = get(name);
-      const reason = unavailableReason(agent);
-      if (reason === null) return agent;
-      throw new FactoryError("AGENT_UNAVAILABLE", `Agent "${name}" can't start: ${reason}`);
+      const definition = get(name);
+      const way = findWay(definition);
+      if (way !== undefined) return { definition, way };
+      throw new FactoryError(
+        "AGENT_UNAVAILABLE",
+        `Agent "${name}" can't start: ${unavailableReason(definition)}`,
+      );
     },
   };
+}
+
+function quoteAll(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(" or ");
 }

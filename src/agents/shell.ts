@@ -5,11 +5,15 @@ export function shell(): AgentDefinition {
   const program = "bash";
   return {
     name: "shell",
-    program,
-    protocol: "plain",
-    install: "your system's bash package, e.g. apt-get install bash",
-    // "--" ends bash's own options, so that a task may begin with a dash.
-    command: ({ task }) => [program, "-c", "--", task],
+    ways: [
+      {
+        protocol: "plain",
+        program,
+        install: "your system's bash package, e.g. apt-get install bash",
+        // "--" ends bash's own options, so that a task may begin with a dash.
+        start: ({ task }) => ({ command: [program, "-c", "--", task] }),
+      },
+    ],
     environmentNames: [],
     fixedEnvironment: {},
   };

@@ -1,6 +1,6 @@
 // What a dispatch may ask of an agent depends on how the agent is spoken to.
 import { FactoryError } from "../errors.ts";
-import type { AgentListing, Protocol } from "./definition.ts";
+import type { AgentListing, ProtocolName } from "./definition.ts";
 import type { PermissionPolicy } from "./talk.ts";
 
 export interface Wishes {
@@ -10,7 +10,7 @@ export interface Wishes {
 }
 
 /** Whose output never says what was spent, so that a limit would never be reached. */
-const costless: readonly (Protocol | null)[] = ["plain", "codex-stream-json", "gemini-stream-json"];
+const costless: readonly (ProtocolName | null)[] = ["plain", "codex-stream-json", "gemini-stream-json"];
 
 /** @throws FactoryError NOT_SUPPORTED: silently ignored, a limit would be worse than none. */
 export function assertCan(agent: AgentListing, wishes: Wishes): void {

@@ -1,4 +1,5 @@
 // From a prepared worktree to a running agent.
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildWorkerEnvironment } from "../agents/environment.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
@@ -44,15 +45,31 @@ export async function startAgent(
   speaker: { readonly token: string; readonly parentSession: string },
 ): Promise<Identity> {
   const { host } = deps;
-  const agent = deps.agents.requireAvailable(session.agent);
+  const { definition, way } = deps.agents.requireAvailable(session.agent);
   const folder = sessionFolder(host.home, session);
   await createSessionFolder({ folder });
   const git = deps.repositories.open(repository);
+  const { temporary } = sessionPaths(folder);
+  const start = way.start({
+    task: session.task,
+    prompt: session.task,
+    permissions: session.permissions ?? "ALLOW",
+    mcpServers: [],
+    gitDir: git.path,
+    worktreeGitDir: git.worktreeGitDir(session.branch),
+    worktree: worktree.path,
+    temporary,
+    environment: host.environment,
+  });
+  for (const [file, content] of Object.entries(start.files ?? {})) {
+    await writeFile(file, content, { mode: 0o600 });
+  }
   const env = buildWorkerEnvironment({
     source: host.environment,
-    agent,
+    agent: definition,
+    start: start.env,
     binFolder: join(host.home, "bin"),
-    tmpFolder: sessionPaths(folder).temporary,
+    tmpFolder: temporary,
     factory: {
       FACTORY_URL: host.url,
       FACTORY_TOKEN: speaker.token,
@@ -70,15 +87,9 @@ export async function startAgent(
       GIT_COMMITTER_EMAIL: host.identity.email,
     },
   });
-  const command = agent.command({
-    task: session.task,
-    gitDir: git.path,
-    worktreeGitDir: git.worktreeGitDir(session.branch),
-    worktree: worktree.path,
-  });
   const { identity } = await launch({
     folder,
-    command,
+    command: start.command,
     cwd: worktree.path,
     env,
     nonce: sessionNonce(session),

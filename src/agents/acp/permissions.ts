@@ -25,15 +25,15 @@ export function onPermissionRequested(
     return [{ id, name: textIn(option, "name") ?? id, kind: textIn(option, "kind") ?? "other" }];
   });
   const leavesWorktree = isOutside(toolCall, state.worktree) || known?.isOutside === true;
-  const answer = chooseByPolicy(state, options, leavesWorktree);
+  const choice = chooseByPolicy(state, options, leavesWorktree);
   const request: AgentPermission = {
     id: `permission-${String(state.askedCount + 1)}`,
     title: shortTitle(textIn(toolCall, "title") ?? known?.title ?? "use a tool"),
     options,
-    answer: answer === "cancel" ? null : answer,
+    answer: typeof choice === "object" ? choice.id : null,
   };
   if (state.permissions === "DENY") change(draft, { refused: request.title });
-  if (answer === "cancel") {
+  if (choice === "cancel") {
     // Nothing to choose from, so there is no request that could be shown as answered.
     draft.events.push(output(line));
     draft.lines.push(resultLine(rpcId, cancelled));
@@ -41,8 +41,8 @@ export function onPermissionRequested(
   }
   change(draft, { askedCount: state.askedCount + 1 });
   draft.events.push({ type: "permission", payload: { request } });
-  if (answer !== null) {
-    draft.lines.push(resultLine(rpcId, selected(answer)));
+  if (typeof choice === "object") {
+    draft.lines.push(resultLine(rpcId, selected(choice.id)));
     return;
   }
   change(draft, { asked: { ...draft.state.asked, [request.id]: { rpcId, request } } });
@@ -52,24 +52,22 @@ export function onPermissionRequested(
   }
 }
 
+/** An option, somebody's choice, or none at all. */
+type Choice = { readonly id: string } | "ask" | "cancel";
+
 function chooseByPolicy(
   state: AcpState,
   options: AgentPermission["options"],
   leavesWorktree: boolean,
-): string | "cancel" | null {
-  const first = (...kinds: PermissionOptionKind[]): string | undefined => {
-    for (const kind of kinds) {
-      const found = options.find((option) => option.kind === kind);
-      if (found !== undefined) return found.id;
-    }
-    return undefined;
-  };
+): Choice {
+  const first = (...kinds: PermissionOptionKind[]): { readonly id: string } | undefined =>
+    kinds.flatMap((kind) => options.find((option) => option.kind === kind) ?? [])[0];
   if (options.length === 0) return "cancel";
   switch (state.permissions) {
     case "ASK":
-      return null;
+      return "ask";
     case "ALLOW":
-      return leavesWorktree ? null : (first("allow_once", "allow_always") ?? null);
+      return leavesWorktree ? "ask" : (first("allow_once", "allow_always") ?? "ask");
     case "DENY":
       return first("reject_once", "reject_always") ?? "cancel";
   }

@@ -69,6 +69,9 @@ export const acp: Protocol<AcpState> = {
   conclude: (state, exit) => state.verdict ?? endedEarly(exit),
 };
 
+/** An extension of claude's and codex's adapters: which account they use, at each start. */
+const accountNotification = "_auth/status_update";
+
 function readMessage(draft: Draft, incoming: Incoming, line: string): void {
   switch (incoming.kind) {
     case "notification":
@@ -76,7 +79,7 @@ function readMessage(draft: Draft, incoming: Incoming, line: string): void {
         onUpdate(draft, incoming.params, line);
       } else if (incoming.method === PROTOCOL_METHODS.cancel_request) {
         onRequestCancelled(draft, incoming.params);
-      } else {
+      } else if (incoming.method !== accountNotification) {
         draft.events.push(output(line));
       }
       break;

@@ -26,7 +26,10 @@ const serverEnvironment = {
   LD_PRELOAD: "/evil.so",
 };
 
-function build(name: string, options: { isRoot?: boolean; source?: object } = {}) {
+function build(
+  name: string,
+  options: { isRoot?: boolean; source?: object; start?: Record<string, string> } = {},
+) {
   const registry = createAgentRegistry({
     file: undefined,
     path: "",
@@ -35,6 +38,7 @@ function build(name: string, options: { isRoot?: boolean; source?: object } = {}
   return buildWorkerEnvironment({
     source: { ...serverEnvironment, ...options.source },
     agent: registry.get(name),
+    start: options.start,
     factory: { FACTORY_TOKEN: "token of the worker", FACTORY_WORKER: "worker-1" },
     binFolder: "/factory/bin",
     tmpFolder: "/session/tmp",
@@ -76,10 +80,13 @@ describe("a worker's environment", () => {
     });
   });
 
-  test("lets opencode ask nobody, whatever the server's environment says", () => {
-    const environment = build("opencode", { source: { OPENCODE_PERMISSION: '{"bash":"ask"}' } });
+  test("sets what the agent's start needs, whatever the server's environment says", () => {
+    const environment = build("opencode", {
+      source: { OPENCODE_CONFIG_CONTENT: "the user's" },
+      start: { OPENCODE_CONFIG_CONTENT: "the user's, and more" },
+    });
 
-    expect(JSON.parse(environment["OPENCODE_PERMISSION"]!)).toEqual({ "*": "allow" });
+    expect(environment["OPENCODE_CONFIG_CONTENT"]).toBe("the user's, and more");
   });
 
   test("tells claude that it is contained as root alone", () => {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { AgentDefinition } from "../../../src/agents/definition.ts";
 import { createAgentRegistry, type AgentRegistry } from "../../../src/agents/registry.ts";
+import { startContext } from "../../support/start-context.ts";
 import { ConfigError } from "../../../src/config.ts";
 
 let folder: string;
@@ -38,7 +39,7 @@ function mistakesOf(content: unknown): string[] {
 }
 
 function commandOf(agent: AgentDefinition, task: string): string[] {
-  return agent.command({ task, gitDir: "/git", worktreeGitDir: "/git/w", worktree: "/w" });
+  return [...agent.ways[0]!.start(startContext({ task })).command];
 }
 
 describe("a file of agents", () => {
@@ -58,7 +59,7 @@ describe("a file of agents", () => {
     });
 
     for (const protocol of protocols) {
-      expect(registry.get(`my-${protocol}`).protocol).toBe(protocol);
+      expect(registry.get(`my-${protocol}`).ways.map((way) => way.protocol)).toEqual([protocol]);
     }
   });
 
@@ -95,8 +96,9 @@ describe("a file of agents", () => {
       "claude",
     );
 
-    expect(agent.program).toBe("mine");
-    expect(agent.protocol).toBe("plain");
+    expect(agent.ways.map(({ program, protocol }) => [program, protocol])).toEqual([
+      ["mine", "plain"],
+    ]);
     expect(agent.environmentNames).toEqual([]);
     expect(agent.fixedEnvironment).toEqual({});
   });
@@ -104,10 +106,35 @@ describe("a file of agents", () => {
   test("adds variables to a built-in agent where it gives no command", () => {
     const agent = open({ agents: { claude: { env: ["HTTPS_PROXY"] } } }).get("claude");
 
-    expect(agent.program).toBe("claude");
+    expect(agent.ways.map(({ program }) => program)).toEqual(["claude-agent-acp", "claude"]);
     expect(agent.environmentNames).toEqual(
       expect.arrayContaining(["ANTHROPIC_API_KEY", "HTTPS_PROXY"]),
     );
+  });
+
+  test("chooses among the ways of a built-in agent where it gives a protocol alone", () => {
+    const agent = open({ agents: { codex: { protocol: "codex-stream-json" } } }).get("codex");
+
+    expect(agent.ways.map(({ program }) => program)).toEqual(["codex"]);
+    expect(agent.environmentNames).toContain("CODEX_API_KEY");
+  });
+
+  test("gives the prompt in place of the task to all but plain agents", () => {
+    const registry = open({
+      agents: {
+        plain: { command: ["a", "{task}"], protocol: "plain" },
+        json: { command: ["a", "{task}"], protocol: "claude-stream-json" },
+      },
+    });
+    const context = startContext({ task: "the task", prompt: "the prompt" });
+    const resume = { conversationId: "c", promptIfNew: "it was about this" };
+    const last = (name: string, given = context) =>
+      registry.get(name).ways[0]!.start(given).command.at(-1);
+
+    expect(last("plain")).toBe("the task");
+    expect(last("json")).toBe("the prompt");
+    // Its start line knows no way to resume.
+    expect(last("json", { ...context, resume })).toBe("it was about this");
   });
 });
 

@@ -110,12 +110,12 @@ describe("the list of agents", () => {
     expect(listed(registry, "gone").unavailableReason).toContain(`${file}-gone`);
   });
 
-  test("says of an agent that speaks ACP that it isn't supported, program or not", () => {
-    addProgram("goose");
-    const registry = open({ goose: { command: ["goose", "acp"], protocol: "acp" } });
+  test("names both programs of an agent of which neither is installed", () => {
+    const reason = listed(open(), "claude").unavailableReason;
 
-    expect(listed(registry, "goose").unavailableReason).toContain("Agent Client Protocol");
-    expect(failureOf(() => registry.requireAvailable("goose")).code).toBe("AGENT_UNAVAILABLE");
+    expect(reason).toContain('"claude-agent-acp" or "claude"');
+    expect(reason).toContain("npm install -g @agentclientprotocol/claude-agent-acp");
+    expect(reason).toContain("npm install -g @anthropic-ai/claude-code");
   });
 });
 
@@ -145,6 +145,21 @@ describe("asking for an agent", () => {
   test("gives an available one", () => {
     addProgram("bash");
 
-    expect(open().requireAvailable("shell").protocol).toBe("plain");
+    expect(open().requireAvailable("shell").way.protocol).toBe("plain");
+  });
+
+  test("takes the headless command line where the adapter isn't installed", () => {
+    addProgram("codex");
+    expect(open().requireAvailable("codex").way.protocol).toBe("codex-stream-json");
+
+    addProgram("codex-acp");
+    expect(open().requireAvailable("codex").way.protocol).toBe("acp");
+  });
+
+  test("takes an agent of the file that speaks ACP", () => {
+    addProgram("goose");
+    const registry = open({ goose: { command: ["goose", "acp"], protocol: "acp" } });
+
+    expect(registry.requireAvailable("goose").way.protocol).toBe("acp");
   });
 });
