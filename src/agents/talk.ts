@@ -49,7 +49,7 @@ export type AgentEvent =
   /** What belongs to no other: unknown events of the protocol, and lines that are none of it. */
   | {
       readonly type: "output";
-      readonly payload: { readonly channel: "STDOUT"; readonly text: string };
+      readonly payload: { readonly channel: "STDOUT" | "STDERR"; readonly text: string };
     };
 
 /** What became of the agent's work, as its own last word says. */

@@ -3,11 +3,12 @@ import type { Viewer } from "../access/viewer.ts";
 import type { PrismaClient } from "../database/client.ts";
 import type { EventLog } from "../events/follow.ts";
 import type { Notices } from "../events/notices.ts";
-import type { Worktree } from "../generated/prisma/client.ts";
+import type { WorkerMessage, Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeState } from "../git/git.ts";
 import type { MaintenanceService } from "../maintenance/service.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { AgentDirectory } from "../runners/agents.ts";
+import type { PermissionRequestPayload } from "../workers/events.ts";
 import type { WorkerCounts, WorkerService } from "../workers/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 
@@ -35,6 +36,8 @@ export interface Context extends Services {
 export interface Loaders {
   /** By session id: why a queued session waits; null for one that isn't queued. */
   readonly queueReason: DataLoader<string, string | null>;
+  readonly pendingPermissions: DataLoader<string, readonly PermissionRequestPayload[]>;
+  readonly waitingMessages: DataLoader<string, readonly WorkerMessage[]>;
   /** By parent session id. */
   readonly workerCounts: DataLoader<string, WorkerCounts>;
   readonly worktreeState: DataLoader<Worktree, WorktreeState | null, string>;

@@ -13,6 +13,8 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
     signal,
     loaders: {
       queueReason: new DataLoader((ids) => workers.queueReasons(ids), { cache }),
+      pendingPermissions: new DataLoader((ids) => workers.pendingPermissions(ids), { cache }),
+      waitingMessages: new DataLoader((ids) => workers.waitingMessages(ids), { cache }),
       workerCounts: new DataLoader((ids) => workers.countByParent(ids), { cache }),
       worktreeState: new DataLoader(
         (rows) => Promise.all(rows.map((worktree) => worktrees.inspect(worktree))),

@@ -10,6 +10,7 @@ import "../workers/schema-parents.ts";
 import "../workers/schema-events.ts";
 import "../workers/schema-agent-events.ts";
 import "../workers/schema-mutations.ts";
+import "../workers/schema-talk.ts";
 import "../workers/schema-agents.ts";
 import "../runners/schema.ts";
 import "../maintenance/schema.ts";

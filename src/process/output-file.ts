@@ -10,6 +10,8 @@ export interface OutputChunk {
   readonly text: string;
   /** Where the next chunk begins, in bytes. */
   readonly endOffset: number;
+  /** Where its last line begins, in bytes: behind the last newline; undefined where it holds none. */
+  readonly lastLineOffset: number | undefined;
   /** Whether the chunk is as large as chunks get, so that there is likely more. */
   readonly full: boolean;
 }
@@ -66,9 +68,12 @@ function createOutputFile(handle: FileHandle, startOffset: number): OutputFile {
       if (length === 0) {
         return undefined;
       }
+      const taken = bytes.subarray(0, length);
+      const newline = taken.lastIndexOf(0x0a);
       return {
-        text: decodeStorable(bytes.subarray(0, length)),
+        text: decodeStorable(taken),
         endOffset: offset + length,
+        lastLineOffset: newline === -1 ? undefined : offset + newline + 1,
         full: bytesRead === chunkBytes,
       };
     },

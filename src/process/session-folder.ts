@@ -11,6 +11,10 @@ import { codeOf, hostFailure } from "./host-failure.ts";
 export interface SessionPaths {
   /** Optional FIFO, see `createSessionFolder`; without it the agent reads from /dev/null. */
   readonly stdin: string;
+  /** Optional, instead of the FIFO: what was said to the agent, in order; see `appendInput`. */
+  readonly input: string;
+  /** Who hands `input` on to the agent. */
+  readonly relay: string;
   /** Appended to by the agent, read by `tailOutput`. */
   readonly stdout: string;
   readonly stderr: string;
@@ -28,6 +32,8 @@ export interface SessionPaths {
 export function sessionPaths(folder: string): SessionPaths {
   return {
     stdin: path.join(folder, "stdin"),
+    input: path.join(folder, "input"),
+    relay: path.join(folder, "relay.json"),
     stdout: path.join(folder, "stdout"),
     stderr: path.join(folder, "stderr"),
     identity: path.join(folder, "identity.json"),
@@ -40,8 +46,11 @@ export function sessionPaths(folder: string): SessionPaths {
 export interface CreateSessionFolderOptions {
   /** Absolute path; its parents are created too. */
   readonly folder: string;
-  /** `fifo` for an agent that is spoken to (see `openStdin`). Default `none`: /dev/null. */
-  readonly stdin?: "none" | "fifo";
+  /**
+   * `file` for an agent that is spoken to (see `appendInput`), `fifo` for one that reads from whoever opens
+   * the FIFO. Default `none`: /dev/null.
+   */
+  readonly stdin?: "none" | "fifo" | "file";
 }
 
 /**
@@ -57,7 +66,8 @@ export async function createSessionFolder(options: CreateSessionFolderOptions): 
     // The mode of mkdir would also be wrong where the folder was there before.
     await chmod(folder, 0o700);
     await mkdir(paths.temporary, { recursive: true, mode: 0o700 });
-    for (const file of [paths.stdout, paths.stderr]) {
+    const spoken = stdin === "file" ? [paths.input] : [];
+    for (const file of [paths.stdout, paths.stderr, ...spoken]) {
       await (await open(file, "a", 0o600)).close();
     }
     if (stdin === "fifo") {

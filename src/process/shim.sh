@@ -15,7 +15,7 @@ factory_shim_signals="HUP INT QUIT USR1 USR2 ALRM PIPE TERM"
 
 prepare() {
   (( BASH_VERSINFO[0] >= 5 )) || exit 120
-  unset factory_shim_state factory_shim_held
+  unset factory_shim_state factory_shim_held factory_shim_relay
   set -m             # job control: the agent gets a process group of its own
   set -C             # files are created with O_EXCL: of two shims in one folder, one goes on
   BASH_ARGV0=factory # the name in bash's own messages, which go to the worker's stderr
@@ -57,12 +57,30 @@ close_inherited() {
 
 open_input() {
   factory_shim_input=/dev/null
-  if [[ -p stdin ]]; then
+  if [[ -f input ]]; then
+    # What is appended to the file reaches the agent, whoever appends and whenever; the file itself stays
+    # as the record of what was said. The relay ends with this shim, or earlier by whoever ends the input.
+    exec {factory_shim_held}< <(
+      PATH=/usr/bin:/bin:$PATH
+      exec tail --pid=$$ --bytes=+1 --follow input 2>/dev/null
+    ) || exit 121
+    factory_shim_relay=$!
+    factory_shim_input=/dev/fd/$factory_shim_held
+    write_relay
+  elif [[ -p stdin ]]; then
     # Open for reading and writing: that never blocks, and the agent sees no end of its input while
     # the server is away.
     exec {factory_shim_held}<>stdin || exit 121
     factory_shim_input=stdin
   fi
+}
+
+write_relay() {
+  local factory_shim_facts
+  read -r factory_shim_facts <"/proc/$factory_shim_relay/stat" || return
+  factory_shim_facts=(${factory_shim_facts##*) })
+  printf '{"pid":%d,"startTime":%d}\n' \
+    "$factory_shim_relay" "${factory_shim_facts[19]}" >relay.json
 }
 
 # Sets factory_shim_time to now, in ISO 8601.
@@ -168,7 +186,11 @@ run() {
   open_input
   ( become_agent "$@" ) <"$factory_shim_input" >>stdout 2>>stderr &
   # From here on nothing reaches the agent's environment.
-  wait_for_agent "$!"
+  agent=$!
+  # Held on to here, the relay would not notice that nobody reads.
+  [[ -n ${factory_shim_relay-} ]] && exec {factory_shim_held}<&-
+  wait_for_agent "$agent"
+  [[ -n ${factory_shim_relay-} ]] && kill "$factory_shim_relay" 2>/dev/null
   trap - CHLD
   PATH=/usr/bin:/bin:$PATH
   [[ -s identity.json ]] || exit 121

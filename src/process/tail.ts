@@ -1,11 +1,12 @@
 import { hostFailure } from "./host-failure.ts";
-import type { OutputFile } from "./output-file.ts";
+import type { OutputChunk, OutputFile } from "./output-file.ts";
 import { openOutputFile } from "./output-file.ts";
 import { sessionPaths } from "./session-folder.ts";
 import type { Wake } from "../wake.ts";
 import { createWake } from "../wake.ts";
 import { watchPath } from "./watch-path.ts";
 
+export type { OutputChunk } from "./output-file.ts";
 export type OutputChannel = "stdout" | "stderr";
 export type OutputOffsets = Readonly<Record<OutputChannel, number>>;
 
@@ -17,10 +18,11 @@ export interface TailOptions {
   readonly signal: AbortSignal;
   /**
    * Takes one chunk (at most 64 KiB of the file); nothing more is read until it resolves. `endOffset`
-   * is the offset to begin at next time: store it with the text. It goes back when the worker has
-   * emptied its file. If this rejects, so does `done`.
+   * is the offset to begin at next time: store it with the text; or `lastLineOffset`, where what comes
+   * after the last newline is to be read again. Both go back when the worker has emptied its file. If this
+   * rejects, so does `done`.
    */
-  readonly onChunk: (channel: OutputChannel, text: string, endOffset: number) => Promise<void>;
+  readonly onChunk: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
 }
 
 export interface OutputTail {
@@ -120,7 +122,7 @@ async function takeRound(
       throw hostFailure(error, `read ${channel} in ${folder}`);
     }
     if (chunk !== undefined) {
-      await onChunk(channel, chunk.text, chunk.endOffset);
+      await onChunk(channel, chunk);
       file.accept(chunk);
       chunks += 1;
       full ||= chunk.full;

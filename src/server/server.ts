@@ -187,6 +187,7 @@ async function start(
       url: config.apiUrl ?? url,
       environment: config.environment,
       identity: await git.identity(),
+      permissions: config.permissions,
     };
     const started = createRunner({
       ...services,

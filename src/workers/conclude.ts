@@ -8,6 +8,7 @@ import type { ExitOutcome } from "../process/exit.ts";
 import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
 import { queueTopic } from "./events.ts";
+import type { Told } from "./talk/keeper.ts";
 import { tooLate, type Pushed } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
@@ -18,13 +19,19 @@ export interface Verdict {
   readonly failureCode: string | null;
 }
 
+/** How the agent's process ended; and what the agent itself told, where it speaks a protocol. */
+export interface WorkerOutcome {
+  readonly exit: ExitOutcome;
+  readonly told: Told | null;
+}
+
 /** CANCELLED, TIMED_OUT and LOST win, then the last reported outcome, then the agent's own. */
 export function judge(
   session: Pick<
     WorkerSession,
     "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds"
   >,
-  outcome: ExitOutcome,
+  { exit: outcome, told }: WorkerOutcome,
   timedOut: boolean,
 ): Verdict {
   if (session.cancelRequestedAt !== null) {
@@ -33,12 +40,16 @@ export function judge(
   if (timedOut) {
     return verdict("TIMED_OUT", `timed out after ${String(session.timeoutSeconds)} s`);
   }
-  if (outcome.kind === "lost") return verdict("LOST", outcome.reason);
+  if (outcome.kind === "lost" && told?.isClosed !== true) return verdict("LOST", outcome.reason);
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
-  if (outcome.startFailure !== null) {
+  if (outcome.kind === "exited" && outcome.startFailure !== null) {
     return verdict("FAILED", startFailures[outcome.startFailure], "AGENT_UNAVAILABLE");
   }
+  if (told !== null) {
+    return verdict(told.verdict.succeeded ? "SUCCEEDED" : "FAILED", told.verdict.reason, told.verdict.failureCode);
+  }
+  if (outcome.kind === "lost") return verdict("LOST", outcome.reason);
   if (outcome.signal !== null) return verdict("FAILED", `ended by ${outcome.signal}`);
   if (outcome.exitCode === 0) return verdict("SUCCEEDED", null);
   return verdict("FAILED", `exit code ${String(outcome.exitCode)}`);
@@ -67,7 +78,7 @@ function verdict(status: WorkerStatus, reason: string | null, failureCode: strin
 }
 
 export interface Conclusion {
-  readonly outcome: ExitOutcome;
+  readonly outcome: WorkerOutcome;
   readonly timedOut: boolean;
   readonly commits: readonly GitCommit[];
   /** null: unknown. */
@@ -87,13 +98,14 @@ export async function conclude(
     if (hasEndedSo(session, attempt)) return session;
     const judged = judge(session, outcome, timedOut);
     const { status, reason, failureCode } = judgeWithPush(judged, session, pushed);
-    const exit = outcome.kind === "exited" ? outcome : undefined;
+    const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
       status,
       reason,
       attempt,
       data: {
         failureCode,
+        summary: session.summary ?? outcome.told?.lastMessage ?? null,
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
         // It may have ended long ago, while no server was there.

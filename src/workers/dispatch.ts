@@ -44,6 +44,8 @@ export interface Repeat {
   readonly previousId: string;
   /** Says what was asked for, so that a repeated call under the same key is known. */
   readonly inputHash: string;
+  /** It goes on with that session's conversation. Default: it begins anew. */
+  readonly isFollowUp?: boolean;
 }
 
 /**
@@ -170,6 +172,7 @@ async function record(
       maxTurns: input.maxTurns ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
+      isFollowUp: repeat?.isFollowUp ?? false,
       previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },
       repository: { connect: { id: repository.id } },
       repositoryOwner: repository.owner,

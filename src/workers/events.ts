@@ -60,6 +60,8 @@ export interface ParentEventPayload extends WorkerStatusPayload {
   readonly workerId: string;
   readonly report: string | null;
   readonly outcome: ReportOutcome | null;
+  /** Left out where nothing was asked. */
+  readonly permission?: PermissionRequestPayload;
 }
 
 export const parentEventType = "worker";

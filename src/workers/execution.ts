@@ -1,6 +1,8 @@
 // One attempt of one session, from PREPARING to its end. Every step finds what an earlier try has done, so
 // that it can be begun again after the server was killed anywhere.
 import { existsSync } from "node:fs";
+import type { ProtocolName } from "../agents/definition.ts";
+import { protocolOf } from "../agents/protocols.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { Pool, PrismaClient } from "../database/client.ts";
 import { insist, type InsistOptions } from "../database/insist.ts";
@@ -9,14 +11,13 @@ import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
-import type { ExitOutcome } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { readCommits } from "./commits.ts";
-import { conclude, concludeUnstarted, judge } from "./conclude.ts";
+import { conclude, concludeUnstarted, judge, type WorkerOutcome } from "./conclude.ts";
 import { findAgent, type Found } from "./damaged.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
@@ -27,6 +28,8 @@ import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
 import { readStatistics } from "./statistics.ts";
 import { supervise } from "./supervise.ts";
+import { createTalkKeeper } from "./talk/keeper.ts";
+import { readTalk } from "./talk/stored.ts";
 import { createWorkerToken } from "./token.ts";
 
 export interface ExecutionDependencies {
@@ -126,11 +129,8 @@ async function begin(
   const prepared = await prepare(deps, session, signal);
   signal.throwIfAborted();
   const speaker = await speakerOf(deps, session, token);
-  const identity = await startAgent(deps, prepared, speaker);
-  return {
-    session: await setRunning(deps, prepared.session, identity, leaving),
-    found: { identity },
-  };
+  const { identity, session: started } = await startAgent(deps, prepared, speaker);
+  return { session: await setRunning(deps, started, identity, leaving), found: { identity } };
 }
 
 /** An agent that an earlier try had begun to start, when it was killed before the agent told who it is. */
@@ -176,14 +176,25 @@ async function setRunning(
       if (before.status === "RUNNING" && before.attempt === session.attempt) {
         return { session: before };
       }
+      const talk = readTalk(before.talk);
       const result = await changeWorker(transaction, session.id, {
         status: "RUNNING",
         reason: null,
         attempt: session.attempt,
-        // When it became RUNNING first, whichever attempt that was.
-        data: { startedAt: session.startedAt ?? new Date(identity.startedAt) },
+        data: {
+          // When it became RUNNING first, whichever attempt that was.
+          startedAt: session.startedAt ?? new Date(identity.startedAt),
+          // StoredTalk is JSON; Prisma's type for that knows no interfaces.
+          ...(talk === undefined
+            ? {}
+            : { talk: { ...talk, firstEvents: [] } as unknown as object }),
+        },
       });
-      if (result !== undefined) await appendEvents(transaction, result.appends);
+      if (result === undefined) return undefined;
+      // The first is the worker's own stream: see tellBoth.
+      const [own, ...others] = result.appends;
+      const told = { ...own!, events: [...own!.events, ...(talk?.firstEvents ?? [])] };
+      await appendEvents(transaction, [told, ...others]);
       return result;
     });
   const changed = await insist(record, waitOut(leaving, logger));
@@ -197,30 +208,45 @@ async function watchOver(
   { session, found }: Running,
   ending: Ending,
   leaving: AbortSignal,
-): Promise<ExitOutcome> {
-  if ("identity" in found) {
-    ending.startClock(session.timeoutSeconds, new Date(found.identity.startedAt));
-  }
+): Promise<WorkerOutcome> {
+  const { pool, logger, killGraceMs } = deps;
+  const folder = sessionFolder(deps.host.home, session);
+  const secrets = secretsOf(deps.agents, deps.host, session);
+  const startedAt = new Date(
+    "identity" in found ? found.identity.startedAt : (session.startedAt ?? Date.now()),
+  );
+  if ("identity" in found) ending.startClock(session.timeoutSeconds, startedAt);
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
-  return supervise({
-    folder: sessionFolder(deps.host.home, session),
+  const watched = {
+    folder,
     found,
     nonce: sessionNonce(session),
     offsets,
-    output: createOutputStore({
-      pool: deps.pool,
-      sessionId: session.id,
-      attempt: session.attempt,
-      offsets,
-      secrets: secretsOf(deps.agents, deps.host, session),
-      signal: leaving,
-      logger: deps.logger,
-    }),
-    killGraceMs: deps.killGraceMs,
+    killGraceMs,
     ending: ending.signal,
     leaving,
-    logger: deps.logger,
-  });
+    logger,
+  };
+  // Written by beginTalk alone; null: it was started by a version that knew plain agents alone.
+  const protocol = protocolOf((session.protocol ?? "plain") as ProtocolName);
+  if (protocol === undefined) {
+    const { id: sessionId, attempt } = session;
+    const store = { pool, sessionId, attempt, offsets, secrets, signal: leaving, logger };
+    const exit = await supervise({ ...watched, output: createOutputStore(store), talk: undefined });
+    return { exit, told: null };
+  }
+  const talk = createTalkKeeper({ ...deps, session, protocol, folder, startedAt, secrets, leaving });
+  try {
+    if ("identity" in found) await talk.begin();
+    const exit = await supervise({
+      ...watched,
+      output: { store: talk.hear, flush: talk.flush },
+      talk,
+    });
+    return { exit, told: talk.conclude(exit.kind === "exited" ? exit : undefined) };
+  } finally {
+    talk.dispose();
+  }
 }
 
 /** An attempt that was replaced, or taken for lost, has no end of its own: its worktree stays as it is. */

@@ -8,7 +8,7 @@ import type { RepositoryName } from "../repositories/service.ts";
 import { checkText } from "../text.ts";
 
 /** The task is also an argument and a variable of the worker, and Linux limits each to 128 KiB. */
-const longestTaskBytes = 100_000;
+export const longestTaskBytes = 100_000;
 const longestName = 200;
 const longestIssue = 2_000;
 const longestKey = 200;
@@ -103,7 +103,7 @@ export function issueNumber(issue: string): string | undefined {
 }
 
 /** Equal for equal inputs, whatever the order of their fields; the key itself is not part of it. */
-export function hashInput(kind: "dispatch" | "retry", input: object): string {
+export function hashInput(kind: "dispatch" | "retry" | "message", input: object): string {
   const entries = sortEntries(input).filter(([name]) => name !== "idempotencyKey");
   return createHash("sha256")
     .update(JSON.stringify([kind, entries]))

@@ -2,6 +2,7 @@
 import { setInterval as every } from "node:timers/promises";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
+import { Prisma } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import { renewalMs } from "../runners/lease.ts";
@@ -103,6 +104,8 @@ async function endOne(
   if (status === "QUEUED") {
     // Under the session's id stands the job of its last taking.
     await queue.remove(transaction, id);
+    // Nobody waits for their answers any more, and the new attempt's may have the same ids.
+    await transaction.permissionRequest.deleteMany({ where: { sessionId: id } });
     await queue.send(transaction, { sessionId: id, priority, group: groupOf(session) });
   }
   await appendEvents(transaction, changed.appends, [queueTopic, workerTopic(id)]);
@@ -144,6 +147,8 @@ function lostChange(
       summary: null,
       stdoutOffset: 0,
       stderrOffset: 0,
+      protocol: null,
+      talk: Prisma.DbNull,
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { Pool } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
 import type { Logger } from "../log.ts";
-import type { OutputChannel, OutputOffsets } from "../process/tail.ts";
+import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
 import type { WorkerOutputPayload } from "./events.ts";
 import { createRedactor } from "./redact.ts";
 
@@ -27,7 +27,7 @@ export interface OutputStore {
    * Waits out an outage of the database; what is stored is stored once.
    * @throws OutputRefused where another attempt took over, or the session has ended; the signal's reason.
    */
-  store(channel: OutputChannel, text: string, endOffset: number): Promise<void>;
+  store(channel: OutputChannel, chunk: Pick<OutputChunk, "text" | "endOffset">): Promise<void>;
   /** Stores what is held back; called when both files have been read to their ends. */
   flush(): Promise<void>;
 }
@@ -70,7 +70,7 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
   }
 
   return {
-    async store(channel, text, endOffset) {
+    async store(channel, { text, endOffset }) {
       const before = read.stdout + read.stderr;
       read[channel] = endOffset;
       const kept = limit(before, read.stdout + read.stderr, text);

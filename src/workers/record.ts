@@ -25,19 +25,26 @@ export function tellBoth(
   event: NewEvent,
   news: Omit<ParentEventPayload, "workerId">,
 ): Append[] {
-  const payload: ParentEventPayload = { ...news, workerId: session.id };
   return [
     {
       streamId: session.streamId,
       events: [event],
       subjects: [`WorkerSession:${session.id}`],
     },
-    {
-      streamId: session.parentSession.streamId,
-      events: [{ type: parentEventType, payload }],
-      subjects: [`ParentSession:${session.parentSession.id}`],
-    },
+    tellParent(session, news),
   ];
+}
+
+export function tellParent(
+  session: SessionWithStreams,
+  news: Omit<ParentEventPayload, "workerId">,
+): Append {
+  const payload: ParentEventPayload = { ...news, workerId: session.id };
+  return {
+    streamId: session.parentSession.streamId,
+    events: [{ type: parentEventType, payload }],
+    subjects: [`ParentSession:${session.parentSession.id}`],
+  };
 }
 
 export function statusAppends(

@@ -17,12 +17,22 @@ const replacement = "[redacted]";
 /** Shorter values are words of the language, not secrets. */
 const shortestSecret = 8;
 
-export function createRedactor(secrets: Iterable<string>): Redactor {
-  // Longest first: a secret that begins with another one is replaced whole.
+/** Longest first: a secret that begins with another one is replaced whole. */
+function prepare(secrets: Iterable<string>): { known: string[]; pattern: RegExp } {
   const known = [...new Set(secrets)]
     .filter((secret) => secret.length >= shortestSecret)
     .toSorted((a, b) => b.length - a.length);
-  const pattern = new RegExp([...known.map(escape), tokenSource].join("|"), "g");
+  return { known, pattern: new RegExp([...known.map(escape), tokenSource].join("|"), "g") };
+}
+
+/** For texts that come in one piece each. */
+export function createWholeRedactor(secrets: Iterable<string>): (text: string) => string {
+  const { pattern } = prepare(secrets);
+  return (text) => text.replaceAll(pattern, replacement);
+}
+
+export function createRedactor(secrets: Iterable<string>): Redactor {
+  const { known, pattern } = prepare(secrets);
   const longest = Math.max(tokenLength, ...known.map(({ length }) => length));
   let held = "";
 

@@ -1,8 +1,8 @@
 // The events of agents that speak a protocol. A plain one has none of them: it has output alone.
 import type { StoredEvent } from "../events/read.ts";
 import { builder } from "../graphql/builder.ts";
-import type { PermissionRequestPayload } from "./events.ts";
 import { payloadOf, WorkerEventRef } from "./schema-events.ts";
+import { PermissionRequestRef } from "./schema-permissions.ts";
 import { UsageRef } from "./schema.ts";
 
 const MessageRoleRef = builder.enumType("MessageRole", {
@@ -81,40 +81,6 @@ builder.objectRef<StoredEvent>("WorkerUsageEvent").implement({
     }),
   }),
 });
-
-const PermissionOptionRef = builder
-  .objectRef<PermissionRequestPayload["options"][number]>("PermissionOption")
-  .implement({
-    description: "An answer that a permission request may get.",
-    fields: (t) => ({
-      id: t.exposeID("id", { description: "What to answer with." }),
-      name: t.exposeString("name", { description: "Fit to show to a person." }),
-      kind: t.exposeString("kind", {
-        description: "The agent's word for what it means, such as allow_once.",
-      }),
-    }),
-  });
-
-const PermissionRequestRef = builder
-  .objectRef<PermissionRequestPayload>("PermissionRequest")
-  .implement({
-    description: "Something that an agent asks leave for.",
-    fields: (t) => ({
-      id: t.exposeID("id", { description: "Unique within its session." }),
-      title: t.exposeString("title", {
-        description: "What it wants to do, fit to show to a person.",
-      }),
-      options: t.field({
-        type: [PermissionOptionRef],
-        description: "What may be answered.",
-        resolve: ({ options }) => [...options],
-      }),
-      answer: t.exposeID("answer", {
-        nullable: true,
-        description: "The id of the option chosen; null while it waits.",
-      }),
-    }),
-  });
 
 builder.objectRef<StoredEvent>("WorkerPermissionEvent").implement({
   description: "The agent asks leave for something; and as a second event, that was answered.",

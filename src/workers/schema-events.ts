@@ -3,6 +3,7 @@ import type { ReportOutcome, WorkerStatus } from "../generated/prisma/enums.ts";
 import { builder } from "../graphql/builder.ts";
 import type { ParentEventPayload, WorkerEventPayloads } from "./events.ts";
 import { ReportOutcomeRef, WorkerStatusRef } from "./schema-enums.ts";
+import { PermissionRequestRef } from "./schema-permissions.ts";
 import { WorkerSessionRef } from "./schema.ts";
 import { assertSeesParent, assertSeesWorker } from "../access/viewer.ts";
 
@@ -154,6 +155,12 @@ const WorkerStatusChangeRef = builder.objectRef<StatusChange>("WorkerStatusChang
       type: ReportOutcomeRef,
       nullable: true,
       description: "What became of the work, where the report said so.",
+    }),
+    permission: t.field({
+      type: PermissionRequestRef,
+      nullable: true,
+      description: "Set where the worker asks for something, as it was asked.",
+      resolve: ({ permission }) => permission ?? null,
     }),
     worker: t.prismaField({
       type: WorkerSessionRef,

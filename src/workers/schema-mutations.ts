@@ -126,7 +126,7 @@ const DispatchWorkerPayload = builder.objectRef<Dispatched>("DispatchWorkerPaylo
 const CancelWorkerPayload = workerPayload("CancelWorkerPayload", "A session to be cancelled.");
 const ReportWorkerPayload = workerPayload("ReportWorkerPayload", "The session that reported.");
 
-function workerPayload(name: string, description: string) {
+export function workerPayload(name: string, description: string) {
   return builder.objectRef<{ readonly id: string }>(name).implement({
     description,
     fields: (t) => ({

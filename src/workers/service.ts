@@ -3,7 +3,7 @@ import type { Pool, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import type { EventLog } from "../events/follow.ts";
 import type { EventReader, StoredEvent } from "../events/read.ts";
-import type { ParentSession, WorkerSession } from "../generated/prisma/client.ts";
+import type { ParentSession, WorkerMessage, WorkerSession } from "../generated/prisma/client.ts";
 import type { ReportOutcome } from "../generated/prisma/enums.ts";
 import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
@@ -23,13 +23,15 @@ import {
   type DispatchDependencies,
   type Dispatched,
 } from "./dispatch.ts";
-import { parentStreamKey, workerStreamKey, type WorkerStatusPayload } from "./events.ts";
+import { parentStreamKey, workerStreamKey, type PermissionRequestPayload, type WorkerStatusPayload } from "./events.ts";
 import { findWorker, getWorker, workerName } from "./find.ts";
 import { checkKey, checkParentName, type DispatchInput } from "./input.ts";
 import { queueReasons } from "./queue-reason.ts";
 import { reportWorker } from "./report.ts";
 import { retryWorker } from "./retry.ts";
 import { isFinal } from "./states.ts";
+import { listWaiting, sendMessage, type Message } from "./talk/messages.ts";
+import { answerPermission, listPending, type PermissionAnswer } from "./talk/permissions.ts";
 import { hashToken } from "./token.ts";
 
 const longestReasonBytes = 2_000;
@@ -53,6 +55,13 @@ export interface WorkerService {
     reason: string | undefined,
     options?: { readonly children: boolean },
   ): Promise<WorkerSession>;
+  /** To one that runs: its next turn. To an ended one: a new session, with created: true. */
+  send(session: WorkerSession, message: Message, viewer: Viewer): Promise<Dispatched>;
+  answerPermission(id: string, answer: PermissionAnswer): Promise<WorkerSession>;
+  /** For each id, what it asks for and nobody has answered yet. */
+  pendingPermissions(ids: readonly string[]): Promise<PermissionRequestPayload[][]>;
+  /** For each id, the messages that wait for the end of its agent's turn, oldest first. */
+  waitingMessages(ids: readonly string[]): Promise<WorkerMessage[][]>;
   report(
     id: string,
     report: { message: string; outcome: ReportOutcome | null },
@@ -116,6 +125,10 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       }
       return children ? cancelFamily(deps, id, reason) : cancelWorker(deps, id, reason);
     },
+    send: (session, message, viewer) => sendMessage(deps, session, message, viewer),
+    answerPermission: (id, answer) => answerPermission(prisma, id, answer),
+    pendingPermissions: (ids) => listPending(prisma, ids),
+    waitingMessages: (ids) => listWaiting(prisma, ids),
     report: (id, report) => reportWorker(prisma, id, report),
     async identify(token) {
       const session = await prisma.workerSession.findUnique({

@@ -2,6 +2,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buildWorkerEnvironment } from "../agents/environment.ts";
+import type { StartContext } from "../agents/definition.ts";
+import type { PermissionPolicy } from "../agents/talk.ts";
+import type { PrismaClient } from "../database/client.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Identity } from "../process/identity.ts";
@@ -10,6 +13,7 @@ import { createSessionFolder, sessionPaths } from "../process/session-folder.ts"
 import type { RepositoryService } from "../repositories/service.ts";
 import { workerName } from "./find.ts";
 import type { Prepared } from "./prepare.ts";
+import { beginTalk, findConversation } from "./talk/begin.ts";
 
 export interface WorkerHost {
   /** FACTORY_HOME. */
@@ -18,6 +22,8 @@ export interface WorkerHost {
   readonly url: string;
   /** Whose name the workers' commits carry; the host's own git settings may be out of their reach. */
   readonly identity: { readonly name: string; readonly email: string };
+  /** FACTORY_PERMISSIONS. */
+  readonly permissions: PermissionPolicy;
   /** The server's environment, from which a worker's is picked. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -37,30 +43,35 @@ export function sessionNonce({ id, attempt }: Pick<WorkerSession, "id" | "attemp
 
 export async function startAgent(
   deps: {
+    readonly prisma: PrismaClient;
     readonly agents: AgentRegistry;
     readonly repositories: RepositoryService;
     readonly host: WorkerHost;
   },
-  { session, repository, worktree }: Prepared,
+  { session: prepared, repository, worktree }: Prepared,
   speaker: { readonly token: string; readonly parentSession: string },
-): Promise<Identity> {
+): Promise<{ identity: Identity; session: WorkerSession }> {
   const { host } = deps;
-  const { definition, way } = deps.agents.requireAvailable(session.agent);
-  const folder = sessionFolder(host.home, session);
-  await createSessionFolder({ folder });
+  const agent = deps.agents.requireAvailable(prepared.agent);
+  const { definition, way } = agent;
+  const folder = sessionFolder(host.home, prepared);
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
-  const start = way.start({
-    task: session.task,
-    prompt: session.task,
-    permissions: session.permissions ?? "ALLOW",
+  const context: StartContext = {
+    task: prepared.task,
+    prompt: prepared.task,
+    permissions: prepared.permissions ?? host.permissions,
+    resume: await findConversation(deps.prisma, prepared),
     mcpServers: [],
     gitDir: git.path,
-    worktreeGitDir: git.worktreeGitDir(session.branch),
+    worktreeGitDir: git.worktreeGitDir(prepared.branch),
     worktree: worktree.path,
     temporary,
     environment: host.environment,
-  });
+  };
+  const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context);
+  await createSessionFolder({ folder, stdin: isSpokenTo ? "file" : "none" });
+  const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {
     await writeFile(file, content, { mode: 0o600 });
   }
@@ -94,7 +105,7 @@ export async function startAgent(
     env,
     nonce: sessionNonce(session),
   });
-  return identity;
+  return { identity, session };
 }
 
 /** What must not be shown of a worker's output, beside its token. */

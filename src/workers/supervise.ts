@@ -1,18 +1,28 @@
 // Watches over a started agent until it has ended and its output is stored.
+import { setTimeout as delay } from "node:timers/promises";
+import { endInput } from "../process/input.ts";
 import { waitForExit, type ExitOutcome } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
-import { tailOutput, type OutputOffsets } from "../process/tail.ts";
+import { tailOutput, type OutputChannel, type OutputChunk, type OutputOffsets } from "../process/tail.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
 import { endDamaged, orDamaged, type Found } from "./damaged.ts";
 import type { OutputStore } from "./output.ts";
+import type { TalkKeeper } from "./talk/keeper.ts";
+
+/** How long an agent whose input has ended may take to end itself: some take 7 s. */
+const closeGraceMs = 10_000;
 
 export interface SuperviseOptions {
   readonly folder: string;
   readonly found: Found;
   readonly nonce: string;
   readonly offsets: OutputOffsets;
-  readonly output: OutputStore;
+  readonly output: Pick<OutputStore, "flush"> & {
+    readonly store: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
+  };
+  /** Set where the agent is spoken to. */
+  readonly talk: Pick<TalkKeeper, "interrupt" | "closed"> | undefined;
   readonly killGraceMs: number;
   /** Aborted when the session is to be ended: cancelled, or out of time. */
   readonly ending: AbortSignal;
@@ -31,7 +41,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
     folder,
     offsets: options.offsets,
     signal: leaving,
-    onChunk: (channel, text, endOffset) => options.output.store(channel, text, endOffset),
+    onChunk: (channel, chunk) => options.output.store(channel, chunk),
   });
   // Its failure is heard where `finish` is awaited.
   tail.done.catch(() => undefined);
@@ -47,16 +57,35 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
 }
 
 async function watchAgent(identity: Identity, options: SuperviseOptions): Promise<ExitOutcome> {
-  const { folder, ending, leaving, killGraceMs, logger } = options;
+  const { folder, ending, leaving, killGraceMs, talk, logger } = options;
   let terminating: Promise<unknown> | undefined;
-  const terminate = () => {
-    terminating ??= terminateAll({ identity, nonce: identity.nonce, graceMs: killGraceMs });
+  const endWith = (how: () => Promise<unknown>) => {
+    terminating ??= how();
     terminating.catch((error: unknown) => {
       logger.error({ err: error }, "a worker's processes could not be ended");
     });
   };
-  if (ending.aborted) terminate();
-  else ending.addEventListener("abort", terminate, { once: true });
+  const terminate = () => {
+    endWith(async () => {
+      // Its own way first: an agent that is asked to stop clears up after itself.
+      await talk?.interrupt(AbortSignal.any([AbortSignal.timeout(killGraceMs), leaving]));
+      await terminateAll({ identity, nonce: identity.nonce, graceMs: killGraceMs });
+    });
+  };
+  const ended = new AbortController();
+  /** Nothing more is said: it ends by itself, or is ended. */
+  const close = () => {
+    void endInput(folder)
+      .then(() => delay(closeGraceMs, undefined, { signal: AbortSignal.any([ended.signal, leaving]) }))
+      .then(terminate)
+      .catch((error: unknown) => {
+        if (ended.signal.aborted || leaving.aborted) return;
+        logger.error({ err: error }, "a worker's input could not be ended");
+        terminate();
+      });
+  };
+  onAbort(ending, terminate, ended.signal);
+  if (talk !== undefined) onAbort(talk.closed, close, ended.signal);
 
   try {
     const exit = await orDamaged(() => waitForExit({ folder, identity, signal: leaving }), logger);
@@ -71,6 +100,12 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
     await terminating;
     return outcome;
   } finally {
-    ending.removeEventListener("abort", terminate);
+    ended.abort();
   }
+}
+
+/** Acts when the signal is aborted, or was before; not any more once `until` is. */
+function onAbort(signal: AbortSignal, act: () => void, until: AbortSignal): void {
+  if (signal.aborted) act();
+  else signal.addEventListener("abort", act, { once: true, signal: until });
 }

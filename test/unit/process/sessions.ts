@@ -92,7 +92,7 @@ export async function stdoutWith({ folder }: Pick<Session, "folder">, text: stri
     offsets: { stdout: 0, stderr: 0 },
     signal: AbortSignal.any([found.signal, AbortSignal.timeout(20_000)]),
     onChunk: async (channel, chunk) => {
-      output += channel === "stdout" ? chunk : "";
+      output += channel === "stdout" ? chunk.text : "";
       if (output.includes(text)) {
         found.abort();
       }

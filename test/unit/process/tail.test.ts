@@ -22,7 +22,7 @@ function collect(folder: string, options: Partial<TailOptions> = {}) {
     folder,
     offsets: beginning,
     signal: AbortSignal.timeout(20_000),
-    onChunk: async (channel, text, endOffset) => {
+    onChunk: async (channel, { text, endOffset }) => {
       chunks.push({ channel, text, endOffset });
     },
     ...options,
@@ -177,7 +177,7 @@ describe("a difficult worker or reader", () => {
     let most = 0;
     const { promise: released, resolve: release } = Promise.withResolvers<undefined>();
     const tail = collect(folder, {
-      onChunk: async (_channel, text) => {
+      onChunk: async (_channel, { text }) => {
         inside += 1;
         most = Math.max(most, inside);
         expect(text.length).toBeLessThanOrEqual(64 * 1024);
@@ -220,7 +220,7 @@ describe("a difficult worker or reader", () => {
     let highest = 0;
     const before = process.memoryUsage.rss();
     const tail = collect(session.folder, {
-      onChunk: async (_channel, text) => {
+      onChunk: async (_channel, { text }) => {
         bytes += text.length;
         highest = Math.max(highest, process.memoryUsage.rss() - before);
       },

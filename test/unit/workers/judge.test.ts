@@ -1,6 +1,15 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Exited, ExitOutcome } from "../../../src/process/exit.ts";
-import { judge } from "../../../src/workers/conclude.ts";
+import { judge as judgeWorker } from "../../../src/workers/conclude.ts";
+
+/** Of an agent that speaks no protocol. */
+function judge(
+  session: Parameters<typeof judgeWorker>[0],
+  exit: ExitOutcome,
+  timedOut: boolean,
+): ReturnType<typeof judgeWorker> {
+  return judgeWorker(session, { exit, told: null }, timedOut);
+}
 
 const quiet = {
   cancelRequestedAt: null,

@@ -41,7 +41,7 @@ interface Options {
 }
 
 function open(options: Options = {}) {
-  return createOutputStore({
+  const output = createOutputStore({
     pool: connection.pool,
     sessionId: session.id,
     attempt: 1,
@@ -51,6 +51,11 @@ function open(options: Options = {}) {
     logger,
     ...options,
   });
+  return {
+    ...output,
+    store: (channel: "stdout" | "stderr", text: string, endOffset: number) =>
+      output.store(channel, { text, endOffset }),
+  };
 }
 
 /** As an earlier server left them. */

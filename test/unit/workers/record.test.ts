@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { connectDatabase, type DatabaseConnection } from "../../../src/database/client.ts";
+import { Prisma } from "../../../src/generated/prisma/client.ts";
 import type { WorkerSession, Worktree } from "../../../src/generated/prisma/client.ts";
 import type { WorkerStatus } from "../../../src/generated/prisma/enums.ts";
 import { changeWorker, type WorkerChange } from "../../../src/workers/record.ts";
@@ -158,7 +159,7 @@ test("two sessions can't occupy one worktree", async () => {
     where: { id: session.id },
   });
   const stream = await connection.prisma.stream.create({ data: { key: "worker:second" } });
-  const second = { ...row, commits: [], streamId: stream.id, tokenHash: null };
+  const second = { ...row, talk: Prisma.DbNull, commits: [], streamId: stream.id, tokenHash: null };
   await expect(connection.prisma.workerSession.create({ data: second })).rejects.toThrow(
     /Unique constraint/,
   );

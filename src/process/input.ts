@@ -1,0 +1,69 @@
+// What is said to an agent: a file that only grows, and a relay (see shim.sh) that hands it on. So a server
+// that is killed in the middle of a line leaves the rest of it to the next one, and nothing is said twice.
+import { constants } from "node:fs";
+import { open } from "node:fs/promises";
+import { z } from "zod";
+import { FactoryError } from "../errors.ts";
+import { codeOf, hostFailure } from "./host-failure.ts";
+import { readLiveProcess } from "./proc.ts";
+import { sessionPaths } from "./session-folder.ts";
+import { readSmallFile } from "./small-file.ts";
+
+/**
+ * Makes `bytes` stand in the file from `offset` on, whether none, some or all of them do already. One
+ * caller at a time.
+ *
+ * Fails with HOST_FAILURE where the disk is full (calling again goes on where it stopped), or where the
+ * file is gone or holds something else.
+ */
+export async function appendInput(
+  folder: string,
+  { offset, bytes }: { readonly offset: number; readonly bytes: Uint8Array },
+): Promise<void> {
+  const file = sessionPaths(folder).input;
+  try {
+    const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+    try {
+      const { size } = await handle.stat();
+      if (size < offset || size > offset + bytes.length) {
+        throw new FactoryError(
+          "HOST_FAILURE",
+          `${file} has ${String(size)} bytes, and not what was said to the worker: somebody changed it`,
+        );
+      }
+      for (let done = size - offset; done < bytes.length;) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
+        done += bytesWritten;
+      }
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw hostFailure(error, `write to ${file}`);
+  }
+}
+
+const relaySchema = z.object({ pid: z.int().positive(), startTime: z.int().nonnegative() });
+
+/**
+ * The agent sees the end of its input, once it has read what was said. Harmless where that was done before,
+ * and for a session without an input.
+ */
+export async function endInput(folder: string): Promise<void> {
+  const file = sessionPaths(folder).relay;
+  let text;
+  try {
+    text = await readSmallFile(file);
+  } catch (error) {
+    throw hostFailure(error, `read ${file}`);
+  }
+  if (text === undefined) return;
+  const relay = relaySchema.parse(JSON.parse(text));
+  // Its number may be another process's by now.
+  if (readLiveProcess(relay) === undefined) return;
+  try {
+    process.kill(relay.pid, "SIGTERM");
+  } catch (error) {
+    if (codeOf(error) !== "ESRCH") throw error;
+  }
+}

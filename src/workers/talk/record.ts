@@ -1,0 +1,173 @@
+// Where the talk with an agent is written: its state, its events, and what they change of the session.
+import type { AgentEvent, AgentPermission } from "../../agents/talk.ts";
+import type { Pool, PrismaClient } from "../../database/client.ts";
+import { appendEvents, type Append, type NewEvent } from "../../events/append.ts";
+import type { WorkerSession } from "../../generated/prisma/client.ts";
+import type { OutputOffsets } from "../../process/tail.ts";
+import type { ParentEventPayload } from "../events.ts";
+import { changeWorker, lockWorker, tellParent } from "../record.ts";
+import { toStorable, type StoredTalk } from "./stored.ts";
+
+export interface TalkChange {
+  readonly session: Pick<WorkerSession, "id" | "attempt">;
+  /** What is to be stored; one version on. */
+  readonly talk: StoredTalk;
+  readonly events: readonly AgentEvent[];
+  readonly offsets: OutputOffsets;
+  /** The message that has become the agent's next turn. */
+  readonly delivered?: string | undefined;
+  /** Closes the talk, unless a message waits. */
+  readonly isClosing?: boolean;
+}
+
+/** refused: another attempt speaks for the session, or it has ended. busy: a message waits to be said first. */
+export type Recorded = "done" | "refused" | "busy";
+
+interface RecordDependencies {
+  readonly prisma: PrismaClient;
+  readonly pool: Pool;
+}
+
+export async function recordTalk(deps: RecordDependencies, given: TalkChange): Promise<Recorded> {
+  const change = { ...given, talk: toStorable(given.talk), events: toStorable(given.events) };
+  const isPlain =
+    change.delivered === undefined &&
+    change.isClosing !== true &&
+    change.talk.state.phase !== "idle" &&
+    change.talk.state.phase !== "ended" &&
+    !change.events.some(({ type }) => type === "permission");
+  return isPlain ? append(deps.pool, change) : recordWithSession(deps.prisma, change);
+}
+
+/** The common case, in one statement. */
+async function append(pool: Pool, { session, talk, events, offsets }: TalkChange): Promise<Recorded> {
+  const { conversationId, usage } = talk.state;
+  const { rows } = await pool.query<{ accepted: boolean }>({
+    name: "append-talk",
+    text: "SELECT append_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS accepted",
+    values: [
+      session.id,
+      session.attempt,
+      offsets.stdout,
+      offsets.stderr,
+      JSON.stringify(talk),
+      JSON.stringify(events),
+      conversationId,
+      usage?.inputTokens ?? null,
+      usage?.outputTokens ?? null,
+      usage?.costUsd ?? null,
+    ],
+  });
+  return rows[0]?.accepted === true ? "done" : "refused";
+}
+
+/** Where the session's status, its permission requests or its messages change too. */
+function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Recorded> {
+  const { session, talk, events, offsets, delivered } = change;
+  const { id } = session;
+  return prisma.$transaction(async (transaction) => {
+    const before = await lockWorker(transaction, id);
+    const isOurs = before.status === "RUNNING" || before.status === "WAITING";
+    if (!isOurs || before.attempt !== session.attempt) return "refused";
+    const version = (before.talk as { version?: unknown } | null)?.version;
+    // The answer to an earlier try was lost.
+    if (version === talk.version) return "done";
+    if (version !== talk.version - 1) return "refused";
+    if (change.isClosing === true) {
+      const waiting = { sessionId: id, deliveredAt: null };
+      if ((await transaction.workerMessage.findFirst({ where: waiting })) !== null) return "busy";
+    }
+
+    const asked = events.flatMap((event) =>
+      event.type === "permission" ? [event.payload.request] : [],
+    );
+    for (const request of asked) {
+      await transaction.permissionRequest.create({ data: requestRow(session, request) });
+    }
+    // Whatever the agent no longer waits for, be it that its turn was cancelled, nobody can answer any more.
+    await transaction.permissionRequest.updateMany({
+      where: { sessionId: id, answeredAt: null, requestId: { notIn: [...talk.pending] } },
+      data: { answeredAt: new Date() },
+    });
+    if (delivered !== undefined) {
+      await transaction.workerMessage.update({
+        where: { id: delivered },
+        data: { deliveredAt: new Date() },
+      });
+    }
+    const { conversationId, usage } = talk.state;
+    await transaction.workerSession.update({
+      where: { id },
+      data: {
+        // StoredTalk is JSON; Prisma's type for that knows no interfaces.
+        talk: talk as unknown as object,
+        stdoutOffset: offsets.stdout,
+        stderrOffset: offsets.stderr,
+        ...(conversationId === null ? {} : { conversationId }),
+        ...(usage === null
+          ? {}
+          : { inputTokens: usage.inputTokens, outputTokens: usage.outputTokens }),
+        ...(usage?.costUsd == null ? {} : { costUsd: usage.costUsd }),
+      },
+    });
+
+    const open = await transaction.permissionRequest.findFirst({
+      where: { sessionId: id, answeredAt: null },
+      orderBy: { id: "asc" },
+    });
+    const status = open === null ? "RUNNING" : "WAITING";
+    const changed =
+      status === before.status
+        ? undefined
+        : await changeWorker(transaction, id, {
+            status,
+            reason: open === null ? null : `asks: ${open.title}`,
+          });
+    const current = changed?.session ?? before;
+    const news = asked
+      .filter(({ answer }) => answer === null)
+      .map((request): Omit<ParentEventPayload, "workerId"> => ({
+        previousStatus: status,
+        status,
+        reason: current.statusReason,
+        report: null,
+        outcome: null,
+        permission: { ...request, options: [...request.options] },
+      }));
+    await appendEvents(
+      transaction,
+      mergeAppends([
+        { streamId: before.streamId, events: events as readonly NewEvent[], subjects: [] },
+        ...(changed?.appends ?? []),
+        ...news.map((each) => tellParent(current, each)),
+      ]),
+    );
+    return "done";
+  });
+}
+
+function requestRow(session: TalkChange["session"], request: AgentPermission) {
+  return {
+    sessionId: session.id,
+    requestId: request.id,
+    attempt: session.attempt,
+    title: request.title,
+    options: request.options.map((option) => ({ ...option })),
+    answer: request.answer,
+    answeredAt: request.answer === null ? null : new Date(),
+  };
+}
+
+/** One append for each stream: its events keep their order. */
+function mergeAppends(appends: readonly Append[]): Append[] {
+  const byStream = new Map<string, Append>();
+  for (const { streamId, events, subjects = [] } of appends) {
+    const before = byStream.get(streamId);
+    byStream.set(streamId, {
+      streamId,
+      events: [...(before?.events ?? []), ...events],
+      subjects: [...new Set([...(before?.subjects ?? []), ...subjects])],
+    });
+  }
+  return [...byStream.values()].filter(({ events }) => events.length > 0);
+}

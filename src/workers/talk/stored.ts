@@ -1,0 +1,44 @@
+// The talk with an agent as its session's row holds it.
+import type { AgentEvent, AgentVerdict, TalkState } from "../../agents/talk.ts";
+
+export interface StoredTalk {
+  /** One more with each change: a change that was committed, but whose answer was lost, is not made twice. */
+  readonly version: number;
+  /** In its protocol's own shape. */
+  readonly state: TalkState;
+  /** Lines for the agent that may not be in its input file yet. */
+  readonly outbox: readonly string[];
+  /** Where in that file they begin, in bytes. */
+  readonly outboxOffset: number;
+  /** Permission requests that wait for somebody's answer, by their ids. */
+  readonly pending: readonly string[];
+  /** Set when nothing more will be said: no message is taken any more. */
+  readonly isClosed: boolean;
+  /** What ended it, where that wasn't the agent's own doing: a limit, or silence. */
+  readonly overruled: AgentVerdict | null;
+  /** What was said before the agent ran, and is told when it does. */
+  readonly firstEvents: readonly AgentEvent[];
+}
+
+/** Only this folder and the start of a session write it, as a StoredTalk. */
+export function readTalk(value: unknown): StoredTalk | undefined {
+  return value === null || value === undefined ? undefined : (value as StoredTalk);
+}
+
+/** As the agent reads them. */
+export function outboxBytes(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.map((line) => `${line}\n`).join(""));
+}
+
+/**
+ * What Postgres's jsonb refuses, NUL and halves of surrogate pairs, becomes U+FFFD. Agents' JSON may hold
+ * both as escapes.
+ */
+export function toStorable<Value>(value: Value): Value {
+  const text = JSON.stringify(value);
+  if (!/\\u(?:0000|d[89a-f])/i.test(text)) return value;
+  // What went in comes out in the same shape, with other characters in its strings.
+  return JSON.parse(text, (_key, part: unknown) =>
+    typeof part === "string" ? part.toWellFormed().replaceAll("\0", "\uFFFD") : part,
+  ) as Value;
+}
