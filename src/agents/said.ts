@@ -11,7 +11,7 @@ export function cut(text: string, longest = longestText): string {
   return `${text.slice(0, end)}\n[cut: ${String(text.length - end)} more characters]`;
 }
 
-export function message(role: "USER" | "AGENT" | "THOUGHT", text: string): AgentEvent {
+export function message(role: "AGENT" | "THOUGHT", text: string): AgentEvent {
   return { type: "message", payload: { role, text: cut(text) } };
 }
 

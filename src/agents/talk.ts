@@ -28,7 +28,10 @@ export interface AgentPermission {
   readonly answer: string | null;
 }
 
-/** What the agent said or did, in the shapes in which it is stored; see workers/events.ts. */
+/**
+ * What the agent said or did, in the shapes in which it is stored; see workers/events.ts. What it was told
+ * is none of a protocol's events: who says it tells of that.
+ */
 export type AgentEvent =
   | {
       readonly type: "message";

@@ -7,7 +7,6 @@ import type {
 } from "@agentclientprotocol/sdk";
 import { failure, plain } from "../reason.ts";
 import { isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
-import { message } from "../said.ts";
 import { modeFor } from "./profile.ts";
 import { call, change, end, protocolVersion, type AgentOffers, type Draft } from "./state.ts";
 import { failureOfError, isAboutLogin } from "./turn.ts";
@@ -158,7 +157,6 @@ export function sendPrompt(draft: Draft, text: string): void {
   if (conversationId === null) throw new Error("a prompt before there is a session");
   const prompt: ContentBlock[] = [{ type: "text", text }];
   const params: PromptRequest = { sessionId: conversationId, prompt };
-  draft.events.push(message("USER", text));
   call(draft, "session/prompt", params);
   change(draft, {
     phase: "busy",

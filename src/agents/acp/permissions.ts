@@ -27,7 +27,8 @@ export function onPermissionRequested(
   const leavesWorktree = isOutside(toolCall, state.worktree) || known?.isOutside === true;
   const choice = chooseByPolicy(state, options, leavesWorktree);
   const request: AgentPermission = {
-    id: `permission-${String(state.askedCount + 1)}`,
+    // Numbers alone would come again in the session's next attempt.
+    id: `${(state.conversationId ?? "").slice(-12)}-${String(state.askedCount + 1)}`,
     title: shortTitle(textIn(toolCall, "title") ?? known?.title ?? "use a tool"),
     options,
     answer: typeof choice === "object" ? choice.id : null,
