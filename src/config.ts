@@ -139,6 +139,41 @@ const neededBeside = {
   runner: ["DATABASE_URL", "FACTORY_TOKEN", "FACTORY_API_URL"],
 } as const;
 
+/** How the `factory` command reaches a server. */
+export interface Connection {
+  readonly url: string;
+  /** undefined: in the token file of the local server. */
+  readonly token: string | undefined;
+  /** Absolute path. */
+  readonly tokenFile: string;
+}
+
+/**
+ * From the environment alone: an agent starts the command in a repository's folder, whose `.env` could have
+ * the token sent elsewhere.
+ * @throws ConfigError
+ */
+export function loadConnection(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Connection {
+  const { HOST, PORT, FACTORY_HOME, FACTORY_URL, FACTORY_TOKEN } = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== ""),
+  );
+  const url = FACTORY_URL ?? `http://${HOST ?? "127.0.0.1"}:${PORT ?? "4000"}`;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new ConfigError(
+      "FACTORY_URL must be an http or https URL, such as http://127.0.0.1:4000",
+    );
+  }
+  return { url, token: FACTORY_TOKEN, tokenFile: join(homeOf(FACTORY_HOME), "token") };
+}
+
+/** Absolute path. */
+function homeOf(given: string | undefined): string {
+  const isRoot = process.getuid?.() === 0;
+  return resolve(given ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory")));
+}
+
 /** All that is wrong with the settings, one line each. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -180,9 +215,7 @@ export function loadConfig(
     role,
     host: values.HOST,
     port: values.PORT,
-    home: resolve(
-      values.FACTORY_HOME ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory")),
-    ),
+    home: homeOf(values.FACTORY_HOME),
     databaseUrl: values.DATABASE_URL,
     token: values.FACTORY_TOKEN,
     remoteTemplate: values.FACTORY_REMOTE_TEMPLATE,

@@ -2,10 +2,10 @@
 // The `factory` command. The only file that does something when it is imported. Its first line keeps V8's young
 // generation small, which saves some 15 MB at rest and costs no time that can be measured.
 import { parseArgs } from "node:util";
+import { CommandError } from "./command/connection.ts";
 import { ConfigError, loadConfig, roles, type Role } from "./config.ts";
 import { FactoryError } from "./errors.ts";
-import { createLogger, type Logger } from "./log.ts";
-import { startServer } from "./server/server.ts";
+import type { Logger } from "./log.ts";
 
 const usage = `Usage: factory serve [--role all|api|runner] [--stop-workers-on-exit]
 
@@ -17,6 +17,11 @@ Starts the server. Settings are read from the environment and from .env: see the
 
   --stop-workers-on-exit   at SIGTERM or SIGINT its workers are ended, and their sessions CANCELLED;
                            without it they run on, and the next start goes on with them
+
+Usage: factory mcp
+
+Factory's tools for agents, over the Model Context Protocol on stdin and stdout: passed on to the server at
+FACTORY_URL with FACTORY_TOKEN, by default to the one of this machine.
 `;
 
 /** A stop that takes longer than this is cut short. */
@@ -25,6 +30,9 @@ const stopTimeoutMs = 10_000;
 const killTimeoutMs = 12_000;
 
 async function serve(role: Role, endWorkers: boolean): Promise<void> {
+  // Here, since other commands do without what a server takes in memory and time.
+  const { createLogger } = await import("./log.ts");
+  const { startServer } = await import("./server/server.ts");
   const config = loadConfig(undefined, undefined, role);
   const logger = await createLogger(config.logLevel);
   process.title = "factory";
@@ -100,6 +108,10 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
+  if (positionals[0] === "mcp" && positionals.length === 1) {
+    const { serveMcp } = await import("./command/mcp.ts");
+    return serveMcp({ input: process.stdin, output: process.stdout, errors: process.stderr });
+  }
   const role = roles.find((known) => known === values.role);
   if (positionals[0] !== "serve" || positionals.length > 1 || role === undefined) {
     process.stderr.write(usage);
@@ -115,6 +127,10 @@ try {
   if (error instanceof ConfigError) {
     for (const mistake of error.message.split("\n")) process.stderr.write(`factory: ${mistake}\n`);
     process.exit(1);
+  }
+  if (error instanceof CommandError) {
+    process.stderr.write(`factory: ${error.message}\n`);
+    process.exit(error.exitCode);
   }
   if (error instanceof FactoryError) {
     process.stderr.write(`factory: ${error.message}\n`);

@@ -10,6 +10,7 @@ import type { Logger } from "../log.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
+import type { McpRoute } from "./mcp.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be. */
 const longestBodyBytes = 4 * 1024 * 1024;
@@ -27,6 +28,8 @@ interface Variables {
 export interface HttpDependencies {
   /** undefined: this server runs workers alone, and says no more than that it is there. */
   readonly graphql: GraphQLServer | undefined;
+  /** Beside it. */
+  readonly mcp: McpRoute | undefined;
   readonly authenticator: Authenticator;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
@@ -36,7 +39,7 @@ export interface HttpDependencies {
 export type HttpApp = Hono<{ Variables: Variables }>;
 
 export function createHttpApp(deps: HttpDependencies): HttpApp {
-  const { authenticator, logger, graphql } = deps;
+  const { authenticator, logger, graphql, mcp } = deps;
   const app: HttpApp = new Hono();
 
   app.use(async (context, next) => {
@@ -137,11 +140,23 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     );
   }
 
+  if (mcp !== undefined) {
+    app.all("/mcp", (context) => {
+      const { origin, host } = context.req.header();
+      // The protocol asks for it whatever the credentials, against a page that has this host's name point here.
+      if (origin !== undefined && !isOwnOrigin(origin, host)) {
+        const message = "a page of another origin may not use this server";
+        return refuse(context.req.path, new FactoryError("FORBIDDEN", message));
+      }
+      return mcp(context.req.raw, context.get("viewer"));
+    });
+  }
+
   app.notFound((context) => {
     const where =
       graphql === undefined
         ? "this server runs workers alone; ask an api server"
-        : "GraphQL is at /graphql";
+        : "GraphQL is at /graphql, MCP at /mcp";
     return fail(new FactoryError("NOT_FOUND", `there is nothing at ${context.req.path}: ${where}`));
   });
   app.onError((error, context) => {
@@ -195,8 +210,14 @@ async function discardBody({ body }: Request): Promise<boolean> {
 
 /** In the form of the protocol that is spoken at the path. */
 function refuse(path: string, error: FactoryError, status = statusOf(error.code)): Response {
-  if (path !== "/graphql") return fail(error, status);
   const { code, message } = error;
+  if (path === "/mcp") {
+    const body = { code: -32_000, message: `${code}: ${message}`, data: { code } };
+    // What a 401 must say. Source: RFC 9110, 15.5.2.
+    const headers: HeadersInit = status === 401 ? { "WWW-Authenticate": "Bearer" } : {};
+    return Response.json({ jsonrpc: "2.0", id: null, error: body }, { status, headers });
+  }
+  if (path !== "/graphql") return fail(error, status);
   const body = { errors: [{ message, extensions: { code } }] };
   return Response.json(body, { status });
 }

@@ -33,6 +33,7 @@ import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
 import { addressOf, bind, closeServer } from "./listen.ts";
+import { createMcpRoute } from "./mcp.ts";
 import { attachWebSocket } from "./websocket.ts";
 
 export interface RunningServer {
@@ -266,6 +267,10 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const app = createHttpApp({
     graphql,
+    mcp:
+      graphql === undefined
+        ? undefined
+        : createMcpRoute({ graphql, version: readVersion(), logger }),
     authenticator,
     logger,
     async checkReady() {

@@ -1,0 +1,211 @@
+import { z } from "zod";
+import { parentOf, read, type Call } from "../call.ts";
+import { defineTool } from "../tool.ts";
+import {
+  isUnfinished,
+  lines,
+  parentArgument,
+  permissionFields,
+  permissionShape,
+  shorten,
+  tellPermission,
+  unfinishedStatuses,
+} from "../words.ts";
+
+/** A client ends a call after 60 seconds where nobody told it otherwise. */
+const defaultSeconds = 30;
+const mostSeconds = 300;
+/** So many are told in one answer; the others by the next. */
+const mostChanges = 100;
+const longestReport = 4_000;
+
+const changeShape = z.object({
+  sequence: z.int(),
+  previousStatus: z.string().nullable(),
+  status: z.string(),
+  reason: z.string().nullable(),
+  report: z.string().nullable(),
+  outcome: z.string().nullable(),
+  permission: permissionShape.nullable(),
+  worker: z.object({ name: z.string() }),
+});
+type Change = z.output<typeof changeShape>;
+
+export const waitForWorkers = defineTool({
+  name: "wait_for_workers",
+  title: "Wait for workers",
+  description:
+    "Waits until one of your workers has ended, reports something or asks for permission, or until timeoutSeconds have passed. Call it after dispatching, again and again, each time with the after of the last answer, until unfinished is 0: nothing is lost between two calls. Answers at once with what you have not heard yet, and where nothing is left to wait for. Of several status changes of one worker the latest alone is told. Next: answer_permission for each of pendingPermissions, whose workers stand still until then; get_worker for those that have ended.",
+  audience: "all",
+  hints: { readOnlyHint: true },
+  needs: ["Query", "waitForWorkers"],
+  input: z.strictObject({
+    parentSession: parentArgument,
+    after: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("The after of the last answer; 0, the default, in the first call."),
+    timeoutSeconds: z
+      .int()
+      .min(1)
+      .max(mostSeconds)
+      .default(defaultSeconds)
+      .describe("How long to wait. Less than the time after which your client gives a call up."),
+    everyChange: z
+      .boolean()
+      .default(false)
+      .describe("true: answer at every change of a status, such as QUEUED to RUNNING, too."),
+  }),
+  output: z.object({
+    changes: z.array(
+      z.object({
+        sequence: z.int(),
+        worker: z.string(),
+        status: z.string(),
+        reason: z.string().nullable(),
+        report: z.string().nullable(),
+        outcome: z.string().nullable(),
+        asks: z.string().nullable().describe("For what it needs permission."),
+      }),
+    ),
+    after: z.int().describe("For the next call."),
+    more: z.boolean().describe("true: there are more changes already: call again."),
+    unfinished: z.int().describe("How many workers have not ended."),
+    pendingPermissions: z.array(
+      permissionShape.omit({ id: true }).extend({ worker: z.string(), requestId: z.string() }),
+    ),
+  }),
+  async run(args, call) {
+    const parentSession = parentOf(call, args.parentSession);
+    const { changes, more } = await waitForNews(call, parentSession, args);
+    const after = changes.at(-1)?.sequence ?? args.after;
+    const told = collapse(changes).map(({ worker, permission, report, ...change }) => ({
+      sequence: change.sequence,
+      worker: worker.name,
+      status: change.status,
+      reason: change.reason,
+      report: report === null ? null : shorten(report, longestReport),
+      outcome: change.outcome,
+      asks: permission?.title ?? null,
+    }));
+    const { totalCount: unfinished, nodes } = await readUnfinished(call, parentSession);
+    const pending = nodes.flatMap(({ name, pendingPermissions }) =>
+      pendingPermissions.map((permission) => ({ worker: name, permission })),
+    );
+    return {
+      result: {
+        changes: told,
+        after,
+        more,
+        unfinished,
+        pendingPermissions: pending.map(({ worker, permission: { id, title, options } }) => ({
+          worker,
+          requestId: id,
+          title,
+          options,
+        })),
+      },
+      text: lines(
+        told.length === 0 ? "Nothing new." : undefined,
+        ...told.map(tellChange),
+        ...pending.map(({ worker, permission }) => tellPermission(worker, permission)),
+        unfinished === 0
+          ? "No worker is unfinished."
+          : `${String(unfinished)} unfinished. Next: wait_for_workers(parentSession: ${JSON.stringify(parentSession)}, after: ${String(after)}).`,
+        more ? "There are more changes already: call again." : undefined,
+      ),
+    };
+  },
+});
+
+function tellChange(change: {
+  readonly worker: string;
+  readonly status: string;
+  readonly reason: string | null;
+  readonly report: string | null;
+  readonly outcome: string | null;
+  readonly asks: string | null;
+}): string {
+  const { worker, status, reason, report, outcome, asks } = change;
+  if (report !== null) {
+    return `${worker} reports${outcome === null ? "" : ` (${outcome})`}: ${report}`;
+  }
+  if (asks !== null) return `${worker} is ${status}: it asks for permission`;
+  return `${worker} is ${status}${reason === null ? "" : `: ${reason}`}`;
+}
+
+/** Until the time is over, there is news, or nothing is left that could send some. */
+async function waitForNews(
+  call: Call,
+  parentSession: string,
+  args: { readonly after: number; readonly timeoutSeconds: number; readonly everyChange: boolean },
+): Promise<{ changes: Change[]; more: boolean }> {
+  const deadline = performance.now() + args.timeoutSeconds * 1000;
+  const { totalCount } = await readUnfinished(call, parentSession);
+  const changes: Change[] = [];
+  for (;;) {
+    const left = Math.ceil((deadline - performance.now()) / 1000);
+    const { value } = await read(call, waitQuery, {
+      parentSession,
+      after: changes.at(-1)?.sequence ?? args.after,
+      // Nobody is at work who could send something: this reads what was not heard yet.
+      timeoutSeconds: totalCount === 0 ? 1 : Math.max(1, left),
+    });
+    changes.push(...value.slice(0, mostChanges - changes.length));
+    const isFull = changes.length === mostChanges;
+    const isNews = changes.some((change) => args.everyChange || isNewsworthy(change));
+    if (isFull || isNews || totalCount === 0 || performance.now() >= deadline) {
+      return { changes, more: isFull };
+    }
+  }
+}
+
+function isNewsworthy({ status, report, permission }: Change): boolean {
+  return !isUnfinished(status) || report !== null || permission !== null;
+}
+
+/** Reports and requests as they are; of a worker's status changes the last. */
+function collapse(changes: readonly Change[]): Change[] {
+  const latest = new Map(
+    changes.filter(isStatusChange).map((change) => [change.worker.name, change]),
+  );
+  return changes.filter(
+    (change) => !isStatusChange(change) || latest.get(change.worker.name) === change,
+  );
+}
+
+function isStatusChange({ report, permission }: Change): boolean {
+  return report === null && permission === null;
+}
+
+const waitQuery = {
+  document: `query ($parentSession: String!, $after: Int!, $timeoutSeconds: Int) {
+    waitForWorkers(parentSession: $parentSession, after: $after, timeoutSeconds: $timeoutSeconds) {
+      sequence previousStatus status reason report outcome
+      permission { ${permissionFields} }
+      worker { name }
+    }
+  }`,
+  field: "waitForWorkers",
+  as: z.array(changeShape),
+};
+
+async function readUnfinished(call: Call, parentSession: string) {
+  const variables = { parentSession, status: unfinishedStatuses };
+  return (await read(call, unfinishedQuery, variables)).value;
+}
+
+const unfinishedQuery = {
+  document: `query ($parentSession: String!, $status: [WorkerStatus!]!) {
+    workerSessions(parentSession: $parentSession, status: $status, first: 100) {
+      totalCount
+      nodes { name pendingPermissions { ${permissionFields} } }
+    }
+  }`,
+  field: "workerSessions",
+  as: z.object({
+    totalCount: z.int(),
+    nodes: z.array(z.object({ name: z.string(), pendingPermissions: z.array(permissionShape) })),
+  }),
+};
