@@ -1,0 +1,292 @@
+// Agents that are spoken to: what they say and do, what they ask, and what is said to them.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import {
+  answer,
+  answerMutation,
+  followTalk,
+  hearAll,
+  pendingOf,
+  send,
+  sendMutation,
+  untilAsked,
+  untilSaid,
+  wordsOf,
+  writeScriptedAgents,
+} from "../support/talks.ts";
+import { cancel, dispatch, readWorker, untilEnded } from "../support/workers.ts";
+
+let git: GitServer;
+let server: FactoryServer;
+let folder: string;
+const repository = { owner: "acme", name: "app" };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "factory-talks-"));
+  git = await startGitServer();
+  await git.createRepository("acme", "app");
+  server = await startFactory({
+    env: {
+      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
+      FACTORY_AGENTS: await writeScriptedAgents(folder),
+      FACTORY_KILL_GRACE: "2",
+    },
+  });
+});
+
+afterAll(async () => {
+  await server.dispose();
+  await git.stop();
+  await rm(folder, { recursive: true });
+});
+
+/** Each line is something to do; see acp-agent.ts. */
+function work(lines: readonly string[], more: Readonly<Record<string, unknown>> = {}) {
+  const task = lines.map((line) => `do: ${line}`).join("\n");
+  return dispatch(server, { parentSession: "talks", repository, agent: "scripted", task, ...more });
+}
+
+describe("what an agent does", () => {
+  test("is told in order: words, thoughts, tools, plans, usage; its commit is there, its last words are the summary", async () => {
+    const { id } = await work([
+      "think about it",
+      "say first",
+      "tool execute Run the tests",
+      "plan one | two",
+      "commit new.txt",
+      "usage 100 20 0.01",
+      "say-parts all is done",
+    ]);
+    const events = await hearAll(server, id);
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+    expect(wordsOf(events, "USER")).toContain("do: say first");
+    expect(wordsOf(events, "THOUGHT")).toContain("about it");
+    expect(events.find(({ title }) => title === "Run the tests")).toMatchObject({
+      __typename: "WorkerToolCallEvent",
+      kind: "execute",
+    });
+    expect(events.findLast(({ title }) => title === "Run the tests")).toMatchObject({
+      toolCallStatus: "COMPLETED",
+    });
+    const types = events.map(({ __typename }) => __typename);
+    expect(types).toContain("WorkerUsageEvent");
+    const ended = await readWorker(server, id);
+    expect(ended).toMatchObject({ status: "SUCCEEDED", statusReason: null });
+    expect(ended.summary).toContain("all is done");
+    expect(ended.commits).toHaveLength(1);
+  });
+
+  test("a turn that fails is a FAILED session, with the reason", async () => {
+    const { id } = await work(["say before", "fail 500"]);
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("FAILED");
+    expect(ended.statusReason).not.toBeNull();
+  });
+
+  test("an agent that ends in the middle of its turn has failed, also with exit code 0", async () => {
+    const { id } = await work(["say before", "exit 0"]);
+    expect(await untilEnded(server, id)).toMatchObject({ status: "FAILED", exitCode: 0 });
+  });
+
+  test("garbage is output, and the turn goes on", async () => {
+    const { id } = await work(["garbage", "unknown", "say still here"]);
+    const events = await hearAll(server, id);
+    expect(wordsOf(events)).toContain("still here");
+    expect(events.some(({ channel }) => channel === "STDOUT")).toBe(true);
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+
+  test.each([
+    ["mute", /ended/],
+    ["foreign", /version/],
+  ])("the agent %s can't be spoken to: FAILED, with the reason", async (agent, reason) => {
+    const { id } = await work(["say never"], { agent });
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("FAILED");
+    expect(ended.statusReason).toMatch(reason);
+  });
+});
+
+describe("a permission request", () => {
+  test("sets WAITING, is in the parent's stream at once, and waits for its answer", async () => {
+    const parentSession = "asked";
+    const { id, name } = await work(["ask Delete everything"], {
+      parentSession,
+      permissions: "ASK",
+    });
+    const request = await untilAsked(server, id);
+    expect(request).toMatchObject({ title: "Delete everything", answer: null });
+    const parent = server.subscribe<{
+      workerStatusChanged: { status: string; permission: { id: string; title: string } | null };
+    }>(
+      `subscription ($parentSession: String!) { workerStatusChanged(parentSession: $parentSession, after: 0) {
+        status permission { id title } } }`,
+      { parentSession },
+    );
+    await parent.until((all) => all.some(({ workerStatusChanged: { permission } }) => permission));
+    parent.end();
+    const told = parent.messages.map(({ workerStatusChanged }) => workerStatusChanged);
+    expect(told.slice(-2)).toEqual([
+      { status: "WAITING", permission: null },
+      { status: "WAITING", permission: { id: request.id, title: "Delete everything" } },
+    ]);
+    const option = request.options.find(({ kind }) => kind === "allow_once");
+    expect(await answer(server, { id, requestId: request.id, optionId: option!.id })).toEqual({
+      name,
+      status: "RUNNING",
+    });
+    const events = await hearAll(server, id);
+    expect(
+      events.flatMap((event) => (event.request === undefined ? [] : [event.request.answer])),
+    ).toEqual([null, option!.id]);
+    expect(wordsOf(events)).toContain(option!.id);
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+    // Nothing of it is left.
+    expect(await pendingOf(server, id)).toEqual([]);
+    const input = { id, requestId: request.id, optionId: option!.id };
+    expect(await server.codes(answerMutation, { input })).toEqual(["PERMISSION_ALREADY_ANSWERED"]);
+  });
+
+  test("by the policy ALLOW is answered at once where it stays in the worktree, and asked where it doesn't", async () => {
+    const { id } = await work(["ask Run it", "ask-path /etc/passwd Change it"], {
+      permissions: "ALLOW",
+    });
+    const request = await untilAsked(server, id);
+    expect(request.title).toBe("Change it");
+    const option = request.options.find(({ kind }) => kind === "reject_once");
+    await answer(server, { id, requestId: request.id, optionId: option!.id });
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("SUCCEEDED");
+  });
+
+  test("by the policy DENY is refused at once", async () => {
+    const { id } = await work(["ask Run it"], { permissions: "DENY" });
+    const events = await hearAll(server, id);
+    expect(events.some(({ status }) => status === "WAITING")).toBe(false);
+    const request = events.find((event) => event.request !== undefined)?.request;
+    const chosen = request?.options.find((option) => option.id === request.answer);
+    expect(chosen?.kind).toBe("reject_once");
+  });
+
+  test("an unknown request, an unknown option, a request of a session that has ended: each its code", async () => {
+    const { id } = await work(["ask Run it"], { permissions: "ASK" });
+    const request = await untilAsked(server, id);
+    const optionId = request.options[0]!.id;
+    const codes = (input: object) => server.codes(answerMutation, { input });
+    expect(await codes({ id, requestId: "nonsense", optionId })).toEqual(["PERMISSION_NOT_FOUND"]);
+    expect(await codes({ id, requestId: request.id, optionId: "nonsense" })).toEqual(["BAD_INPUT"]);
+    expect(await pendingOf(server, id)).toHaveLength(1);
+    await cancel(server, id);
+    expect((await untilEnded(server, id)).status).toBe("CANCELLED");
+    expect(await codes({ id, requestId: request.id, optionId })).toEqual(["WORKER_NOT_RUNNING"]);
+  });
+});
+
+describe("a message", () => {
+  test("to an agent that is busy waits, visibly, and is its next turn", async () => {
+    const gate = join(folder, "gate-message");
+    const { id } = await work(["say begun", `wait-file ${gate}`]);
+    await untilSaid(server, id, "begun");
+    const first = await send(server, { id, text: "do: say second turn", idempotencyKey: "once" });
+    expect(first.created).toBe(false);
+    await send(server, { id, text: "do: say second turn", idempotencyKey: "once" });
+    await send(server, { id, text: "do: say third turn" });
+    const { workerSession } = await server.query<{
+      workerSession: { queuedMessages: { text: string }[] };
+    }>("query ($id: ID!) { workerSession(id: $id) { queuedMessages { text } } }", { id });
+    expect(workerSession.queuedMessages.map(({ text }) => text)).toEqual([
+      "do: say second turn",
+      "do: say third turn",
+    ]);
+    const { writeFile } = await import("node:fs/promises");
+    await writeFile(gate, "");
+    const events = await hearAll(server, id);
+    expect(wordsOf(events)).toMatch(/begun[^]*second turn[^]*third turn/);
+    expect(wordsOf(events).match(/second turn/g)).toHaveLength(1);
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+
+  test("to a session that has ended makes a new one, which remembers, in the same worktree", async () => {
+    const { id, name, branch } = await work(["say the word is swordfish"]);
+    await untilEnded(server, id);
+    const { created, worker } = await send(server, { id, text: "do: history" });
+    expect(created).toBe(true);
+    expect(worker).toMatchObject({ branch, previous: { name } });
+    const events = await hearAll(server, worker.id);
+    expect(wordsOf(events)).toContain("swordfish");
+    // What was said before is not told again as if it were new.
+    expect(events.filter(({ role }) => role === "USER")).toHaveLength(1);
+    expect((await readWorker(server, worker.id)).status).toBe("SUCCEEDED");
+  });
+
+  test("to an agent that can't resume begins a new conversation, with the summary", async () => {
+    const { id } = await work(["say the word is swordfish"], { agent: "forgetful" });
+    await untilEnded(server, id);
+    const { worker } = await send(server, { id, text: "do: history" });
+    const ended = await untilEnded(server, worker.id);
+    expect(ended.status).toBe("SUCCEEDED");
+    expect(ended.summary).toContain("swordfish");
+  });
+
+  test("to a shell is NOT_SUPPORTED; an empty one is BAD_INPUT", async () => {
+    const { id } = await dispatch(server, { parentSession: "talks", repository, task: "true" });
+    await untilEnded(server, id);
+    expect(await server.codes(sendMutation, { input: { id, text: "hello" } })).toEqual([
+      "NOT_SUPPORTED",
+    ]);
+    const talked = await work(["say hello"]);
+    expect(await server.codes(sendMutation, { input: { id: talked.id, text: "" } })).toEqual([
+      "BAD_INPUT",
+    ]);
+    await untilEnded(server, talked.id);
+  });
+});
+
+describe("an end from outside", () => {
+  test("a cancelled agent is asked to stop first", async () => {
+    const { id } = await work(["say begun", "wait-cancel"]);
+    await untilSaid(server, id, "begun");
+    await cancel(server, id);
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("CANCELLED");
+  });
+
+  test("a limit of cost ends the turn, with the reason", async () => {
+    const { id } = await work(["usage 10 10 0.7", "wait-cancel"], { maxCostUsd: 0.5 });
+    const ended = await untilEnded(server, id);
+    expect(ended).toMatchObject({ status: "FAILED", failureCode: "LIMIT_EXCEEDED" });
+    expect(ended.statusReason).toContain("maxCostUsd");
+  });
+});
+
+describe("a server that is killed", () => {
+  test("in the middle of a turn: what the agent said meanwhile is heard, once", async () => {
+    const gate = join(folder, "gate-killed");
+    const { id } = await work(["say begun", `wait-file ${gate}`, "say after"]);
+    await untilSaid(server, id, "begun");
+    await server.kill();
+    const { writeFile } = await import("node:fs/promises");
+    await writeFile(gate, "");
+    server = await server.restart();
+    const events = await hearAll(server, id);
+    expect(wordsOf(events).match(/begun/g)).toHaveLength(1);
+    expect(wordsOf(events).match(/after/g)).toHaveLength(1);
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+
+  test("while a request waits: it waits still, and can be answered", async () => {
+    const { id } = await work(["ask Run it", "say done"], { permissions: "ASK" });
+    const request = await untilAsked(server, id);
+    await server.kill();
+    server = await server.restart();
+    expect(await pendingOf(server, id)).toEqual([request]);
+    const followed = followTalk(server, id);
+    await answer(server, { id, requestId: request.id, optionId: request.options[0]!.id });
+    await followed.completed;
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+});
