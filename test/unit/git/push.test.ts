@@ -19,7 +19,7 @@ interface Work {
   readonly path: string;
   readonly tip: string;
   /** What the remote's branch stands at; empty where it has none. */
-  remoteTip(): Promise<string>;
+  readonly remoteTip: () => Promise<string>;
 }
 
 /** A repository whose local branch b has a commit that the remote lacks. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { hashInput, issueNumber, repositoryOf } from "../../../src/workers/input.ts";
+import { checkDispatch, hashInput, issueNumber, repositoryOf } from "../../../src/workers/input.ts";
 import { workerName, workerNumber } from "../../../src/workers/find.ts";
 import { ordinal } from "../../../src/workers/queue-reason.ts";
 import { fallbackBranch } from "../../../src/workers/branch.ts";
@@ -36,6 +36,18 @@ describe("the hash of an input", () => {
     expect(hash({ base: undefined })).toBe(hash());
   });
 
+  test("is the one of before for inputs that use nothing that came later", () => {
+    const before = hashInput("dispatch", {
+      parentSession: "me",
+      task: "true",
+      agent: "shell",
+      priority: 0,
+      cleanup: "KEEP",
+      repository: { owner: "acme", name: "app" },
+    });
+    expect(before).toBe("a97e6e48c48948bd43b2fdb2ca44e4def48df069e8d88c1433914d1e1f11c42d");
+  });
+
   test("differs with every value, and between a dispatch and a retry", () => {
     const hashes = [
       hash(),
@@ -43,11 +55,52 @@ describe("the hash of an input", () => {
       hash({ priority: 1 }),
       hash({ base: "main" }),
       hash({ branch: "main" }),
+      hash({ permissions: "ASK" }),
+      hash({ permissions: "DENY" }),
+      hash({ push: true }),
+      hash({ maxCostUsd: 1 }),
+      hash({ maxTurns: 1 }),
       hash({ repository: { owner: "acme", name: "other" } }),
       hash({ repository: undefined }),
       hashInput("retry", input),
     ];
     expect(new Set(hashes).size).toBe(hashes.length);
+  });
+});
+
+describe("bounds of an agent", () => {
+  const check = (more: object) => () =>
+    checkDispatch({
+      parentSession: "p",
+      task: "t",
+      agent: "claude",
+      priority: 0,
+      cleanup: "KEEP",
+      ...more,
+    });
+
+  test.each([{ maxCostUsd: 0.000_1 }, { maxCostUsd: 1_000_000 }, { maxTurns: 1 }])(
+    "may be %j",
+    (more) => {
+      expect(check(more)).not.toThrow();
+    },
+  );
+
+  test.each([
+    { maxCostUsd: 0 },
+    { maxCostUsd: -1 },
+    { maxCostUsd: NaN },
+    { maxCostUsd: Infinity },
+    { maxTurns: 0 },
+    { maxTurns: -1 },
+    { maxTurns: 1_000_001 },
+  ])("may not be %p, and the refusal names the field", (more) => {
+    expect(check(more)).toThrow(
+      expect.objectContaining({
+        code: "BAD_INPUT",
+        message: expect.stringContaining(Object.keys(more)[0] ?? ""),
+      }),
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Exited, ExitOutcome } from "../../../src/process/exit.ts";
-import { judge as judgeWorker } from "../../../src/workers/conclude.ts";
+import { judge as judgeWorker, judgeWithPush } from "../../../src/workers/conclude.ts";
 
 /** Of an agent that speaks no protocol. */
 function judge(
@@ -80,6 +80,38 @@ describe("what decides, strongest first", () => {
   function pick({ reportedOutcome }: { reportedOutcome: "SUCCEEDED" | "FAILED" | null }) {
     return { reportedOutcome };
   }
+});
+
+describe("where the branch was to be pushed", () => {
+  const succeeded = judge(quiet, exited(), false);
+  const refused = { failure: { code: "FORBIDDEN", message: "not on Mondays" } } as const;
+
+  test("success stands where it was", () => {
+    expect(judgeWithPush(succeeded, { push: true }, { to: "there" })).toEqual(succeeded);
+    expect(judgeWithPush(succeeded, { push: false }, null)).toEqual(succeeded);
+  });
+
+  test("a failed push is a failure with its reason, and so is one that wasn't begun", () => {
+    expect(judgeWithPush(succeeded, { push: true }, refused)).toEqual({
+      status: "FAILED",
+      reason: "not on Mondays",
+      failureCode: "FORBIDDEN",
+    });
+    expect(judgeWithPush(succeeded, { push: true }, null).status).toBe("FAILED");
+  });
+
+  test("every other end stands as it is", () => {
+    for (const other of [
+      judge(cancelled, exited(), false),
+      judge(quiet, exited(), true),
+      judge(quiet, lost, false),
+      judge(quiet, exited({ exitCode: 1 }), false),
+    ]) {
+      for (const pushed of [null, refused, { to: "there" }]) {
+        expect(judgeWithPush(other, { push: true }, pushed)).toEqual(other);
+      }
+    }
+  });
 });
 
 describe("the reason", () => {

@@ -154,6 +154,8 @@ test("two sessions can't occupy one worktree", async () => {
   const {
     id: _id,
     number: _number,
+    // A null that was read is no null to write.
+    talk: _talk,
     ...row
   } = await connection.prisma.workerSession.findUniqueOrThrow({
     where: { id: session.id },
