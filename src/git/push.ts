@@ -2,7 +2,6 @@ import { createBackoff } from "../backoff.ts";
 import { FactoryError } from "../errors.ts";
 import { readCredentialVariables } from "./credentials.ts";
 import { explainRemote, GitFailure, quoteFailure } from "./failure.ts";
-import { lookTimeoutMs } from "./fetch.ts";
 import { readBranchTip } from "./inspect-worktree.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
 
@@ -21,7 +20,10 @@ export interface PushResult {
 const pushTimeoutMs = 60 * 60_000;
 /** git shows its progress every second; what a server's hooks do meanwhile is silent. */
 const stallMs = 10 * 60_000;
-/** For a remote that is away for a moment, or where an earlier push of the same is still being taken in. */
+/**
+ * For a remote that is away for a moment, and where an earlier push of the same, whose client was killed,
+ * comes to its end first: the next try finds nothing left to do.
+ */
 const tries = 3;
 const firstPauseMs = 500;
 
@@ -41,16 +43,13 @@ export async function pushBranch(
   }
   const ref = `refs/heads/${branch}`;
   const environment = await readCredentialVariables(context.layout.credentials);
-  const call: Call = { branch, ref, commit, environment, signal };
   const backoff = createBackoff({ firstMs: firstPauseMs });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await push(context, call);
+      await push(context, { ref, environment, signal });
       return { ref, commit };
     } catch (error) {
       signal?.throwIfAborted();
-      // A push that was killed, or whose answer was lost, may have come to its end at the remote.
-      if (await isThere(context, call)) return { ref, commit };
       if (attempt === tries || !isTransient(error)) throw error;
       await backoff.wait(signal ?? new AbortController().signal);
       signal?.throwIfAborted();
@@ -58,15 +57,13 @@ export async function pushBranch(
   }
 }
 
-interface Call {
-  readonly branch: string;
+interface PushCall {
   readonly ref: string;
-  readonly commit: string;
   readonly environment: Record<string, string>;
   readonly signal: AbortSignal | undefined;
 }
 
-async function push({ git, place }: WorktreeContext, { ref, environment, signal }: Call) {
+async function push({ git, place }: WorktreeContext, { ref, environment, signal }: PushCall) {
   try {
     await git({
       arguments: [
@@ -92,37 +89,8 @@ async function push({ git, place }: WorktreeContext, { ref, environment, signal 
   }
 }
 
-/** Whether the remote's branch stands where ours does; then what we know of the remote is set right too. */
-async function isThere(
-  { git, place }: WorktreeContext,
-  { branch, ref, commit, environment, signal }: Call,
-): Promise<boolean> {
-  let output: string;
-  try {
-    output = await git({
-      arguments: ["ls-remote", "origin", ref],
-      place,
-      environment,
-      signal,
-      network: true,
-      timeoutMs: lookTimeoutMs,
-    });
-  } catch (error) {
-    // The push's own failure says more.
-    if (error instanceof FactoryError) return false;
-    throw error;
-  }
-  if (!output.split("\n").includes(`${commit}\t${ref}`)) return false;
-  await git({
-    arguments: ["update-ref", `refs/remotes/origin/${branch}`, commit],
-    place,
-    signal,
-  });
-  return true;
-}
-
 /** git's line for a ref that was not taken: " ! [remote rejected] b -> b (hook declined)". */
-const refusal = /^ ! \[(?:remote )?(?:rejected|failure)\].*\((.*)\)$/m;
+const refusal = /^ *! \[(?:remote )?(?:rejected|failure)\].*\((.*)\)$/m;
 /** Of the reason in its parentheses, in git's words and GitHub's, GitLab's and Gitea's. */
 const behind = /^(?:fetch first|non-fast-forward|needs force|stale info|already exists)/;
 const contended =
