@@ -79,7 +79,7 @@ describe("the list of agents", () => {
       name: "gemini",
       available: true,
       unavailableReason: null,
-      protocol: "gemini-stream-json",
+      protocol: "acp",
     });
   });
 

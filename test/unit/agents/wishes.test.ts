@@ -1,13 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AgentListing, Protocol } from "../../../src/agents/definition.ts";
+import type { AgentListing, ProtocolName } from "../../../src/agents/definition.ts";
 import { assertCan, canBeHeldTo, type Wishes } from "../../../src/agents/wishes.ts";
 
-function agent(protocol: Protocol | null): AgentListing {
+function agent(protocol: ProtocolName | null): AgentListing {
   return { name: "helper", available: true, unavailableReason: null, protocol };
 }
 
 describe("what a dispatch asks of an agent", () => {
-  test.each<[Protocol | null, Wishes]>([
+  test.each<[ProtocolName | null, Wishes]>([
     ["plain", {}],
     ["acp", { permissions: "ASK", maxCostUsd: 1, maxTurns: 1 }],
     ["claude-stream-json", { permissions: "ALLOW", maxCostUsd: 1, maxTurns: 1 }],
@@ -20,7 +20,7 @@ describe("what a dispatch asks of an agent", () => {
     }).not.toThrow();
   });
 
-  test.each<[Protocol, Wishes]>([
+  test.each<[ProtocolName, Wishes]>([
     ["plain", { permissions: "ASK" }],
     ["plain", { permissions: "ALLOW" }],
     ["plain", { permissions: "DENY" }],
