@@ -1,13 +1,12 @@
 // A subscription is one small loop: read what is stored after my cursor, wait for a notice, read again.
 import { insist } from "../database/insist.ts";
-import { FactoryError } from "../errors.ts";
 import { abortable } from "./abortable.ts";
+import { Bell } from "./bell.ts";
+import { checkCursor, expired } from "./cursor.ts";
 import type { Notices } from "./notices.ts";
-import type { EventReader, StoredEvent, StreamPosition } from "./read.ts";
+import { batchSize, type EventReader, type StoredEvent, type StreamPosition } from "./read.ts";
+import { createWaits, type WaitOptions } from "./wait.ts";
 
-/** In case a notice was lost, a waiting loop looks for itself this often. */
-const lookAgainMs = 5_000;
-const batchSize = 200;
 /** An outage of the database that is shorter than this delays a subscription, and doesn't end it. */
 export const patienceMs = 30_000;
 
@@ -27,40 +26,16 @@ export interface EventLog {
    * what was asked for (facts.firstSequence tells the oldest left), BAD_INPUT for a negative cursor.
    */
   follow(key: string, options: FollowOptions): Promise<AsyncGenerator<StoredEvent>>;
+  /**
+   * The events after a sequence, a batch at most: at once where there are some, else as soon as there are.
+   * None: the time is over, the caller is gone, or waits are ended.
+   * @throws FactoryError as `follow`; LIMIT_EXCEEDED where too many wait already.
+   */
+  wait(key: string, options: WaitOptions): Promise<readonly StoredEvent[]>;
+  /** Ends the waits under way, and all that come later at once: for the server's stop. */
+  endWaits(): void;
   /** @returns the sequence to start after. @throws FactoryError as `follow`. */
   checkCursor(after: number | undefined, position: StreamPosition | undefined): number;
-}
-
-export function checkCursor(
-  after: number | undefined,
-  position: StreamPosition | undefined,
-): number {
-  const last = position?.lastSequence ?? 0;
-  if (after === undefined) return last;
-  if (after < 0) {
-    throw new FactoryError("BAD_INPUT", "after must be 0 or the sequence of an event");
-  }
-  if (after > last) {
-    throw new FactoryError(
-      "CURSOR_AHEAD",
-      `after is ${String(after)}, but the stream's last sequence is ${String(last)}: start from there or below`,
-      { facts: { lastSequence: last } },
-    );
-  }
-  const first = position?.firstSequence ?? 1;
-  // 0 asks for the oldest that there is, whatever that is.
-  if (after === 0) return first - 1;
-  if (after < first - 1) throw expired(first);
-  return after;
-}
-
-function expired(firstSequence: number): FactoryError {
-  return new FactoryError(
-    "EVENTS_EXPIRED",
-    `the events after that sequence are no longer kept: the oldest is ${String(firstSequence)}; read the ` +
-      `state anew and start from its lastSequence, or from after: ${String(firstSequence - 1)}`,
-    { facts: { firstSequence } },
-  );
 }
 
 export function createEventLog(reader: EventReader, notices: Notices): EventLog {
@@ -89,8 +64,13 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
     }
   }
 
+  const waits = createWaits(reader, notices);
   return {
     checkCursor,
+    wait: (key, options) => waits.wait(key, options),
+    endWaits() {
+      waits.end();
+    },
     async follow(key, options) {
       // Watching begins before the cursor is read: what is appended in between rings the bell.
       const bell = new Bell();
@@ -125,33 +105,4 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
 // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has ended already
 async function* nothing(): AsyncGenerator<StoredEvent> {
   return;
-}
-
-/** Remembers a ring until it is heard. The subscription's end rings it too. */
-class Bell {
-  #heard = 0;
-  #ringing = false;
-  #wake: (() => void) | undefined;
-
-  ring(sequence = Infinity): void {
-    if (sequence <= this.#heard) return;
-    this.#ringing = true;
-    this.#wake?.();
-  }
-
-  /** From here on only what comes after the cursor rings. */
-  silence(cursor: number): void {
-    this.#heard = cursor;
-    this.#ringing = false;
-  }
-
-  async rung(): Promise<void> {
-    if (this.#ringing) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, lookAgainMs);
-    this.#wake = resolve;
-    await promise;
-    this.#wake = undefined;
-    clearTimeout(timer);
-  }
 }

@@ -13,6 +13,9 @@ export interface StreamPosition {
   readonly firstSequence: number;
 }
 
+/** One for all who read on: equal reads are one. */
+export const batchSize = 200;
+
 export interface EventReader {
   /** undefined while nothing was ever appended to it. */
   position(key: string): Promise<StreamPosition | undefined>;

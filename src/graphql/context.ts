@@ -8,7 +8,8 @@ import type { WorktreeState } from "../git/git.ts";
 import type { MaintenanceService } from "../maintenance/service.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { AgentDirectory } from "../runners/agents.ts";
-import type { PermissionRequestPayload } from "../workers/events.ts";
+import type { PermissionRequestPayload, WorkerUsagePayload } from "../workers/events.ts";
+import type { ParentService } from "../workers/parents.ts";
 import type { WorkerCounts, WorkerService } from "../workers/service.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 
@@ -20,6 +21,7 @@ export interface Services {
   readonly repositories: RepositoryService;
   readonly worktrees: WorktreeService;
   readonly workers: WorkerService;
+  readonly parents: ParentService;
   readonly maintenance: Pick<MaintenanceService, "run">;
   readonly agents: AgentDirectory;
 }
@@ -40,5 +42,7 @@ export interface Loaders {
   readonly waitingMessages: DataLoader<string, readonly WorkerMessage[]>;
   /** By parent session id. */
   readonly workerCounts: DataLoader<string, WorkerCounts>;
+  /** By parent session id; null where none of its workers tells any. */
+  readonly parentUsage: DataLoader<string, WorkerUsagePayload | null>;
   readonly worktreeState: DataLoader<Worktree, WorktreeState | null, string>;
 }

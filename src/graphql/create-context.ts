@@ -4,7 +4,7 @@ import type { Context, Services } from "./context.ts";
 
 /** One per request, or per subscription. */
 export function createContext(services: Services, viewer: Viewer, signal: AbortSignal): Context {
-  const { workers, worktrees } = services;
+  const { workers, parents, worktrees } = services;
   // A subscription's context lives long, and what is read live must not be remembered in it.
   const cache = false;
   return {
@@ -16,6 +16,7 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
       pendingPermissions: new DataLoader((ids) => workers.pendingPermissions(ids), { cache }),
       waitingMessages: new DataLoader((ids) => workers.waitingMessages(ids), { cache }),
       workerCounts: new DataLoader((ids) => workers.countByParent(ids), { cache }),
+      parentUsage: new DataLoader((ids) => parents.usageByParent(ids), { cache }),
       worktreeState: new DataLoader(
         (rows) => Promise.all(rows.map((worktree) => worktrees.inspect(worktree))),
         { cache },

@@ -9,6 +9,8 @@ interface PageArguments {
 
 /** An event may hold 64 KiB of a worker's output, which other fields don't. */
 const eventCost = 50;
+/** As many changes as a long poll answers with. */
+const mostWaitedFor = 200;
 const eventPage = { default: 500, most: 1_000 } as const;
 
 /** Read by the complexity rule. Gives every connection its price, and every worker's events theirs. */
@@ -19,6 +21,8 @@ export function priceLists(schema: GraphQLSchema): GraphQLSchema {
     for (const field of Object.values(type.getFields())) {
       if (getNamedType(field.type).name.endsWith("Connection")) {
         price(field, (args) => ({ field: 1, multiplier: sizeOf(args, pageSize) }));
+      } else if (type.name === "Query" && field.name === "waitForWorkers") {
+        price(field, () => ({ field: 1, multiplier: mostWaitedFor }));
       } else if (isConnection && (field.name === "nodes" || field.name === "edges")) {
         // Its connection has counted them.
         price(field, () => ({ field: 1, multiplier: 1 }));

@@ -5,6 +5,7 @@ import type { Database } from "../database/client.ts";
 import type { Logger } from "../log.ts";
 import { createCallQueue, type CallQueue } from "./call-queue.ts";
 import { endSchedule, startSchedule, type Schedule } from "./schedule.ts";
+import { createWakeQueue, type WakeQueue } from "./wake-queue.ts";
 
 export type { Schedule } from "./schedule.ts";
 
@@ -37,6 +38,8 @@ export interface WorkQueue {
   /** Forgets the times. */
   unschedule(name: string): Promise<void>;
   readonly calls: CallQueue;
+  /** By parent session's id: whose changes are to be delivered. */
+  readonly webhooks: WakeQueue;
   /** Rejects where the queue can't be reached. */
   check(): Promise<void>;
   stop(): Promise<void>;
@@ -59,9 +62,11 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
     // Waiting has no end of its own.
     retentionSeconds: 10 * 365 * 24 * 3600,
   });
+  const webhooks = await createWakeQueue(boss, "parent-webhooks");
 
   return {
     calls: createCallQueue(boss),
+    webhooks,
     async send(transaction, { sessionId, priority, group }) {
       await boss.send(queueName, null, {
         id: sessionId,

@@ -3,10 +3,11 @@ import { FactoryError, isErrorCode } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git, GitRepository } from "../git/git.ts";
 import { checkOwner, checkRepositoryName } from "../git/names.ts";
-import { parseRemoteUrl, type RemoteUrl } from "../git/remote-url.ts";
+import { parseRemoteUrl, type Credentials, type RemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { chooseRunner } from "../runners/choose.ts";
+import type { Sealer } from "../seal.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { assertUsable, createCloner, openClone } from "./clone.ts";
 import { createCopier } from "./copy.ts";
@@ -15,7 +16,6 @@ import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
 import { cloneMethod, forgetMethod, homeOf, syncMethod } from "./home.ts";
 import { createRemover } from "./remove.ts";
 import { sweepRepositories } from "./sweep.ts";
-import type { Sealer } from "./seal.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
 
 export interface RepositoryName {
@@ -91,7 +91,8 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       logger.warn({ repository: repository.key }, "credentials were sealed with another token");
       return;
     }
-    await openClone(git, repository).saveCredentials(unsealed);
+    // Sealed below alone, which that it could be unsealed has shown.
+    await openClone(git, repository).saveCredentials(JSON.parse(unsealed) as Credentials);
   }
 
   calls.handle(cloneMethod, async ({ repositoryId }) => {
@@ -230,7 +231,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       });
       const { repository } = result;
       if (remote.credentials !== undefined) {
-        const credentials = sealer.seal(remote.credentials);
+        const credentials = sealer.seal(JSON.stringify(remote.credentials));
         await prisma.repository.update({ where: { id: repository.id }, data: { credentials } });
         await bringCredentials({ ...repository, credentials });
       }

@@ -19,14 +19,16 @@ import { startQueue } from "../queue/queue.ts";
 import { scheduleMaintenance } from "../maintenance/schedules.ts";
 import { maintainEverywhere } from "../maintenance/everywhere.ts";
 import { createMaintenanceService } from "../maintenance/service.ts";
-import { createSealer } from "../repositories/seal.ts";
 import { createRepositoryService } from "../repositories/service.ts";
 import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
 import { registerRunner, type RunnerFacts } from "../runners/lease.ts";
+import { createSealer } from "../seal.ts";
 import { watchForLost } from "../workers/lost.ts";
+import { createParentService } from "../workers/parents.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
+import { startDeliverer } from "../workers/webhooks/deliverer.ts";
 import { createWorktreeService } from "../worktrees/service.ts";
 import { createAuthenticator } from "./auth.ts";
 import { createGraphQLServer } from "./graphql.ts";
@@ -127,7 +129,7 @@ async function start(
   const runnerId = config.role === "api" ? undefined : home.runnerId;
   const calls = createRunnerCalls({ prisma, queue: queue.calls, notices, runnerId, logger });
   closers.add("calls of runners", () => calls.stop());
-  const sealer = createSealer(token);
+  const sealer = createSealer(token, "credentials");
   const repositories = createRepositoryService({ ...config, prisma, git, calls, sealer, logger });
   closers.add("clones", () => repositories.close());
   const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
@@ -145,6 +147,8 @@ async function start(
     calls,
     logger,
   });
+  const webhookSealer = createSealer(token, "webhooks");
+  const parents = createParentService({ prisma, pool, events, queue, sealer: webhookSealer });
   let runner: Runner | undefined = undefined;
   const housekeeping = createMaintenanceService({
     ...config,
@@ -166,6 +170,7 @@ async function start(
     repositories,
     worktrees,
     workers,
+    parents,
     agents,
   };
 
@@ -181,6 +186,10 @@ async function start(
   }
   const url = await listen(config, services, edge);
   // Before the HTTP server, which waits for the answers of those who asked for it.
+  closers.add("long polls", () => {
+    events.endWaits();
+    return Promise.resolve();
+  });
   closers.add("housekeeping", () => housekeeping.close());
   if (facts !== undefined) {
     const host = {
@@ -212,6 +221,11 @@ async function start(
   const { leaseSeconds } = config;
   const lostWatch = watchForLost({ prisma, queue, runnerId, leaseSeconds, logger });
   closers.add("the watch for lost sessions", () => lostWatch.stop());
+  if (config.role !== "runner") {
+    const sealer = webhookSealer;
+    const deliverer = startDeliverer({ prisma, queue, notices, reader, sealer, logger });
+    closers.add("webhooks", () => deliverer.stop());
+  }
   return { url, token };
 }
 

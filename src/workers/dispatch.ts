@@ -11,8 +11,8 @@ import type { RepositoryName, RepositoryService } from "../repositories/service.
 import { assertNoBranchConflict } from "../worktrees/plan.ts";
 import { chooseBranch } from "./branch.ts";
 import { assertMayHaveChild, type ChildLimits } from "./children.ts";
-import { parentStreamKey, queueTopic, workerStreamKey } from "./events.ts";
-import { workerName, workerNumber } from "./find.ts";
+import { queueTopic, workerStreamKey } from "./events.ts";
+import { workerName } from "./find.ts";
 import {
   checkDispatch,
   checkKey,
@@ -21,6 +21,8 @@ import {
   repositoryOf,
   type DispatchInput,
 } from "./input.ts";
+import { assertBudgetLeft } from "./parent-budget.ts";
+import { requireParent } from "./parent.ts";
 import { choosePolicy, type PolicyDependencies } from "./policy.ts";
 import { statusAppends, withStreams } from "./record.ts";
 
@@ -138,6 +140,7 @@ async function record(
 ): Promise<{ worker: WorkerSession; repository: Repository }> {
   await assertQueueHasRoom(transaction);
   const parent = await requireParent(transaction, input.parentSession);
+  await assertBudgetLeft(transaction, parent);
   const repository = await deps.repositories.require(transaction, repositoryName);
   const number = await nextNumber(transaction);
   const branch =
@@ -215,47 +218,6 @@ async function nextNumber(transaction: Database): Promise<number> {
     SELECT nextval(pg_get_serial_sequence('"WorkerSession"', 'number'))::int AS number`;
   if (row === undefined) throw new Error("the sequence gave no number");
   return row.number;
-}
-
-/** A parent exists from its first dispatch on. @throws FactoryError WORKER_NOT_FOUND */
-async function requireParent(transaction: Database, name: string): Promise<Parent> {
-  const existing = await transaction.parentSession.findUnique({
-    where: { name },
-    include: { worker: true },
-  });
-  if (existing !== null) return parentOf(existing.id, existing.worker);
-  const number = workerNumber(name);
-  const worker =
-    number === undefined ? null : await transaction.workerSession.findUnique({ where: { number } });
-  if (number !== undefined && worker === null) {
-    throw new FactoryError(
-      "WORKER_NOT_FOUND",
-      `parentSession is ${name}, which is a worker's name, but there is no such worker: choose another form of name for a parent that is no worker`,
-    );
-  }
-  // Two first dispatches of one parent at the same time: the second waits here, and finds the first's row.
-  await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`parent ${name}`}, 0))::text`;
-  const key = parentStreamKey(name);
-  const stream = await transaction.stream.upsert({ where: { key }, create: { key }, update: {} });
-  const { id } = await transaction.parentSession.upsert({
-    where: { name },
-    create: { name, streamId: stream.id, workerId: worker?.id ?? null },
-    update: {},
-  });
-  return parentOf(id, worker);
-}
-
-interface Parent {
-  readonly id: string;
-  /** The worker that it is, if it is one. */
-  readonly worker?: string;
-  /** The workers above its children, outermost first. */
-  readonly ancestors: string[];
-}
-
-function parentOf(id: string, worker: WorkerSession | null): Parent {
-  if (worker === null) return { id, ancestors: [] };
-  return { id, worker: worker.id, ancestors: [...worker.ancestorIds, worker.id] };
 }
 
 /** Against worktrees and unfinished sessions; refs that git alone knows are checked when it is prepared. */

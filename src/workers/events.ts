@@ -79,5 +79,8 @@ export function workerTopic(workerId: string): string {
   return `control:${workerId}`;
 }
 
+/** The topic on which those who deliver to webhooks hear that one was set. */
+export const webhooksTopic = "webhooks";
+
 /** The topic on which runners hear that there may be something to take. */
 export const queueTopic = "queue";

@@ -9,6 +9,11 @@ export function workerName({ number }: { readonly number: number }): string {
   return `worker-${String(number)}`;
 }
 
+/** As GraphQL gives it. */
+export function workerGlobalId({ id }: { readonly id: string }): string {
+  return Buffer.from(`WorkerSession:${id}`).toString("base64");
+}
+
 /** @returns the number in a worker's name; undefined for any other text. */
 export function workerNumber(name: string): number | undefined {
   const digits = namePattern.exec(name)?.[1];

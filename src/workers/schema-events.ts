@@ -5,7 +5,8 @@ import type { ParentEventPayload, WorkerEventPayloads } from "./events.ts";
 import { ReportOutcomeRef, WorkerStatusRef } from "./schema-enums.ts";
 import { PermissionRequestRef } from "./schema-permissions.ts";
 import { WorkerSessionRef } from "./schema.ts";
-import { assertSeesParent, assertSeesWorker } from "../access/viewer.ts";
+import { assertSeesParent, assertSeesWorker, type Viewer } from "../access/viewer.ts";
+import type { WorkerService } from "./service.ts";
 
 const OutputChannelRef = builder.enumType("OutputChannel", {
   description: "Where a worker printed something.",
@@ -126,50 +127,68 @@ builder.prismaObjectField(WorkerSessionRef, "events", (t) =>
 
 interface StatusChange extends EventBase, ParentEventPayload {}
 
-const WorkerStatusChangeRef = builder.objectRef<StatusChange>("WorkerStatusChange").implement({
-  description: "A status change or a report of one worker of a parent session.",
-  fields: (t) => ({
-    sequence: t.exposeInt("sequence", {
-      description:
-        "Per parent session, from 1, without holes, in the order in which the changes were committed.",
+export const WorkerStatusChangeRef = builder
+  .objectRef<StatusChange>("WorkerStatusChange")
+  .implement({
+    description: "A status change or a report of one worker of a parent session.",
+    fields: (t) => ({
+      sequence: t.exposeInt("sequence", {
+        description:
+          "Per parent session, from 1, without holes, in the order in which the changes were committed.",
+      }),
+      at: t.expose("at", { type: "DateTime", description: "When it happened." }),
+      previousStatus: t.expose("previousStatus", {
+        type: WorkerStatusRef,
+        nullable: true,
+        description: "null for the first change, and equal to status for a report.",
+      }),
+      status: t.expose("status", {
+        type: WorkerStatusRef,
+        description: "The status at that moment; worker.status is today's.",
+      }),
+      reason: t.exposeString("reason", {
+        nullable: true,
+        description: "Why, fit to show to a person.",
+      }),
+      report: t.exposeString("report", {
+        nullable: true,
+        description: "Set where the worker reported something.",
+      }),
+      outcome: t.expose("outcome", {
+        type: ReportOutcomeRef,
+        nullable: true,
+        description: "What became of the work, where the report said so.",
+      }),
+      permission: t.field({
+        type: PermissionRequestRef,
+        nullable: true,
+        description: "Set where the worker asks for something, as it was asked.",
+        resolve: ({ permission }) => permission ?? null,
+      }),
+      worker: t.prismaField({
+        type: WorkerSessionRef,
+        description: "The worker as it is now.",
+        resolve: (query, { workerId }, _args, { prisma }) =>
+          prisma.workerSession.findUniqueOrThrow({ ...query, where: { id: workerId } }),
+      }),
     }),
-    at: t.expose("at", { type: "DateTime", description: "When it happened." }),
-    previousStatus: t.expose("previousStatus", {
-      type: WorkerStatusRef,
-      nullable: true,
-      description: "null for the first change, and equal to status for a report.",
-    }),
-    status: t.expose("status", {
-      type: WorkerStatusRef,
-      description: "The status at that moment; worker.status is today's.",
-    }),
-    reason: t.exposeString("reason", {
-      nullable: true,
-      description: "Why, fit to show to a person.",
-    }),
-    report: t.exposeString("report", {
-      nullable: true,
-      description: "Set where the worker reported something.",
-    }),
-    outcome: t.expose("outcome", {
-      type: ReportOutcomeRef,
-      nullable: true,
-      description: "What became of the work, where the report said so.",
-    }),
-    permission: t.field({
-      type: PermissionRequestRef,
-      nullable: true,
-      description: "Set where the worker asks for something, as it was asked.",
-      resolve: ({ permission }) => permission ?? null,
-    }),
-    worker: t.prismaField({
-      type: WorkerSessionRef,
-      description: "The worker as it is now.",
-      resolve: (query, { workerId }, _args, { prisma }) =>
-        prisma.workerSession.findUniqueOrThrow({ ...query, where: { id: workerId } }),
-    }),
-  }),
-});
+  });
+
+export function statusChangeOf({ sequence, at, payload }: StoredEvent): StatusChange {
+  // Written by record.ts and report.ts alone, as a ParentEventPayload.
+  return { ...(payload as ParentEventPayload), sequence, at };
+}
+
+/** A worker hears of its own children and further descendants. @throws FactoryError FORBIDDEN */
+export async function assertHearsParent(
+  { viewer, workers }: { readonly viewer: Viewer; readonly workers: WorkerService },
+  name: string,
+): Promise<void> {
+  if (viewer.kind === "operator") return;
+  const parent = await workers.findParent(name);
+  const self = await workers.find(name);
+  assertSeesParent(viewer, { name }, parent?.worker ?? self);
+}
 
 builder.subscriptionFields((t) => ({
   workerStatusChanged: t.field({
@@ -181,19 +200,10 @@ builder.subscriptionFields((t) => ({
       after: t.arg.int({ description: "Replay what comes after this sequence, then go on live." }),
     },
     async subscribe(_root, { parentSession, after }, { viewer, workers }) {
-      if (viewer.kind === "worker") {
-        const parent = await workers.findParent(parentSession);
-        const self = await workers.find(parentSession);
-        assertSeesParent(viewer, { name: parentSession }, parent?.worker ?? self);
-      }
+      await assertHearsParent({ viewer, workers }, parentSession);
       return workers.followParent(parentSession, after ?? undefined);
     },
-    resolve: ({ sequence, at, payload }: StoredEvent): StatusChange => ({
-      // Written by record.ts and report.ts alone, as a ParentEventPayload.
-      ...(payload as ParentEventPayload),
-      sequence,
-      at,
-    }),
+    resolve: statusChangeOf,
   }),
   workerEvents: t.field({
     type: WorkerEventRef,

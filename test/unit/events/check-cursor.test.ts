@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { FactoryError } from "../../../src/errors.ts";
-import { checkCursor } from "../../../src/events/follow.ts";
+import { checkCursor } from "../../../src/events/cursor.ts";
 import type { StreamPosition } from "../../../src/events/read.ts";
 
 function position(firstSequence: number, lastSequence: number): StreamPosition {
