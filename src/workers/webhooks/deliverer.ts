@@ -11,6 +11,8 @@ import { findBehind, release, takeLease, type WebhookLease } from "./lease.ts";
 const mostAtOnce = 50;
 /** For what no notice told of: those that were lost, and retries that another server has put off. */
 const lookEveryMs = 5_000;
+/** The queue's clock is the database's: a look that comes too early finds nothing. */
+const retryMarginMs = 50;
 /** Many changes at once are one look. */
 const pauseMs = 20;
 /** A delivery under way at the stop may still succeed; it is repeated if not. */
@@ -46,7 +48,8 @@ export function startDeliverer(deps: DelivererDependencies): Deliverer {
     const signals = { stopping: stopping.signal, cutting: cutting.signal };
     try {
       const seconds = await deliverChanges(deps, lease, signals);
-      if (seconds !== undefined) retryAt = Math.min(retryAt, performance.now() + seconds * 1000);
+      if (seconds === undefined) return;
+      retryAt = Math.min(retryAt, performance.now() + seconds * 1000 + retryMarginMs);
     } catch (error) {
       // Not lost: it is found again when its lease has run out.
       if (!cutting.signal.aborted) logger.warn({ err: error }, "a webhook could not be served");

@@ -70,10 +70,14 @@ function describeStatus(status: number, answer: string): string {
 
 /** fetch says no more than that it failed; what failed is the cause. */
 function describeError(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (!(cause instanceof Error)) return String(cause);
-  const code = "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
-  return `it can't be reached: ${code}`;
+  const cause = propertyOf(error, "cause") ?? error;
+  const code = propertyOf(cause, "code") ?? propertyOf(cause, "name");
+  return `it can't be reached: ${typeof code === "string" ? code : String(cause)}`;
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  return (value as Readonly<Record<string, unknown>>)[name];
 }
 
 /** The status has said what became of the delivery: a body that breaks off or hangs changes nothing. */
