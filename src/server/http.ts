@@ -46,7 +46,13 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     const requestId = crypto.randomUUID();
     const started = performance.now();
     context.set("requestId", requestId);
-    await next();
+    try {
+      await next();
+    } catch (error) {
+      // Errors are answered below; what comes as far as this is the signal of a client that is gone.
+      logger.debug({ requestId, path: context.req.path }, "a client left before its answer");
+      throw error;
+    }
     // Not context.header(), which copies the whole answer through a stream.
     context.res.headers.set("X-Request-Id", requestId);
     logger.debug(
