@@ -53,6 +53,7 @@ describe("a retry", () => {
       base: "main",
       priority: 3,
       timeoutSeconds: 100,
+      push: true,
     });
     const failed = await untilEnded(server, first.id);
     expect(failed).toMatchObject({ status: "FAILED", branch: "issue-70" });
@@ -70,7 +71,7 @@ describe("a retry", () => {
     });
     const { workerSession } = await server.query<{ workerSession: unknown }>(
       `query ($id: ID!) { workerSession(id: $id) {
-        task issue base priority timeoutSeconds agent cleanup parentSession { name }
+        task issue base priority timeoutSeconds agent cleanup push parentSession { name }
       } }`,
       { id: again.id },
     );
@@ -81,6 +82,7 @@ describe("a retry", () => {
       timeoutSeconds: 100,
       agent: "shell",
       cleanup: "KEEP",
+      push: true,
       parentSession: { name: "retry" },
     });
   });
