@@ -10,7 +10,11 @@ export interface Wishes {
 }
 
 /** Whose output never says what was spent, so that a limit would never be reached. */
-const costless: readonly (ProtocolName | null)[] = ["plain", "codex-stream-json", "gemini-stream-json"];
+const costless: readonly (ProtocolName | null)[] = [
+  "plain",
+  "codex-stream-json",
+  "gemini-stream-json",
+];
 
 /** @throws FactoryError NOT_SUPPORTED: silently ignored, a limit would be worse than none. */
 export function assertCan(agent: AgentListing, wishes: Wishes): void {

@@ -32,7 +32,12 @@ export async function appendInput(
         );
       }
       for (let done = size - offset; done < bytes.length;) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
+        const { bytesWritten } = await handle.write(
+          bytes,
+          done,
+          bytes.length - done,
+          offset + done,
+        );
         done += bytesWritten;
       }
     } finally {

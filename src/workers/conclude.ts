@@ -47,7 +47,11 @@ export function judge(
     return verdict("FAILED", startFailures[outcome.startFailure], "AGENT_UNAVAILABLE");
   }
   if (told !== null) {
-    return verdict(told.verdict.succeeded ? "SUCCEEDED" : "FAILED", told.verdict.reason, told.verdict.failureCode);
+    return verdict(
+      told.verdict.succeeded ? "SUCCEEDED" : "FAILED",
+      told.verdict.reason,
+      told.verdict.failureCode,
+    );
   }
   if (outcome.kind === "lost") return verdict("LOST", outcome.reason);
   if (outcome.signal !== null) return verdict("FAILED", `ended by ${outcome.signal}`);

@@ -29,7 +29,7 @@ import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } f
 import { readStatistics } from "./statistics.ts";
 import { supervise } from "./supervise.ts";
 import { createTalkKeeper } from "./talk/keeper.ts";
-import { readTalk } from "./talk/stored.ts";
+import { asJson, readTalk } from "./talk/stored.ts";
 import { createWorkerToken } from "./token.ts";
 
 export interface ExecutionDependencies {
@@ -184,16 +184,14 @@ async function setRunning(
         data: {
           // When it became RUNNING first, whichever attempt that was.
           startedAt: session.startedAt ?? new Date(identity.startedAt),
-          // StoredTalk is JSON; Prisma's type for that knows no interfaces.
-          ...(talk === undefined
-            ? {}
-            : { talk: { ...talk, firstEvents: [] } as unknown as object }),
+          ...(talk === undefined ? {} : { talk: asJson({ ...talk, firstEvents: [] }) }),
         },
       });
       if (result === undefined) return undefined;
       // The first is the worker's own stream: see tellBoth.
       const [own, ...others] = result.appends;
-      const told = { ...own!, events: [...own!.events, ...(talk?.firstEvents ?? [])] };
+      if (own === undefined) throw new Error("a change of status that nobody is told of");
+      const told = { ...own, events: [...own.events, ...(talk?.firstEvents ?? [])] };
       await appendEvents(transaction, [told, ...others]);
       return result;
     });
@@ -235,12 +233,20 @@ async function watchOver(
     const exit = await supervise({ ...watched, output: createOutputStore(store), talk: undefined });
     return { exit, told: null };
   }
-  const talk = createTalkKeeper({ ...deps, session, protocol, folder, startedAt, secrets, leaving });
+  const talk = createTalkKeeper({
+    ...deps,
+    session,
+    protocol,
+    folder,
+    startedAt,
+    secrets,
+    leaving,
+  });
   try {
     if ("identity" in found) await talk.begin();
     const exit = await supervise({
       ...watched,
-      output: { store: talk.hear, flush: talk.flush },
+      output: { store: (channel, chunk) => talk.hear(channel, chunk), flush: () => talk.flush() },
       talk,
     });
     return { exit, told: talk.conclude(exit.kind === "exited" ? exit : undefined) };

@@ -34,9 +34,13 @@ const SendMessageInput = builder.inputType("SendMessageInput", {
   description: "What to say to a worker.",
   fields: (t) => ({
     id: t.id({ required: true, description: workerId }),
-    text: t.string({ required: true, description: "The agent's next turn; 100,000 bytes at most." }),
+    text: t.string({
+      required: true,
+      description: "The agent's next turn; 100,000 bytes at most.",
+    }),
     idempotencyKey: t.string({
-      description: "The same key with the same text is sent once. Per worker, and per parent for a new session.",
+      description:
+        "The same key with the same text is sent once. Per worker, and per parent for a new session.",
     }),
   }),
 });

@@ -23,7 +23,12 @@ import {
   type DispatchDependencies,
   type Dispatched,
 } from "./dispatch.ts";
-import { parentStreamKey, workerStreamKey, type PermissionRequestPayload, type WorkerStatusPayload } from "./events.ts";
+import {
+  parentStreamKey,
+  workerStreamKey,
+  type PermissionRequestPayload,
+  type WorkerStatusPayload,
+} from "./events.ts";
 import { findWorker, getWorker, workerName } from "./find.ts";
 import { checkKey, checkParentName, type DispatchInput } from "./input.ts";
 import { queueReasons } from "./queue-reason.ts";

@@ -5,6 +5,7 @@ import { buildWorkerEnvironment } from "../agents/environment.ts";
 import type { StartContext } from "../agents/definition.ts";
 import type { PermissionPolicy } from "../agents/talk.ts";
 import type { PrismaClient } from "../database/client.ts";
+import { mcpServerFor } from "../agents/mcp-server.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Identity } from "../process/identity.ts";
@@ -62,7 +63,7 @@ export async function startAgent(
     prompt: prepared.task,
     permissions: prepared.permissions ?? host.permissions,
     resume: await findConversation(deps.prisma, prepared),
-    mcpServers: [],
+    mcpServers: [mcpServerFor({ url: host.url, token: speaker.token })],
     gitDir: git.path,
     worktreeGitDir: git.worktreeGitDir(prepared.branch),
     worktree: worktree.path,

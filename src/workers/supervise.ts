@@ -3,7 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { endInput } from "../process/input.ts";
 import { waitForExit, type ExitOutcome } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
-import { tailOutput, type OutputChannel, type OutputChunk, type OutputOffsets } from "../process/tail.ts";
+import {
+  tailOutput,
+  type OutputChannel,
+  type OutputChunk,
+  type OutputOffsets,
+} from "../process/tail.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
 import { endDamaged, orDamaged, type Found } from "./damaged.ts";
@@ -76,7 +81,9 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
   /** Nothing more is said: it ends by itself, or is ended. */
   const close = () => {
     void endInput(folder)
-      .then(() => delay(closeGraceMs, undefined, { signal: AbortSignal.any([ended.signal, leaving]) }))
+      .then(() =>
+        delay(closeGraceMs, undefined, { signal: AbortSignal.any([ended.signal, leaving]) }),
+      )
       .then(terminate)
       .catch((error: unknown) => {
         if (ended.signal.aborted || leaving.aborted) return;

@@ -1,5 +1,5 @@
 // Agents that are spoken to: what they say and do, what they ask, and what is said to them.
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -202,7 +202,6 @@ describe("a message", () => {
       "do: say second turn",
       "do: say third turn",
     ]);
-    const { writeFile } = await import("node:fs/promises");
     await writeFile(gate, "");
     const events = await hearAll(server, id);
     expect(wordsOf(events)).toMatch(/begun[^]*second turn[^]*third turn/);
@@ -227,9 +226,11 @@ describe("a message", () => {
     const { id } = await work(["say the word is swordfish"], { agent: "forgetful" });
     await untilEnded(server, id);
     const { worker } = await send(server, { id, text: "do: history" });
-    const ended = await untilEnded(server, worker.id);
-    expect(ended.status).toBe("SUCCEEDED");
-    expect(ended.summary).toContain("swordfish");
+    const events = await hearAll(server, worker.id);
+    expect(wordsOf(events)).toContain("history: []");
+    // What it was told instead.
+    expect(wordsOf(events, "USER")).toMatch(/new conversation[^]*swordfish/);
+    expect((await readWorker(server, worker.id)).status).toBe("SUCCEEDED");
   });
 
   test("to a shell is NOT_SUPPORTED; an empty one is BAD_INPUT", async () => {
@@ -269,7 +270,6 @@ describe("a server that is killed", () => {
     const { id } = await work(["say begun", `wait-file ${gate}`, "say after"]);
     await untilSaid(server, id, "begun");
     await server.kill();
-    const { writeFile } = await import("node:fs/promises");
     await writeFile(gate, "");
     server = await server.restart();
     const events = await hearAll(server, id);

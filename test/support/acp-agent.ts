@@ -288,7 +288,7 @@ async function follow(turn: Turn, directive: string): Promise<StopReason | undef
     case "fail":
       return failWith(rest);
     case "exit":
-      process.exit(Number(rest));
+      return process.exit(Number(rest));
     default:
       await say(turn, `no such directive: ${directive}`);
   }

@@ -64,6 +64,8 @@ function openSession(draft: Draft): void {
 function startAnew(draft: Draft, resume: { readonly promptIfNew: string }): void {
   const { opening } = draft.state;
   if (opening === null) return;
+  // Those who watch were told what it was to hear.
+  draft.events.push({ type: "message", payload: { role: "USER", text: resume.promptIfNew } });
   change(draft, {
     isLoading: false,
     costBefore: 0,

@@ -4,7 +4,7 @@ import { protocolOf } from "../../agents/protocols.ts";
 import type { TalkResume } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { Prisma, type WorkerSession } from "../../generated/prisma/client.ts";
-import { toStorable, type StoredTalk } from "./stored.ts";
+import { asJson, toStorable, type StoredTalk } from "./stored.ts";
 
 /** Stored before the start: whatever is killed after it, the next server knows what was said. */
 export async function beginTalk(
@@ -33,8 +33,7 @@ export async function beginTalk(
     where: { id: session.id },
     data: {
       protocol: way.protocol,
-      // StoredTalk is JSON; Prisma's type for that knows no interfaces.
-      talk: talk === undefined ? Prisma.DbNull : (toStorable(talk) as unknown as object),
+      talk: talk === undefined ? Prisma.DbNull : asJson(toStorable(talk)),
     },
   });
   return { session: updated, isSpokenTo: protocol?.isSpokenTo ?? false };

@@ -18,7 +18,7 @@ import { untilAborted } from "../../until-aborted.ts";
 import { workerTopic } from "../events.ts";
 import { mostOutputBytes, OutputRefused } from "../output.ts";
 import { createRedactor, createWholeRedactor } from "../redact.ts";
-import { findLimit } from "./limits.ts";
+import { findLimit, findParentLimit } from "./limits.ts";
 import { createLineReader, type Line } from "./lines.ts";
 import { recordTalk, type TalkChange } from "./record.ts";
 import { outboxBytes, readTalk, type StoredTalk } from "./stored.ts";
@@ -77,6 +77,8 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   const disposing = new AbortController();
   let startTimer: NodeJS.Timeout | undefined;
   let unwatch: (() => void) | undefined;
+  /** For which cost the parents' limits were looked at last. */
+  let checkedCostUsd: number | null = null;
   /** Steps are taken one after the other, whatever they come from. */
   let last: Promise<unknown> = Promise.resolve();
 
@@ -165,6 +167,11 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
         patience,
       );
       if (message === null) break;
+      const overruled = await findReached();
+      if (overruled !== undefined) {
+        await take({ patch: { overruled } });
+        break;
+      }
       turnEnded.now = Promise.withResolvers();
       const { text } = message;
       await ask(
@@ -247,11 +254,19 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     return events.filter(({ type }) => type === "permission" || type === "usage");
   }
 
+  /** A turn that has ended is over, whatever it took: the next one is not begun. */
   async function enforceLimits(): Promise<void> {
-    if (talk.overruled !== null) return;
-    const overruled = await insist(() => findLimit(prisma, session, talk.state), patience);
-    if (overruled === undefined) return;
-    await overrule(overruled);
+    if (talk.overruled !== null || talk.state.phase !== "busy") return;
+    const overruled = await findReached();
+    if (overruled !== undefined) await overrule(overruled);
+  }
+
+  async function findReached(): Promise<AgentVerdict | undefined> {
+    const own = findLimit(session, talk.state);
+    const costUsd = talk.state.usage?.costUsd ?? null;
+    if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
+    checkedCostUsd = costUsd;
+    return insist(() => findParentLimit(prisma, session), patience);
   }
 
   async function overrule(overruled: AgentVerdict): Promise<void> {

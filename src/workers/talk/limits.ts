@@ -2,25 +2,34 @@
 import type { AgentVerdict, TalkState } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
+import { describeUsedUp, findUsedUpBudget } from "../parent-budget.ts";
 
-type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns" | "parentSessionId">;
+type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns">;
 
-/** The limit that is reached, as what became of the work; undefined: none is. */
-export async function findLimit(
-  _prisma: PrismaClient,
+/** The session's own limit that is reached, as what became of the work; undefined: none is. */
+export function findLimit(
   { maxCostUsd, maxTurns }: Limited,
-  { usage, turns, phase }: TalkState,
-): Promise<AgentVerdict | undefined> {
-  // A turn that has ended is over, whatever it took.
-  if (phase === "idle" || phase === "ended") return undefined;
+  { usage, turns }: TalkState,
+): AgentVerdict | undefined {
   const costUsd = usage?.costUsd ?? 0;
   if (maxCostUsd !== null && costUsd >= maxCostUsd) {
     return reached(`maxCostUsd: ${costUsd.toFixed(4)} of ${maxCostUsd.toFixed(4)} US dollars used`);
   }
   if (maxTurns !== null && turns > maxTurns) {
-    return reached(`maxTurns: the model was asked ${String(turns)} times, and ${String(maxTurns)} were allowed`);
+    return reached(
+      `maxTurns: the model was asked ${String(turns)} times, and ${String(maxTurns)} were allowed`,
+    );
   }
   return undefined;
+}
+
+/** The limit of its parent, or of one further up, as the rows have the costs. */
+export async function findParentLimit(
+  prisma: PrismaClient,
+  session: Pick<WorkerSession, "parentSessionId" | "ancestorIds">,
+): Promise<AgentVerdict | undefined> {
+  const budget = await findUsedUpBudget(prisma, session);
+  return budget === undefined ? undefined : reached(`a limit: ${describeUsedUp(budget)}`);
 }
 
 function reached(what: string): AgentVerdict {

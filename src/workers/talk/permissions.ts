@@ -47,14 +47,19 @@ export async function answerPermission(
     }
     if (!request.options.some((option) => option.id === optionId)) {
       const known = request.options.map((option) => option.id).join(", ");
-      throw new FactoryError("BAD_INPUT", `optionId must be one of the request's options: ${known}`);
+      throw new FactoryError(
+        "BAD_INPUT",
+        `optionId must be one of the request's options: ${known}`,
+      );
     }
     await transaction.permissionRequest.update({
       where: { id: row.id },
       data: { answer: optionId, answeredAt: new Date() },
     });
     const isLast =
-      (await transaction.permissionRequest.count({ where: { sessionId: id, answeredAt: null } })) === 0;
+      (await transaction.permissionRequest.count({
+        where: { sessionId: id, answeredAt: null },
+      })) === 0;
     const changed =
       isLast && session.status === "WAITING"
         ? await changeWorker(transaction, id, { status: "RUNNING", reason: null })
@@ -64,7 +69,10 @@ export async function answerPermission(
     await appendEvents(
       transaction,
       // The first is the worker's own stream: see tellBoth.
-      [{ ...first, streamId: session.streamId, events: [told, ...(first?.events ?? [])] }, ...others],
+      [
+        { ...first, streamId: session.streamId, events: [told, ...(first?.events ?? [])] },
+        ...others,
+      ],
       [workerTopic(id)],
     );
     return changed?.session ?? session;

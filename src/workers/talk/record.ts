@@ -1,12 +1,12 @@
 // Where the talk with an agent is written: its state, its events, and what they change of the session.
 import type { AgentEvent, AgentPermission } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
-import { appendEvents, type Append, type NewEvent } from "../../events/append.ts";
+import { appendEvents, type Append } from "../../events/append.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import type { ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
-import { toStorable, type StoredTalk } from "./stored.ts";
+import { asJson, toStorable, type StoredTalk } from "./stored.ts";
 
 export interface TalkChange {
   readonly session: Pick<WorkerSession, "id" | "attempt">;
@@ -40,7 +40,10 @@ export async function recordTalk(deps: RecordDependencies, given: TalkChange): P
 }
 
 /** The common case, in one statement. */
-async function append(pool: Pool, { session, talk, events, offsets }: TalkChange): Promise<Recorded> {
+async function append(
+  pool: Pool,
+  { session, talk, events, offsets }: TalkChange,
+): Promise<Recorded> {
   const { conversationId, usage } = talk.state;
   const { rows } = await pool.query<{ accepted: boolean }>({
     name: "append-talk",
@@ -99,8 +102,7 @@ function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Re
     await transaction.workerSession.update({
       where: { id },
       data: {
-        // StoredTalk is JSON; Prisma's type for that knows no interfaces.
-        talk: talk as unknown as object,
+        talk: asJson(talk),
         stdoutOffset: offsets.stdout,
         stderrOffset: offsets.stderr,
         ...(conversationId === null ? {} : { conversationId }),
@@ -137,7 +139,7 @@ function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Re
     await appendEvents(
       transaction,
       mergeAppends([
-        { streamId: before.streamId, events: events as readonly NewEvent[], subjects: [] },
+        { streamId: before.streamId, events: events, subjects: [] },
         ...(changed?.appends ?? []),
         ...news.map((each) => tellParent(current, each)),
       ]),

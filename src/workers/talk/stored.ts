@@ -1,4 +1,5 @@
 // The talk with an agent as its session's row holds it.
+import type { Prisma } from "../../generated/prisma/client.ts";
 import type { AgentEvent, AgentVerdict, TalkState } from "../../agents/talk.ts";
 
 export interface StoredTalk {
@@ -23,6 +24,11 @@ export interface StoredTalk {
 /** Only this folder and the start of a session write it, as a StoredTalk. */
 export function readTalk(value: unknown): StoredTalk | undefined {
   return value === null || value === undefined ? undefined : (value as StoredTalk);
+}
+
+/** For Prisma, whose type for JSON knows no interfaces. */
+export function asJson(talk: StoredTalk): Prisma.InputJsonObject {
+  return talk as unknown as Prisma.InputJsonObject;
 }
 
 /** As the agent reads them. */

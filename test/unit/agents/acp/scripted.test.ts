@@ -155,8 +155,9 @@ describe("a conversation with an agent", () => {
     const unknown = await begin("do: history", { resume }).untilIdle();
     const unable = await begin("do: history", { resume }, ["--no-load"]).untilIdle();
 
-    expect(unknown.talk.told).toEqual(["AGENT: I know nothing"]);
-    expect(unable.talk.told).toEqual(["AGENT: I know nothing"]);
+    const told = ["USER: do: say I know nothing", "AGENT: I know nothing"];
+    expect(unknown.talk.told).toEqual(told);
+    expect(unable.talk.told).toEqual(told);
     expect(unknown.talk.state.conversationId).not.toBe("gone");
   });
 
