@@ -64,6 +64,7 @@ const mayImport = {
     "runners",
     "repositories",
     "git",
+    "issues",
     "process",
     "agents",
     "events",
@@ -86,6 +87,7 @@ const mayImport = {
   repositories: ["runners", "git", "events", "queue", "database", "access", "generated"],
   access: ["generated"],
   git: [],
+  issues: [],
   process: [],
   agents: [],
   events: ["database", "generated"],
@@ -164,7 +166,7 @@ function domainZones(folder, forbidden, message) {
       from: path.join(root, "src/graphql/!(builder*).ts"),
       message: "Of src/graphql, a schema file imports the builder alone.",
     },
-    ...["git", "process", "queue"].map((other) => ({
+    ...["git", "issues", "process", "queue"].map((other) => ({
       target: schemas,
       from: path.join(root, "src", other),
       message: "A schema file calls its service, which calls the rest.",

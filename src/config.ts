@@ -36,6 +36,13 @@ const size = z
   .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
   .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
 
+const webAddress = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
+
+/** It goes into a header. */
+const headerToken = z
+  .string()
+  .regex(/^[\x21-\x7e]*$/, "may hold letters, digits and punctuation, and no space");
+
 const settings = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(4000),
@@ -66,9 +73,7 @@ const settings = z.object({
   FACTORY_SYNC_MAX_AGE: wholeNumber(0, 86_400).default(0),
   FACTORY_KILL_GRACE: wholeNumber(0, 3600).default(10),
   FACTORY_LEASE: wholeNumber(3, 3600).default(30),
-  FACTORY_API_URL: z
-    .url({ protocol: /^https?$/, error: "must be an http or https URL" })
-    .optional(),
+  FACTORY_API_URL: webAddress.optional(),
   FACTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   FACTORY_DISK_BUDGET: size.optional(),
   FACTORY_AGENTS: z.string().min(1).optional(),
@@ -77,6 +82,13 @@ const settings = z.object({
     .default("ALLOW"),
   FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
   FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),
+  GITHUB_URL: webAddress.default("https://github.com"),
+  GITHUB_TOKEN: headerToken.optional(),
+  GH_TOKEN: headerToken.optional(),
+  GITLAB_URL: webAddress.default("https://gitlab.com"),
+  GITLAB_TOKEN: headerToken.optional(),
+  GITEA_URL: webAddress.default("https://codeberg.org"),
+  GITEA_TOKEN: headerToken.optional(),
   FACTORY_LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -92,6 +104,17 @@ const settings = z.object({
 /** all: answers requests and runs workers. api: answers alone. runner: runs workers alone. */
 export const roles = ["all", "api", "runner"] as const;
 export type Role = (typeof roles)[number];
+
+/** A host of issues. */
+export interface IssueHost {
+  readonly kind: "github" | "gitlab" | "gitea";
+  /** Where its web pages begin. */
+  readonly url: string;
+  /** undefined: its issues aren't read. */
+  readonly token: string | undefined;
+  /** The setting that holds the token. */
+  readonly tokenName: string;
+}
 
 export interface Config {
   readonly role: Role;
@@ -126,6 +149,8 @@ export interface Config {
   readonly maxDepth: number;
   /** How many children of one worker may be unended at a time. */
   readonly maxChildren: number;
+  /** Where issues are read for agents. */
+  readonly issueHosts: readonly IssueHost[];
   readonly logLevel: string;
   readonly introspection: boolean;
   readonly isRoot: boolean;
@@ -231,9 +256,52 @@ export function loadConfig(
     permissions: values.FACTORY_PERMISSIONS,
     maxDepth: values.FACTORY_MAX_DEPTH,
     maxChildren: values.FACTORY_MAX_CHILDREN,
+    issueHosts: [
+      {
+        kind: "github",
+        url: values.GITHUB_URL,
+        token: values.GITHUB_TOKEN ?? values.GH_TOKEN,
+        tokenName: "GITHUB_TOKEN",
+      },
+      {
+        kind: "gitlab",
+        url: values.GITLAB_URL,
+        token: values.GITLAB_TOKEN,
+        tokenName: "GITLAB_TOKEN",
+      },
+      {
+        kind: "gitea",
+        url: values.GITEA_URL,
+        token: values.GITEA_TOKEN,
+        tokenName: "GITEA_TOKEN",
+      },
+    ],
     logLevel: values.FACTORY_LOG_LEVEL,
     introspection: values.FACTORY_INTROSPECTION,
     isRoot,
     environment: merged,
   };
+}
+
+/** What a client of a server is told by its environment; inside a worker, that worker's own. */
+export interface ClientConfig {
+  readonly url: string;
+  readonly token: string;
+}
+
+/** @throws ConfigError that lists every mistake. */
+export function loadClientConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): ClientConfig {
+  const { FACTORY_URL: url = "", FACTORY_TOKEN: token = "" } = environment;
+  const mistakes = [
+    ...(webAddress.safeParse(url).success
+      ? []
+      : ["FACTORY_URL must be the address of a server, such as http://127.0.0.1:4000"]),
+    ...(token !== "" && headerToken.safeParse(token).success
+      ? []
+      : ["FACTORY_TOKEN must be the token for that server"]),
+  ];
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+  return { url, token };
 }

@@ -1,4 +1,4 @@
-// The only way to git: what is exported here, and the pure functions of names.ts, remote-url.ts, issue-url.ts.
+// The only way to git: what is exported here, and the pure functions of names.ts, remote-url.ts.
 import { basename, dirname, join } from "node:path";
 import type { Environment } from "./environment.ts";
 import type { FetchResult } from "./fetch.ts";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { FactoryError } from "../errors.ts";
 import type { PermissionPolicy, WorktreeCleanup } from "../generated/prisma/enums.ts";
-import { repositoryFromIssueUrl } from "../git/issue-url.ts";
+import { repositoryFromIssueUrl } from "../issues/url.ts";
 import { checkBase, checkBranch, checkOwner, checkRepositoryName } from "../git/names.ts";
 import type { RepositoryName } from "../repositories/service.ts";
 import { checkText } from "../text.ts";

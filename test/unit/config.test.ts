@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { ConfigError, loadClientConfig, loadConfig } from "../../src/config.ts";
 
 let folder: string;
 
@@ -50,6 +50,21 @@ test("without any setting all have their defaults", () => {
     permissions: "ALLOW",
     maxDepth: 3,
     maxChildren: 20,
+    issueHosts: [
+      {
+        kind: "github",
+        url: "https://github.com",
+        token: undefined,
+        tokenName: "GITHUB_TOKEN",
+      },
+      {
+        kind: "gitlab",
+        url: "https://gitlab.com",
+        token: undefined,
+        tokenName: "GITLAB_TOKEN",
+      },
+      { kind: "gitea", url: "https://codeberg.org", token: undefined, tokenName: "GITEA_TOKEN" },
+    ],
     logLevel: "info",
     introspection: true,
     isRoot,
@@ -65,6 +80,16 @@ test("servers of a role of their own need what they share", () => {
 
 test("a token that no header can carry is refused", () => {
   expect(() => loadConfig({ FACTORY_TOKEN: "a token with spaces" }, "nowhere")).toThrow("no space");
+});
+
+test("a client's mistakes are reported together", () => {
+  expect(loadClientConfig({ FACTORY_URL: "http://localhost:4000", FACTORY_TOKEN: "x" })).toEqual({
+    url: "http://localhost:4000",
+    token: "x",
+  });
+  expect(() => loadClientConfig({ FACTORY_URL: "localhost" })).toThrow(
+    /^FACTORY_URL must be .*\nFACTORY_TOKEN must be /,
+  );
 });
 
 test("every setting is taken", () => {
@@ -86,6 +111,9 @@ test("every setting is taken", () => {
     FACTORY_AGENTS: "agents.json",
     FACTORY_LOG_LEVEL: "debug",
     FACTORY_INTROSPECTION: "off",
+    GITHUB_URL: "https://github.example.org",
+    GH_TOKEN: "a-github-token",
+    GITLAB_TOKEN: "a-gitlab-token",
     OTHER: "for workers to be picked from",
   };
   expect(load(environment)).toMatchObject({
@@ -107,6 +135,21 @@ test("every setting is taken", () => {
     agentsFile: resolve("agents.json"),
     logLevel: "debug",
     introspection: false,
+    issueHosts: [
+      {
+        kind: "github",
+        url: "https://github.example.org",
+        token: "a-github-token",
+        tokenName: "GITHUB_TOKEN",
+      },
+      {
+        kind: "gitlab",
+        url: "https://gitlab.com",
+        token: "a-gitlab-token",
+        tokenName: "GITLAB_TOKEN",
+      },
+      { kind: "gitea", url: "https://codeberg.org", token: undefined, tokenName: "GITEA_TOKEN" },
+    ],
     environment,
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
 import { FactoryError } from "../../../src/errors.ts";
-import { repositoryFromIssueUrl } from "../../../src/git/issue-url.ts";
 import { parseRemoteUrl, redactUrl } from "../../../src/git/remote-url.ts";
 
 const usual = ["https", "ssh"];
@@ -110,34 +109,4 @@ test("credentials in any text are replaced", () => {
     "fatal: 'https://***@example.org/a/b' and ssh://***@h/x, no@mail",
   );
   expect(redactUrl("https://example.org/a@b")).toBe("https://example.org/a@b");
-});
-
-describe("an issue's url", () => {
-  test.each([
-    ["https://github.com/acme/site/issues/42", { owner: "acme", name: "site", number: 42 }],
-    ["https://github.com/acme/site/pull/7/files?w=1#x", { owner: "acme", name: "site", number: 7 }],
-    ["https://gitlab.com/acme/site/-/issues/42", { owner: "acme", name: "site", number: 42 }],
-    ["https://gitlab.com/acme/site/-/work_items/4", { owner: "acme", name: "site", number: 4 }],
-    ["https://gitlab.com/acme/site/-/merge_requests/3", { owner: "acme", name: "site", number: 3 }],
-    ["https://codeberg.org/acme/site/pulls/12", { owner: "acme", name: "site", number: 12 }],
-    ["http://localhost:3000/acme/site/issues/1/", { owner: "acme", name: "site", number: 1 }],
-    ["https://github.com/acme/site/issues", { owner: "acme", name: "site" }],
-  ])("%s names its repository", (url, expected) => {
-    expect(repositoryFromIssueUrl(url)).toEqual(expected);
-  });
-
-  test.each([
-    "#42",
-    "PROJ-42",
-    "https://github.com/acme",
-    "https://github.com/acme/site",
-    "https://github.com/acme/site/wiki/42",
-    "https://gitlab.com/group/subgroup/site/-/issues/42",
-    "https://acme.atlassian.net/browse/PROJ-42",
-    "ftp://github.com/acme/site/issues/42",
-    "https://github.com/../../issues/1",
-    "https://github.com/-x/site/issues/1",
-  ])("%s names none", (url) => {
-    expect(repositoryFromIssueUrl(url)).toBeUndefined();
-  });
 });
