@@ -282,26 +282,3 @@ export function loadConfig(
     environment: merged,
   };
 }
-
-/** What a client of a server is told by its environment; inside a worker, that worker's own. */
-export interface ClientConfig {
-  readonly url: string;
-  readonly token: string;
-}
-
-/** @throws ConfigError that lists every mistake. */
-export function loadClientConfig(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): ClientConfig {
-  const { FACTORY_URL: url = "", FACTORY_TOKEN: token = "" } = environment;
-  const mistakes = [
-    ...(webAddress.safeParse(url).success
-      ? []
-      : ["FACTORY_URL must be the address of a server, such as http://127.0.0.1:4000"]),
-    ...(token !== "" && headerToken.safeParse(token).success
-      ? []
-      : ["FACTORY_TOKEN must be the token for that server"]),
-  ];
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
-  return { url, token };
-}

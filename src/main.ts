@@ -8,8 +8,10 @@ import { FactoryError } from "./errors.ts";
 import type { Logger } from "./log.ts";
 
 const usage = `Usage: factory serve [--role all|api|runner] [--stop-workers-on-exit]
+       factory mcp
+       factory report TEXT [--outcome succeeded|failed]
 
-Starts the server. Settings are read from the environment and from .env: see the README.
+serve starts the server. Settings are read from the environment and from .env: see the README.
 
   --role all      answers requests and runs workers (the default)
   --role api      answers requests alone; needs DATABASE_URL and FACTORY_TOKEN
@@ -18,10 +20,10 @@ Starts the server. Settings are read from the environment and from .env: see the
   --stop-workers-on-exit   at SIGTERM or SIGINT its workers are ended, and their sessions CANCELLED;
                            without it they run on, and the next start goes on with them
 
-Usage: factory mcp
-
-Factory's tools for agents, over the Model Context Protocol on stdin and stdout: passed on to the server at
+mcp gives Factory's tools to agents, over the Model Context Protocol on stdin and stdout: passed on to the server at
 FACTORY_URL with FACTORY_TOKEN, by default to the one of this machine.
+
+report tells, from inside a worker, the session that asked for the work how it goes.
 `;
 
 /** A stop that takes longer than this is cut short. */
@@ -94,6 +96,8 @@ function parseCommand() {
 }
 
 async function main(): Promise<number> {
+  const [name, ...rest] = process.argv.slice(2);
+  if (name === "report") return (await import("./command/report.ts")).report(rest);
   let command: ReturnType<typeof parseCommand>;
   try {
     command = parseCommand();

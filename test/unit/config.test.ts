@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { ConfigError, loadClientConfig, loadConfig } from "../../src/config.ts";
+import { ConfigError, loadConfig } from "../../src/config.ts";
 
 let folder: string;
 
@@ -80,16 +80,6 @@ test("servers of a role of their own need what they share", () => {
 
 test("a token that no header can carry is refused", () => {
   expect(() => loadConfig({ FACTORY_TOKEN: "a token with spaces" }, "nowhere")).toThrow("no space");
-});
-
-test("a client's mistakes are reported together", () => {
-  expect(loadClientConfig({ FACTORY_URL: "http://localhost:4000", FACTORY_TOKEN: "x" })).toEqual({
-    url: "http://localhost:4000",
-    token: "x",
-  });
-  expect(() => loadClientConfig({ FACTORY_URL: "localhost" })).toThrow(
-    /^FACTORY_URL must be .*\nFACTORY_TOKEN must be /,
-  );
 });
 
 test("every setting is taken", () => {
