@@ -196,6 +196,7 @@ async function start(
       home: config.home,
       url: config.apiUrl ?? url,
       environment: config.environment,
+      issueHosts: config.issueHosts,
       identity: await git.identity(),
       permissions: config.permissions,
     };

@@ -129,7 +129,7 @@ async function begin(
   const prepared = await prepare(deps, session, signal);
   signal.throwIfAborted();
   const speaker = await speakerOf(deps, session, token);
-  const { identity, session: started } = await startAgent(deps, prepared, speaker);
+  const { identity, session: started } = await startAgent(deps, prepared, speaker, signal);
   return { session: await setRunning(deps, started, identity, leaving), found: { identity } };
 }
 

@@ -7,6 +7,7 @@ import type { PermissionPolicy } from "../agents/talk.ts";
 import type { PrismaClient } from "../database/client.ts";
 import { mcpServerFor } from "../agents/mcp-server.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
+import type { IssueHost } from "../config.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Identity } from "../process/identity.ts";
 import { launch } from "../process/launch.ts";
@@ -14,7 +15,8 @@ import { createSessionFolder, sessionPaths } from "../process/session-folder.ts"
 import type { RepositoryService } from "../repositories/service.ts";
 import { workerName } from "./find.ts";
 import type { Prepared } from "./prepare.ts";
-import { beginTalk, findConversation } from "./talk/begin.ts";
+import { composePrompt } from "./prompt.ts";
+import { beginTalk } from "./talk/begin.ts";
 
 export interface WorkerHost {
   /** FACTORY_HOME. */
@@ -27,6 +29,8 @@ export interface WorkerHost {
   readonly permissions: PermissionPolicy;
   /** The server's environment, from which a worker's is picked. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where issues are read for agents. */
+  readonly issueHosts: readonly IssueHost[];
 }
 
 /** One folder per attempt, so that an attempt that was given up can't be taken for its successor. */
@@ -49,28 +53,35 @@ export async function startAgent(
     readonly repositories: RepositoryService;
     readonly host: WorkerHost;
   },
-  { session: prepared, repository, worktree }: Prepared,
+  ready: Prepared,
   speaker: { readonly token: string; readonly parentSession: string },
+  signal: AbortSignal,
 ): Promise<{ identity: Identity; session: WorkerSession }> {
   const { host } = deps;
+  const { session: prepared, repository, worktree } = ready;
   const agent = deps.agents.requireAvailable(prepared.agent);
   const { definition, way } = agent;
   const folder = sessionFolder(host.home, prepared);
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
+  const mcpServers = [mcpServerFor({ url: host.url, token: speaker.token })];
+  const { prompt, resume, note } = await composePrompt({ ...deps, ...host, signal }, ready, {
+    protocol: agent.way.protocol,
+    hasReportTool: mcpServers.length > 0,
+  });
   const context: StartContext = {
     task: prepared.task,
-    prompt: prepared.task,
+    prompt,
     permissions: prepared.permissions ?? host.permissions,
-    resume: await findConversation(deps.prisma, prepared),
-    mcpServers: [mcpServerFor({ url: host.url, token: speaker.token })],
+    resume,
+    mcpServers,
     gitDir: git.path,
     worktreeGitDir: git.worktreeGitDir(prepared.branch),
     worktree: worktree.path,
     temporary,
     environment: host.environment,
   };
-  const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context);
+  const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, note);
   await createSessionFolder({ folder, stdin: isSpokenTo ? "file" : "none" });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {

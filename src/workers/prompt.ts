@@ -1,0 +1,127 @@
+// What an agent is told at its start.
+import type { ProtocolName } from "../agents/definition.ts";
+import {
+  buildPrompt,
+  followUpPrompt,
+  type PromptFacts,
+  type PromptIssue,
+} from "../agents/prompt.ts";
+import type { TalkResume } from "../agents/talk.ts";
+import type { IssueHost } from "../config.ts";
+import type { PrismaClient } from "../database/client.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import { fetchIssue } from "../issues/fetch.ts";
+import { describeIssue } from "../issues/quote.ts";
+import type { Prepared } from "./prepare.ts";
+
+export interface ComposedPrompt {
+  readonly prompt: string;
+  /** The conversation that it goes on with; undefined: it begins one. */
+  readonly resume: TalkResume | undefined;
+  /** What went otherwise than asked for, to be told in the event log; undefined: nothing. */
+  readonly note: string | undefined;
+}
+
+export interface PromptDependencies {
+  readonly prisma: PrismaClient;
+  readonly issueHosts: readonly IssueHost[];
+  readonly signal: AbortSignal;
+}
+
+export interface PromptOptions {
+  readonly protocol: ProtocolName;
+  /** Whether the agent has the tool `report`. */
+  readonly hasReportTool: boolean;
+}
+
+/** Linux takes 128 KiB per argument, and an agent's command may hold more than the prompt in one. */
+const longestArgument = 120_000;
+const mostIssueBytes = 256 * 1024;
+
+/**
+ * An agent with the protocol plain gets the bare task: it may be a command line. One that resumes its
+ * conversation gets just what is new to it. Any other is told all, with the content of its session's issue
+ * where that can be read; the work goes on without.
+ * @throws the signal's reason
+ */
+export async function composePrompt(
+  deps: PromptDependencies,
+  { session, repository, worktree }: Prepared,
+  { protocol, hasReportTool }: PromptOptions,
+): Promise<ComposedPrompt> {
+  const { task, branch, issue: name, push } = session;
+  const bare = { prompt: task, resume: undefined, note: undefined };
+  if (protocol === "plain") return bare;
+  const previous = await findPrevious(deps.prisma, session);
+  const facts: PromptFacts = {
+    task: previous === undefined ? task : followUpPrompt({ ...previous, text: task }),
+    repository: `${repository.owner}/${repository.name}`,
+    branch,
+    base: worktree.base,
+    worktree: worktree.path,
+    push,
+    hasReportTool,
+  };
+  const named = name === null ? facts : { ...facts, issue: { name } };
+  const { conversationId, usage } = previous ?? { conversationId: null };
+  if (conversationId !== null) {
+    const promptIfNew = buildPrompt(named);
+    return { ...bare, resume: { conversationId, promptIfNew, usage } };
+  }
+  if (name === null) return { ...bare, prompt: buildPrompt(facts) };
+
+  const issue = await readIssue(deps, name, roomFor(protocol, { ...facts, issue: { name } }));
+  return {
+    prompt: buildPrompt({ ...facts, issue }),
+    resume: undefined,
+    note:
+      issue.reason === undefined
+        ? undefined
+        : `the issue ${name} could not be fetched: ${issue.reason}`,
+  };
+}
+
+interface Previous {
+  readonly task: string;
+  readonly summary: string | null;
+  /** null: it can't be resumed. */
+  readonly conversationId: string | null;
+  readonly usage: TalkResume["usage"];
+}
+
+/** The session that this one follows up; undefined: it begins something new. */
+async function findPrevious(
+  prisma: PrismaClient,
+  { isFollowUp, previousId }: WorkerSession,
+): Promise<Previous | undefined> {
+  if (!isFollowUp || previousId === null) return undefined;
+  const previous = await prisma.workerSession.findUnique({ where: { id: previousId } });
+  if (previous === null) return undefined;
+  const { task, summary, conversationId, inputTokens, outputTokens, costUsd } = previous;
+  const usage =
+    inputTokens === null || outputTokens === null ? null : { inputTokens, outputTokens, costUsd };
+  return { task, summary, conversationId, usage };
+}
+
+/** What the issue's content may take, in bytes. */
+function roomFor(protocol: ProtocolName, facts: PromptFacts): number {
+  // It is told over standard input, which takes any length.
+  if (protocol === "acp") return mostIssueBytes;
+  const { issue } = facts;
+  const rest = buildPrompt(
+    issue === undefined ? facts : { ...facts, issue: { ...issue, text: "" } },
+  );
+  return Math.min(mostIssueBytes, longestArgument - Buffer.byteLength(rest));
+}
+
+async function readIssue(
+  { issueHosts, signal }: PromptDependencies,
+  name: string,
+  room: number,
+): Promise<PromptIssue> {
+  // A name such as #42 says no host: there is nothing to fetch, and nothing has gone wrong.
+  if (!/^https?:\/\//i.test(name)) return { name };
+  const fetched = await fetchIssue(name, issueHosts, { signal });
+  if ("reason" in fetched) return { name, reason: fetched.reason };
+  return { name, text: describeIssue(fetched.issue, { total: room }) };
+}
