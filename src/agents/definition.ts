@@ -12,6 +12,10 @@ export const protocolNames = [
 
 export type ProtocolName = (typeof protocolNames)[number];
 
+export function isProtocolName(name: string): name is ProtocolName {
+  return protocolNames.some((known) => known === name);
+}
+
 /** What a start may depend on. All paths are absolute. */
 export interface StartContext {
   /** As it was dispatched. */
