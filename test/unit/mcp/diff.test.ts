@@ -27,7 +27,9 @@ deleted file mode 100644
 -gone
 `;
 // A line of a file that looks like a header has a sign before it.
-const tricky = section("src/tricky.ts", 1).replace("+line 0", "++++ b/other.ts");
+const tricky = section("src/tricky.ts", 2)
+  .replace("+line 0", "++++ b/other.ts")
+  .replace("+line 1", "+diff --git a/other.ts b/other.ts");
 const diff = [section("src/a.ts", 3), binary, deleted, tricky].join("");
 
 test("a short diff is told whole, with its files", () => {
@@ -38,7 +40,7 @@ test("a short diff is told whole, with its files", () => {
       { path: "src/a.ts", insertions: 3, deletions: 1 },
       { path: "pictures/a.png", insertions: 0, deletions: 0 },
       { path: "old.txt", insertions: 0, deletions: 1 },
-      { path: "src/tricky.ts", insertions: 1, deletions: 1 },
+      { path: "src/tricky.ts", insertions: 2, deletions: 1 },
     ],
   });
 });

@@ -86,7 +86,7 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
 });
 
 test("wait_for_workers answers at every change where that is asked for", async () => {
-  const { result } = await callTool(
+  const { result, asked } = await callTool(
     "wait_for_workers",
     { parentSession: "me", after: 7, everyChange: true },
     ({ document }) =>
@@ -94,6 +94,7 @@ test("wait_for_workers answers at every change where that is asked for", async (
         ? data("waitForWorkers", [change({ sequence: 8 })])
         : unfinished({ name: "worker-1", pendingPermissions: [] }),
   );
+  expect(asked.filter(({ document }) => document.includes("waitForWorkers(")).length).toBe(1);
   expect(result.structuredContent).toMatchObject({ after: 8, changes: [{ status: "RUNNING" }] });
 });
 
