@@ -1,7 +1,6 @@
 // One attempt of one session, from PREPARING to its end. Every step finds what an earlier try has done, so
 // that it can be begun again after the server was killed anywhere.
 import { existsSync } from "node:fs";
-import type { ProtocolName } from "../agents/definition.ts";
 import { protocolOf } from "../agents/protocols.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { Pool, PrismaClient } from "../database/client.ts";
@@ -226,7 +225,7 @@ async function watchOver(
     logger,
   };
   // Written by beginTalk alone; null: it was started by a version that knew plain agents alone.
-  const protocol = protocolOf((session.protocol ?? "plain") as ProtocolName);
+  const protocol = protocolOf(session.protocol ?? "plain");
   if (protocol === undefined) {
     const { id: sessionId, attempt } = session;
     const store = { pool, sessionId, attempt, offsets, secrets, signal: leaving, logger };

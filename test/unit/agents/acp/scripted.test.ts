@@ -111,8 +111,8 @@ describe("a conversation with an agent", () => {
   test("waits for an answer where somebody must give it, and passes it on", async () => {
     const conversation = begin("do: ask rm -rf x", { permissions: "ASK" });
     await conversation.until((_, told) => told.some((event) => event.startsWith("permission")));
-    const request = conversation.talk.events.find((event) => event.type === "permission")!;
-    if (request.type !== "permission") throw new Error("no permission");
+    const request = conversation.talk.events.find((event) => event.type === "permission");
+    if (request === undefined) throw new Error("no permission");
     conversation.ask({ kind: "answer", requestId: request.payload.request.id, optionId: "always" });
     await conversation.untilIdle();
 
