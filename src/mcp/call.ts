@@ -24,13 +24,9 @@ export type Ask = (
   signal: AbortSignal,
 ) => Promise<Answer>;
 
-export type HasField = (type: string, field: string) => boolean;
-
 export interface Call {
   readonly viewer: Viewer;
   readonly ask: Ask;
-  /** Whether the schema has the field. */
-  readonly has: HasField;
   /** Aborted when the client no longer waits for the result. */
   readonly signal: AbortSignal;
 }

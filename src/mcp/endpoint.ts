@@ -3,7 +3,7 @@
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
-import type { Ask, HasField } from "./call.ts";
+import type { Ask } from "./call.ts";
 import { createCancellations } from "./cancellations.ts";
 import { toolsFor } from "./tools.ts";
 
@@ -26,11 +26,9 @@ interface Exchange {
 
 export function createMcpEndpoint({
   version,
-  has,
   logger,
 }: {
   readonly version: string;
-  readonly has: HasField;
   readonly logger: Logger;
 }): McpEndpoint {
   const exchanges = new WeakMap<Request, Exchange>();
@@ -56,7 +54,7 @@ export function createMcpEndpoint({
       { name: "factory", title: "Factory", version },
       { capabilities: { tools: { listChanged: false } }, instructions },
     );
-    for (const tool of toolsFor(viewer, has)) {
+    for (const tool of toolsFor(viewer)) {
       const { name, title, description, hints, input, output } = tool;
       server.registerTool(
         name,
@@ -70,7 +68,7 @@ export function createMcpEndpoint({
         (args, { mcpReq }) =>
           tool.call(
             args,
-            { viewer, ask, has, signal: AbortSignal.any([mcpReq.signal, cancelled]) },
+            { viewer, ask, signal: AbortSignal.any([mcpReq.signal, cancelled]) },
             logger,
           ),
       );

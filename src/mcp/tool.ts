@@ -25,8 +25,6 @@ interface ToolDefinition<Input extends z.ZodObject, Output extends z.ZodObject> 
   };
   readonly input: Input;
   readonly output: Output;
-  /** Offered only where the schema has this field. */
-  readonly needs?: readonly [type: string, field: string];
   run(args: z.output<Input>, call: Call): Promise<Told<z.input<Output>>>;
 }
 
@@ -36,7 +34,6 @@ export interface Tool {
   readonly description: string;
   readonly audience: "all" | "operator" | "worker";
   readonly hints: ToolDefinition<z.ZodObject, z.ZodObject>["hints"];
-  readonly needs: readonly [type: string, field: string] | undefined;
   readonly input: StandardSchemaWithJSON;
   readonly output: StandardSchemaWithJSON;
   /** Never rejects: a failure is a result too, so that the agent reads it. */
@@ -53,7 +50,6 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     description,
     audience,
     hints,
-    needs: definition.needs,
     input: advertise(z.toJSONSchema(definition.input, { io: "input" })),
     output: advertise(z.toJSONSchema(definition.output)),
     async call(args, call, logger) {

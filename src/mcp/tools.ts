@@ -1,5 +1,4 @@
 import type { Viewer } from "../access/viewer.ts";
-import type { HasField } from "./call.ts";
 import type { Tool } from "./tool.ts";
 import { dispatchWorker } from "./tools/dispatch.ts";
 import { getWorker } from "./tools/get.ts";
@@ -29,9 +28,6 @@ const tools: readonly Tool[] = [
   deleteWorktree,
 ];
 
-export function toolsFor({ kind }: Viewer, has: HasField): readonly Tool[] {
-  return tools.filter(
-    ({ audience, needs }) =>
-      (audience === "all" || audience === kind) && (needs === undefined || has(...needs)),
-  );
+export function toolsFor({ kind }: Viewer): readonly Tool[] {
+  return tools.filter(({ audience }) => audience === "all" || audience === kind);
 }

@@ -1,8 +1,6 @@
 // MCP beside GraphQL: its tools ask by the same documents that any client may send.
-import { isObjectType } from "graphql";
 import { z } from "zod";
 import type { Viewer } from "../access/viewer.ts";
-import { schema } from "../graphql/schema.ts";
 import type { Logger } from "../log.ts";
 import type { Ask } from "../mcp/call.ts";
 import type { McpEndpoint } from "../mcp/endpoint.ts";
@@ -24,15 +22,10 @@ export function createMcpRoute({
   // At its first use: a server that nobody asks for it does without the memory that it takes.
   const open = () =>
     (endpoint ??= import("../mcp/endpoint.ts").then(({ createMcpEndpoint }) =>
-      createMcpEndpoint({ version, has, logger }),
+      createMcpEndpoint({ version, logger }),
     ));
   return async (request, viewer) =>
     (await open()).fetch(request, { viewer, ask: askAs(graphql, viewer) });
-}
-
-function has(typeName: string, field: string): boolean {
-  const type = schema.getType(typeName);
-  return isObjectType(type) && field in type.getFields();
 }
 
 const answerShape = z.object({

@@ -2,7 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { pino } from "pino";
 import type { Viewer } from "../../src/access/viewer.ts";
-import type { Answer, Ask, HasField } from "../../src/mcp/call.ts";
+import type { Answer, Ask } from "../../src/mcp/call.ts";
 import { createMcpEndpoint } from "../../src/mcp/endpoint.ts";
 
 export const operator: Viewer = { kind: "operator" };
@@ -42,7 +42,6 @@ export interface Asked {
 export function createEndpoint(
   viewer: Viewer,
   answer: (asked: Asked, signal: AbortSignal) => Answer | Promise<Answer>,
-  has: HasField = () => true,
 ): { readonly asked: Asked[]; readonly fetch: typeof fetch } {
   const asked: Asked[] = [];
   const ask: Ask = async (document, variables, signal) => {
@@ -50,7 +49,7 @@ export function createEndpoint(
     return answer({ document, variables }, signal);
   };
   const logger = pino({ level: "silent" });
-  const endpoint = createMcpEndpoint({ version: "1.2.3", has, logger });
+  const endpoint = createMcpEndpoint({ version: "1.2.3", logger });
   return {
     asked,
     fetch: (input, init) => endpoint.fetch(new Request(input, init), { viewer, ask }),

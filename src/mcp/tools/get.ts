@@ -46,8 +46,8 @@ const sessionShape = z.object({
   usage: z
     .object({ inputTokens: z.int(), outputTokens: z.int(), costUsd: z.number().nullable() })
     .nullable(),
-  pushedTo: z.string().nullable().default(null),
-  pendingPermissions: z.array(permissionShape).default([]),
+  pushedTo: z.string().nullable(),
+  pendingPermissions: z.array(permissionShape),
   worktree: z
     .object({
       path: z.string(),
@@ -117,7 +117,7 @@ export const getWorker = defineTool({
   }),
   output: toldShape,
   async run(args, call) {
-    const { value, gaps } = await read(call, queryFor(call), { id: args.id, diff: args.diff });
+    const { value, gaps } = await read(call, query, { id: args.id, diff: args.diff });
     if (value === null) {
       throw new FactoryError(
         "WORKER_NOT_FOUND",
@@ -209,14 +209,14 @@ function tellDiff(
   ];
 }
 
-const queryFor = ({ has }: Call) => ({
+const query = {
   document: `query ($id: ID!, $diff: Boolean!) {
     workerSession(id: $id) {
       name status statusReason failureCode summary task agent repositoryName branch exitCode
-      startedAt finishedAt lastSequence ${has("WorkerSession", "pushedTo") ? "pushedTo" : ""}
+      startedAt finishedAt lastSequence pushedTo
       commits { id subject }
       usage { inputTokens outputTokens costUsd }
-      ${has("WorkerSession", "pendingPermissions") ? `pendingPermissions { ${permissionFields} }` : ""}
+      pendingPermissions { ${permissionFields} }
       worktree {
         path changedFiles
         diff @include(if: $diff) { text truncated filesChanged insertions deletions }
@@ -225,7 +225,7 @@ const queryFor = ({ has }: Call) => ({
   }`,
   field: "workerSession",
   as: sessionShape.nullable(),
-});
+};
 
 /** The end of what it printed and said. */
 async function readOutput(call: Call, id: string, lastSequence: number): Promise<string> {

@@ -21,7 +21,6 @@ export const sendMessage = defineTool({
       .optional()
       .describe("Any text of your own: a call with the same key is not delivered twice."),
   }),
-  needs: ["Mutation", "sendMessage"],
   output: z.object({ worker: z.string(), status: z.string(), created: z.boolean() }),
   async run(input, call) {
     const { value } = await read(call, messageMutation, { input });
@@ -55,7 +54,6 @@ export const answerPermission = defineTool({
     requestId: z.string().describe("The request's id."),
     optionId: z.string().describe("The id of the option to choose."),
   }),
-  needs: ["Mutation", "answerPermission"],
   output: z.object({ worker: z.string(), status: z.string() }),
   async run(input, call) {
     const { value } = await read(call, answerMutation, { input });

@@ -38,7 +38,6 @@ export const waitForWorkers = defineTool({
     "Waits until one of your workers has ended, reports something or asks for permission, or until timeoutSeconds have passed. Call it after dispatching, again and again, each time with the after of the last answer, until unfinished is 0: nothing is lost between two calls. Answers at once with what you have not heard yet, and where nothing is left to wait for. Of several status changes of one worker the latest alone is told. Next: answer_permission for each of pendingPermissions, whose workers stand still until then; get_worker for those that have ended.",
   audience: "all",
   hints: { readOnlyHint: true },
-  needs: ["Query", "waitForWorkers"],
   input: z.strictObject({
     parentSession: parentArgument,
     after: z
