@@ -1,4 +1,6 @@
 // The tools against a real server, as an agent finds them: over HTTP, by `factory mcp`, and inside a worker.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { Client } from "@modelcontextprotocol/client";
@@ -7,6 +9,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { connect, textOf } from "../support/mcp.ts";
+import { writeScriptedAgents } from "../support/talks.ts";
 import {
   createGate,
   dispatch,
@@ -18,14 +21,19 @@ import {
 
 let git: GitServer;
 let server: FactoryServer;
+let folder: string;
 const repository = { owner: "acme", name: "app" };
 const clients: Client[] = [];
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "factory-mcp-"));
   git = await startGitServer();
   await git.createRepository("acme", "app");
   server = await startFactory({
-    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
+    env: {
+      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
+      FACTORY_AGENTS: await writeScriptedAgents(folder),
+    },
   });
 });
 
@@ -36,6 +44,7 @@ afterEach(async () => {
 afterAll(async () => {
   await server.dispose();
   await git.stop();
+  await rm(folder, { recursive: true });
 });
 
 async function overHttp(token = server.token): Promise<Client> {
@@ -141,6 +150,84 @@ test("an agent cancels a worker, and repositories and worktrees are at hand", as
   const worktree = { ...repository, branch: "by-hand" };
   expect(await use(client, "create_worktree", worktree)).toMatchObject({ created: true });
   expect(await use(client, "create_worktree", worktree)).toMatchObject({ created: false });
+});
+
+interface News {
+  readonly changes: readonly { readonly worker: string; readonly status: string }[];
+  readonly after: number;
+  readonly unfinished: number;
+  readonly pendingPermissions: readonly {
+    readonly worker: string;
+    readonly requestId: string;
+    readonly title: string;
+    readonly options: readonly { readonly id: string; readonly kind: string }[];
+  }[];
+}
+
+test("an agent waits for its worker, answers what it asks, and says more when it has ended", async () => {
+  const client = await overHttp();
+  const parentSession = "waiting";
+  const wait = async (after: number) =>
+    // What the server answers was checked against the tool's schema.
+    (await use(client, "wait_for_workers", {
+      parentSession,
+      after,
+      timeoutSeconds: 20,
+    })) as unknown as News;
+  const { worker } = await use(client, "dispatch_worker", {
+    parentSession,
+    task: "do: ask Delete everything\ndo: say finished",
+    agent: "scripted",
+    permissions: "ASK",
+    repository,
+  });
+  let news = await wait(0);
+  expect(news).toMatchObject({
+    unfinished: 1,
+    pendingPermissions: [{ worker, title: "Delete everything" }],
+  });
+  const [request] = news.pendingPermissions;
+  const { requestId, options } = request!;
+  const answer = { id: worker, requestId, optionId: "no such option" };
+  expect(await refusal(client, "answer_permission", answer)).toMatch(/^BAD_INPUT: /);
+  const optionId = options.find(({ kind }) => kind === "allow_once")!.id;
+  expect(await use(client, "answer_permission", { ...answer, optionId })).toMatchObject({ worker });
+  while (news.unfinished > 0) news = await wait(news.after);
+  expect(news.changes).toContainEqual(expect.objectContaining({ worker, status: "SUCCEEDED" }));
+
+  const message = { id: worker, text: "do: say once more" };
+  const said = await use(client, "send_message", message);
+  expect(said).toMatchObject({ created: true });
+  expect(said["worker"]).not.toBe(worker);
+  do news = await wait(news.after);
+  while (news.unfinished > 0);
+  expect(news.changes).toContainEqual(
+    expect.objectContaining({ worker: said["worker"], status: "SUCCEEDED" }),
+  );
+  expect(await refusal(client, "send_message", { ...message, text: "" })).toMatch(/^BAD_INPUT: /);
+});
+
+test("a wait that is given up, or whose time is over, ends while the worker goes on", async () => {
+  const client = await overHttp();
+  const gate = await createGate();
+  const parentSession = "patient";
+  const { name } = await dispatch(server, { parentSession, task: gate.wait, repository });
+  await untilStatus(server, name, "RUNNING");
+  const waiting = { parentSession, timeoutSeconds: 1 };
+  expect(await use(client, "wait_for_workers", waiting)).toMatchObject({
+    changes: [{ worker: name, status: "RUNNING" }],
+    unfinished: 1,
+  });
+  const giveUp = new AbortController();
+  const call = client.callTool(
+    { name: "wait_for_workers", arguments: { ...waiting, timeoutSeconds: 300 } },
+    { signal: giveUp.signal },
+  );
+  giveUp.abort();
+  await expect(call).rejects.toThrow();
+  await gate.open();
+  await untilEnded(server, name);
+  await gate.dispose();
 });
 
 test("refusals carry the API's code and say what is wrong", async () => {
