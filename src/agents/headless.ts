@@ -44,7 +44,6 @@ export function headless(readLine: LineReader): Protocol<HeadlessState> {
     begin: (start) => ({ state: initialState(start), events: [], lines: [] }),
     read(state, line): Step<HeadlessState> {
       const draft: HeadlessDraft = { state, events: [], lines: [] };
-      if (line.trim() === "") return draft;
       const object = parseObject(line);
       if (object === undefined || !readLine(draft, object)) draft.events.push(output(line));
       return draft;

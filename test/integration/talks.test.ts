@@ -229,7 +229,7 @@ describe("a message", () => {
     const events = await hearAll(server, worker.id);
     expect(wordsOf(events)).toContain("history: []");
     // What it was told instead.
-    expect(wordsOf(events, "USER")).toMatch(/new conversation[^]*swordfish/);
+    expect(wordsOf(events, "USER")).toMatch(/could not be resumed[^]*swordfish/);
     expect((await readWorker(server, worker.id)).status).toBe("SUCCEEDED");
   });
 
@@ -289,4 +289,55 @@ describe("a server that is killed", () => {
     await followed.completed;
     expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
   });
+});
+
+describe("a server that is killed again and again", () => {
+  test("says and hears each turn once, in order", async () => {
+    const { id } = await work(["ask Begin"], { permissions: "ASK" });
+    const turns = [0, 1, 2, 3, 4, 5];
+    for (const turn of turns) {
+      const request = await untilAsked(server, id);
+      // Said when the turn that goes on has ended: by this server, or by the next one.
+      await send(server, {
+        id,
+        text: `do: say turn ${String(turn)}.\ndo: ask Go on after ${String(turn)}`,
+      });
+      const answered = answer(server, {
+        id,
+        requestId: request.id,
+        optionId: request.options[0]!.id,
+      });
+      // Its answer may be lost; it is recorded, or can be given again.
+      if (turn % 2 === 0) await answered;
+      else await answered.catch(() => undefined);
+      await server.kill();
+      server = await server.restart();
+      const [waiting] = await pendingOf(server, id);
+      if (waiting?.id === request.id) {
+        await answer(server, { id, requestId: request.id, optionId: request.options[0]!.id });
+      }
+      await untilAskedFor(id, `Go on after ${String(turn)}`);
+    }
+    const last = await untilAsked(server, id);
+    await answer(server, { id, requestId: last.id, optionId: last.options[0]!.id });
+    const events = await hearAll(server, id);
+    expect(events.map(({ sequence }) => sequence)).toEqual(events.map((_, index) => index + 1));
+    expect([...wordsOf(events).matchAll(/turn (\d)\./g)].map(([, turn]) => Number(turn))).toEqual(
+      turns,
+    );
+    // What the agent was told, as it remembers it: each turn once.
+    const { worker } = await send(server, { id, text: "do: history" });
+    const history = wordsOf(await hearAll(server, worker.id));
+    expect([...history.matchAll(/do: say turn (\d)\./g)].map(([, turn]) => Number(turn))).toEqual(
+      turns,
+    );
+  });
+
+  async function untilAskedFor(id: string, title: string): Promise<void> {
+    const followed = followTalk(server, id);
+    await followed.until((all) =>
+      all.some(({ workerEvents: { request } }) => request?.title === title),
+    );
+    followed.end();
+  }
 });

@@ -43,7 +43,7 @@ export const acp: Protocol<AcpState> = {
 
   read(state, line): Step<AcpState> {
     const draft = draftOf(state);
-    if (line.trim() !== "") readMessage(draft, parseMessage(line), line);
+    readMessage(draft, parseMessage(line), line);
     return draft;
   },
 

@@ -8,6 +8,7 @@ import type {
   TalkRequest,
 } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
+import { describeFailure } from "../../database/failure.ts";
 import { insist } from "../../database/insist.ts";
 import type { Notices } from "../../events/notices.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
@@ -110,7 +111,7 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
 
   /** Stores the step, and says then what it says. False: a message waits, so the talk isn't closed. */
   async function take({ step, answered = [], more, patch, events = [] }: Change): Promise<boolean> {
-    const heard = mergeMessages([...(step?.events ?? []), ...events]);
+    const heard = mergeTexts([...(step?.events ?? []), ...events]);
     const asked = heard.flatMap((event) =>
       event.type === "permission" && event.payload.request.answer === null
         ? [event.payload.request.id]
@@ -142,7 +143,19 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   async function sayOutbox(): Promise<void> {
     if (talk.outbox.length === 0) return;
     const bytes = outboxBytes(talk.outbox);
-    await appendInput(folder, { offset: talk.outboxOffset, bytes });
+    try {
+      await appendInput(folder, { offset: talk.outboxOffset, bytes });
+    } catch (error) {
+      // It would wait for ever for what it isn't told. Nothing of this is stored: a next server tries again.
+      const { code, message } = describeFailure(error, logger);
+      talk = {
+        ...talk,
+        overruled: { succeeded: false, reason: message, failureCode: code },
+        isClosed: true,
+      };
+      closed.abort();
+      return;
+    }
     talk = { ...talk, outbox: [], outboxOffset: talk.outboxOffset + bytes.length };
   }
 
@@ -367,22 +380,27 @@ function stderrEvent(text: string): AgentEvent {
   return { type: "output", payload: { channel: "STDERR", text } };
 }
 
-/** Agents send their words in small pieces: what came at once is one event. */
-function mergeMessages(events: readonly AgentEvent[]): AgentEvent[] {
+/** Agents send their words in small pieces, and print by lines: what came at once is one event. */
+function mergeTexts(events: readonly AgentEvent[]): AgentEvent[] {
   const merged: AgentEvent[] = [];
   for (const event of events) {
-    const before = merged.at(-1);
-    if (
-      event.type === "message" &&
-      before?.type === "message" &&
-      before.payload.role === event.payload.role &&
-      event.payload.role !== "USER"
-    ) {
-      const text = before.payload.text + event.payload.text;
-      merged[merged.length - 1] = { type: "message", payload: { role: before.payload.role, text } };
-    } else {
-      merged.push(event);
-    }
+    const whole = mergeTwo(merged.at(-1), event);
+    if (whole === undefined) merged.push(event);
+    else merged[merged.length - 1] = whole;
   }
   return merged;
+}
+
+function mergeTwo(before: AgentEvent | undefined, event: AgentEvent): AgentEvent | undefined {
+  if (event.type === "message" && before?.type === "message") {
+    const { role, text } = before.payload;
+    if (role !== event.payload.role || role === "USER") return undefined;
+    return { type: "message", payload: { role, text: text + event.payload.text } };
+  }
+  if (event.type === "output" && before?.type === "output") {
+    const { channel, text } = before.payload;
+    if (channel !== event.payload.channel) return undefined;
+    return { type: "output", payload: { channel, text: text + event.payload.text } };
+  }
+  return undefined;
 }
