@@ -51,7 +51,7 @@ export function followUpPrompt(earlier: {
   return [
     text,
     "---",
-    "The text above goes on with work that was begun in an earlier conversation, which could not be resumed. This is a new one: you know nothing of the earlier one but what stands here and in the worktree. Look at the branch's commits, and at what is changed and not committed, before you go on.",
+    "The text above goes on with work that was begun in an earlier conversation, which could not be resumed. This is a new conversation: you know nothing of the earlier one but what stands here and in the worktree. Look at the branch's commits, and at what is changed and not committed, before you go on.",
     `The earlier conversation had this task:\n\n${quoteLines(cutMiddle(task))}`,
     summary === null || summary.trim() === ""
       ? "The earlier conversation left no summary."

@@ -73,7 +73,9 @@ test("an agent is told its task, its place and its issue", async () => {
     issue: url,
   });
   const { worktree, stdout } = await untilEnded(server, id);
-  expect(stdout.startsWith("Fix it.\n\n---\n")).toBe(true);
+  const [message] = await readTold(id);
+  expect(stdout.trimEnd()).toBe(message?.text);
+  expect(message?.text).toMatch(/^Fix it\.\n\n---\n/);
   for (const part of ["acme/app", "issue-42", worktree!.path, url, "Title: It breaks\n"]) {
     expect(stdout).toContain(part);
   }

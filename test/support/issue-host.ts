@@ -1,4 +1,5 @@
 // A host of issues on loopback, which answers what a test says and remembers what it was asked.
+import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -12,6 +13,8 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; a string is sent as it is. */
   readonly body?: unknown;
+  /** Whether the answer has no end. */
+  readonly isEndless?: boolean;
 }
 
 export interface IssueHostServer {
@@ -19,6 +22,8 @@ export interface IssueHostServer {
   readonly asked: readonly Asked[];
   /** What the path (with its query) answers; a list is answered in turn, its last for ever. "hang": nothing. */
   answer(path: string, reply: Reply | readonly Reply[] | "hang"): void;
+  /** Resolves when whoever asks next has seen enough of the answer, and left or got all of it. */
+  untilLeft(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -40,6 +45,10 @@ export async function startIssueHost(): Promise<IssueHostServer> {
     answer(path, reply) {
       replies.set(path, reply === "hang" ? reply : [reply].flat());
     },
+    async untilLeft() {
+      const [, response] = (await once(server, "request")) as [unknown, ServerResponse];
+      await once(response, "close");
+    },
     stop() {
       server.closeAllConnections();
       return new Promise((resolve) => server.close(() => resolve()));
@@ -51,7 +60,10 @@ function next(replies: Reply[]): Reply {
   return (replies.length > 1 ? replies.shift() : replies[0]) ?? { status: 404 };
 }
 
-function send(response: ServerResponse, { status = 200, headers = {}, body = "" }: Reply): void {
+function send(response: ServerResponse, reply: Reply): void {
+  const { status = 200, headers = {}, body = "", isEndless = false } = reply;
   response.writeHead(status, { "content-type": "application/json; charset=utf-8", ...headers });
-  response.end(typeof body === "string" ? body : JSON.stringify(body));
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  if (isEndless) response.write(text);
+  else response.end(text);
 }

@@ -77,7 +77,7 @@ describe("a follow-up for an agent that can't resume", () => {
       summary: "All done.",
     });
     expect(prompt.startsWith("And the docs?\n\n---\n")).toBe(true);
-    expect(prompt).toContain("This is a new one");
+    expect(prompt).toContain("This is a new conversation");
     expect(prompt).toContain("had this task:\n\n> Fix it.\n> Soon.\n");
     expect(prompt).toMatch(/summary:\n\n> All done\.$/);
   });

@@ -268,4 +268,14 @@ describe("what can be expected to fail gives a reason", () => {
     control.abort(new Error("cancelled"));
     await expect(fetching).rejects.toThrow("cancelled");
   });
+
+  test("and so is who calls it off between two tries", async () => {
+    const control = new AbortController();
+    const limited = { status: 429, headers: { "retry-after": "3600" }, body: "wait" };
+    api.answer(gitHubIssue, { ...limited, isEndless: true });
+    const fetching = fetchIssue(`${api.url}/acme/site/issues/42`, [hostOf("github")], control);
+    await api.untilLeft();
+    control.abort(new Error("cancelled"));
+    await expect(fetching).rejects.toThrow("cancelled");
+  });
 });
