@@ -6,11 +6,13 @@ export type Target =
   /** Our median is at most so much above the floor's, in the finding's unit. */
   | { readonly kind: "above"; readonly most: number }
   /** Our median is at most this, in the finding's unit: there is no floor. */
-  | { readonly kind: "absolute"; readonly most: number };
+  | { readonly kind: "absolute"; readonly most: number }
+  /** Our median is at least this, in the finding's unit: more is better. */
+  | { readonly kind: "least"; readonly least: number };
 
 export interface Finding {
   readonly what: string;
-  readonly unit: "ms" | "MB" | "rows";
+  readonly unit: "ms" | "MB" | "rows" | "MB/s" | "events" | "events/s";
   readonly ours: readonly number[];
   /** The least that it can cost, measured in turns with ours. */
   readonly floor?: readonly number[];
@@ -43,11 +45,12 @@ export interface Verdict {
 export function judge({ ours, floor, target }: Finding): Verdict | undefined {
   if (target === undefined) return undefined;
   const value = compare(target.kind, summarise(ours).median, floor);
-  return { value, met: value <= target.most };
+  const met = target.kind === "least" ? value >= target.least : value <= target.most;
+  return { value, met };
 }
 
 function compare(kind: Target["kind"], ours: number, floor: readonly number[] | undefined): number {
-  if (kind === "absolute") return ours;
+  if (kind === "absolute" || kind === "least") return ours;
   if (floor === undefined) throw new Error("this target needs a floor");
   const { median } = summarise(floor);
   return kind === "times" ? ours / median : ours - median;

@@ -1,6 +1,7 @@
-// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history]
+// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { benchAgents } from "./agents.ts";
 import { benchDispatch } from "./dispatch.ts";
 import { judge, summarise, type Finding } from "./finding.ts";
 import { benchHistory } from "./history.ts";
@@ -21,6 +22,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   restart: benchRestart,
   queue: benchQueue,
   history: benchHistory,
+  agents: benchAgents,
 };
 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]

@@ -39,14 +39,16 @@ function cellsOf(finding: Finding): string[] {
   ];
 }
 
-function nameTarget({ kind, most }: Target, unit: string): string {
-  switch (kind) {
+function nameTarget(target: Target, unit: string): string {
+  switch (target.kind) {
     case "times":
-      return `≤ ${String(most)} ×`;
+      return `≤ ${String(target.most)} ×`;
     case "above":
-      return `≤ floor + ${String(most)} ${unit}`;
+      return `≤ floor + ${String(target.most)} ${unit}`;
     case "absolute":
-      return `≤ ${String(most)} ${unit}`;
+      return `≤ ${String(target.most)} ${unit}`;
+    case "least":
+      return `≥ ${String(target.least)} ${unit}`;
   }
 }
 

@@ -47,6 +47,8 @@ export interface Parent {
     readonly repository: RepositoryInput;
     readonly branch?: string;
     readonly task: string;
+    /** Default: shell. */
+    readonly agent?: string;
   }): Promise<{ readonly id: string; readonly name: string }>;
   untilRunning(worker: string): Promise<void>;
   /** @throws Error where it did not succeed. */
@@ -92,7 +94,7 @@ export function createParent(server: FactoryServer, parentSession: string): Pare
         dispatchWorker: { worker: { id: string; name: string } };
       }>(
         "mutation ($input: DispatchWorkerInput!) { dispatchWorker(input: $input) { worker { id name } } }",
-        { input: { ...input, parentSession, agent: "shell", repository } },
+        { input: { agent: "shell", ...input, parentSession, repository } },
       );
       return dispatchWorker.worker;
     },
