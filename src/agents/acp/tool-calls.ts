@@ -5,8 +5,12 @@ import { isObject, listIn, objectIn, textIn, type JsonObject } from "../json.ts"
 import { cut } from "../said.ts";
 import { change, type Draft, type KnownCall } from "./state.ts";
 
-/** How many calls are remembered, and how long a title may be. */
+/**
+ * How many calls are remembered, and of those that have ended: agents repeat their last word on them. All of
+ * them are copied with each change, and stored with each step.
+ */
 const mostCalls = 100;
+const mostEnded = 10;
 const longestTitle = 2_000;
 
 export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): void {
@@ -22,11 +26,10 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
     isOutside: isOutside(update, worktree) || known?.isOutside === true,
   };
   const content = contentOf(update);
-  const hasEnded = call.status === "COMPLETED" || call.status === "FAILED";
   change(draft, {
-    toolCalls: remember(toolCalls, toolCallId, call),
+    toolCalls: isKnown(known, call) ? toolCalls : remember(toolCalls, toolCallId, call),
     isSpeaking: false,
-    toolEnded: draft.state.toolEnded || hasEnded,
+    toolEnded: draft.state.toolEnded || hasEnded(call),
   });
   // Agents repeat themselves, and tell what is of use to their own editors alone.
   if (content === null && known !== undefined && isSame(known, call)) return;
@@ -42,6 +45,10 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
   });
 }
 
+function isKnown(known: KnownCall | undefined, call: KnownCall): boolean {
+  return known !== undefined && isSame(known, call) && known.isOutside === call.isOutside;
+}
+
 function isSame(a: KnownCall, b: KnownCall): boolean {
   return a.title === b.title && a.kind === b.kind && a.status === b.status;
 }
@@ -52,13 +59,23 @@ function remember(
   call: KnownCall,
 ): Readonly<Record<string, KnownCall>> {
   const all = { ...calls, [id]: call };
-  const ids = Object.keys(all);
-  if (ids.length <= mostCalls) return all;
   // The oldest go first, ended ones before those that go on.
-  const isOver = (other: string) =>
-    other !== id && /COMPLETED|FAILED/.test(all[other]?.status ?? "");
-  const least = ids.find(isOver) ?? ids.find((other) => other !== id);
-  return Object.fromEntries(Object.entries(all).filter(([other]) => other !== least));
+  const others = Object.keys(all).filter((other) => other !== id);
+  const ended = others.filter((other) => isOfNoUse(all[other]));
+  const needed = others.filter((other) => !isOfNoUse(all[other]));
+  const surplus = Math.max(0, ended.length - mostEnded, others.length + 1 - mostCalls);
+  const forgotten = new Set([...ended, ...needed].slice(0, surplus));
+  if (forgotten.size === 0) return all;
+  return Object.fromEntries(Object.entries(all).filter(([other]) => !forgotten.has(other)));
+}
+
+/** It may be asked about a place outside even after its end, and the answer depends on that. */
+function isOfNoUse(call: KnownCall | undefined): boolean {
+  return hasEnded(call) && call?.isOutside !== true;
+}
+
+function hasEnded(call: KnownCall | undefined): boolean {
+  return call?.status === "COMPLETED" || call?.status === "FAILED";
 }
 
 /** The agent's list of what is to be done, shown as a tool call whose content is a checklist. */

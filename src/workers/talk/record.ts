@@ -6,7 +6,7 @@ import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import type { ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
-import { asJson, toStorable, type StoredTalk } from "./stored.ts";
+import { asJson, storableText, toStorable, type StoredTalk } from "./stored.ts";
 
 export interface TalkChange {
   readonly session: Pick<WorkerSession, "id" | "attempt">;
@@ -28,15 +28,20 @@ interface RecordDependencies {
   readonly pool: Pool;
 }
 
-export async function recordTalk(deps: RecordDependencies, given: TalkChange): Promise<Recorded> {
-  const change = { ...given, talk: toStorable(given.talk), events: toStorable(given.events) };
+export async function recordTalk(deps: RecordDependencies, change: TalkChange): Promise<Recorded> {
   const isPlain =
     change.delivered === undefined &&
     change.isClosing !== true &&
     change.talk.state.phase !== "idle" &&
     change.talk.state.phase !== "ended" &&
     !change.events.some(({ type }) => type === "permission");
-  return isPlain ? append(deps.pool, change) : recordWithSession(deps.prisma, change);
+  if (isPlain) return append(deps.pool, change);
+  const { talk, events } = change;
+  return recordWithSession(deps.prisma, {
+    ...change,
+    talk: toStorable(talk),
+    events: toStorable(events),
+  });
 }
 
 /** The common case, in one statement. */
@@ -53,9 +58,10 @@ async function append(
       session.attempt,
       offsets.stdout,
       offsets.stderr,
-      JSON.stringify(talk),
-      JSON.stringify(events),
-      conversationId,
+      // Once each: this is done for all that agents print.
+      storableText(talk),
+      storableText(events),
+      toStorable(conversationId),
       usage?.inputTokens ?? null,
       usage?.outputTokens ?? null,
       usage?.costUsd ?? null,

@@ -248,6 +248,21 @@ describe("what comes unexpected", () => {
     expect(JSON.stringify(talk.state).length).toBeLessThan(1_000_000);
   });
 
+  test("remembers few of the calls that have ended, and all that go on or reach outside", () => {
+    const call = (toolCallId: string, more: Record<string, unknown> = {}) =>
+      update({ sessionUpdate: "tool_call", toolCallId, title: toolCallId, ...more });
+    const talk = busy({ permissions: "ASK" })
+      .say(call("goes-on"))
+      .say(call("outside", { status: "completed", locations: [{ path: "/etc/x" }] }));
+    for (let at = 0; at < 50; at++) talk.say(call(`ended-${at}.`, { status: "completed" }));
+
+    const state = JSON.stringify(talk.state);
+    expect(state).toContain('"goes-on"');
+    expect(state).toContain('"outside"');
+    expect(state).toContain('"ended-49."');
+    expect(state).not.toContain('"ended-30."');
+  });
+
   test("hides keys in the reasons of failures", () => {
     const message = "Incorrect API key provided: sk-abcdefgh12345678, Bearer abcdefghijkl";
     const talk = busy().say({ id: 2, error: { code: -32603, message } });
