@@ -107,7 +107,9 @@ export async function readPlainly(
     timers.forEach((timer) => {
       clearInterval(timer);
     });
-    const ended = children.map((child) => child.exitCode ?? once(child, "exit"));
+    const ended = children.map(async (child) => {
+      if (child.exitCode === null) await once(child, "exit");
+    });
     await printer.stop();
     await Promise.all(ended);
     files.forEach(closeSync);
