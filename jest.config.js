@@ -3,6 +3,8 @@ export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
+  // `npm run test:agents` runs these, which need programs from a registry.
+  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/agents/"],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [

@@ -1,0 +1,3 @@
+import { seeAgent } from "./see-agent.ts";
+
+await seeAgent("claude");
