@@ -11,7 +11,7 @@ const facts: PromptFacts = {
   repository: "acme/site",
   branch: "issue-42",
   base: "origin/main",
-  worktree: "/work/acme/site/issue-42",
+  worktree: "/srv/acme/site/issue-42",
   push: false,
 };
 
@@ -21,7 +21,7 @@ describe("an agent's prompt", () => {
     expect(prompt.startsWith("Fix it.\n\nAnd test it.\n\n---\n")).toBe(true);
     for (const told of [
       "acme/site",
-      "/work/acme/site/issue-42",
+      "/srv/acme/site/issue-42",
       "the branch issue-42 checked out, which started from origin/main.",
       "stay on your branch",
       "Commit your work",
