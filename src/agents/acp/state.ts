@@ -1,4 +1,4 @@
-import { PROTOCOL_VERSION } from "@agentclientprotocol/sdk";
+import type { PROTOCOL_VERSION } from "@agentclientprotocol/sdk";
 import type {
   AgentEvent,
   AgentPermission,
@@ -129,4 +129,4 @@ export function initialState(start: TalkStart): AcpState {
   };
 }
 
-export const protocolVersion = PROTOCOL_VERSION;
+export const protocolVersion: typeof PROTOCOL_VERSION = 1;
