@@ -4,6 +4,7 @@ import type { WorkerSession } from "../generated/prisma/client.ts";
 import { dispatch, type DispatchDependencies, type Dispatched } from "./dispatch.ts";
 import { workerName } from "./find.ts";
 import { hashInput } from "./input.ts";
+import { inputOf } from "./repeat.ts";
 import { isFinal } from "./states.ts";
 
 /** Dispatches the same work again, in the same worktree where it still exists. */
@@ -19,27 +20,13 @@ export async function retryWorker(
       `${workerName(previous)} is ${previous.status}: cancel it, or wait for its end, before you retry it`,
     );
   }
-  const parent = await deps.prisma.parentSession.findUniqueOrThrow({
-    where: { id: previous.parentSessionId },
-  });
   return dispatch(
     deps,
     {
-      parentSession: parent.name,
+      ...(await inputOf(deps.prisma, previous)),
       task: previous.task,
-      repository: { owner: previous.repositoryOwner, name: previous.repositoryName },
-      issue: previous.issue ?? undefined,
       branch: previous.branchGiven || wasPrepared(previous) ? previous.branch : undefined,
       base: previous.base ?? undefined,
-      agent: previous.agent,
-      priority: previous.priority,
-      timeoutSeconds: previous.timeoutSeconds ?? undefined,
-      cleanup: previous.cleanup,
-      retries: previous.retries,
-      permissions: previous.permissions ?? undefined,
-      push: previous.push || undefined,
-      maxCostUsd: previous.maxCostUsd ?? undefined,
-      maxTurns: previous.maxTurns ?? undefined,
       idempotencyKey,
     },
     viewer,

@@ -10,6 +10,7 @@ import { workerTopic } from "../events.ts";
 import { workerName } from "../find.ts";
 import { checkKey, hashInput, longestTaskBytes } from "../input.ts";
 import { lockWorker } from "../record.ts";
+import { inputOf } from "../repeat.ts";
 import { isFinal } from "../states.ts";
 import { readTalk } from "./stored.ts";
 
@@ -97,26 +98,12 @@ async function followUp(
   { text, idempotencyKey }: Message,
   viewer: Viewer,
 ): Promise<Dispatched> {
-  const parent = await deps.prisma.parentSession.findUniqueOrThrow({
-    where: { id: previous.parentSessionId },
-  });
   return dispatch(
     deps,
     {
-      parentSession: parent.name,
+      ...(await inputOf(deps.prisma, previous)),
       task: text,
-      repository: { owner: previous.repositoryOwner, name: previous.repositoryName },
-      issue: previous.issue ?? undefined,
       branch: previous.branch,
-      agent: previous.agent,
-      priority: previous.priority,
-      timeoutSeconds: previous.timeoutSeconds ?? undefined,
-      cleanup: previous.cleanup,
-      retries: previous.retries,
-      permissions: previous.permissions ?? undefined,
-      push: previous.push || undefined,
-      maxCostUsd: previous.maxCostUsd ?? undefined,
-      maxTurns: previous.maxTurns ?? undefined,
       idempotencyKey,
     },
     viewer,
