@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { defineConfig, globalIgnores } from "eslint/config";
 import { createNodeResolver, importX } from "eslint-plugin-import-x";
+import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
 const root = import.meta.dirname;
@@ -13,7 +14,7 @@ const root = import.meta.dirname;
  */
 const mayImport = {
   command: [],
-  monitor: [],
+  monitor: ["generated"],
   server: [
     "graphql",
     "mcp",
@@ -105,6 +106,11 @@ const domains = ["repositories", "worktrees", "workers", "runners", "maintenance
 
 /** Packages that have one home, so that their quirks are known in one place. */
 const packageHomes = {
+  react: ["monitor"],
+  "react-dom": ["monitor"],
+  "@base-ui/react": ["monitor"],
+  "gql.tada": ["monitor"],
+  urql: ["monitor"],
   "simple-git": ["git"],
   "pg-boss": ["queue"],
   pg: ["database", "events", "queue"],
@@ -117,6 +123,15 @@ const packageHomes = {
 };
 
 const folders = Object.keys(mayImport);
+
+/** The same for the folders of the monitor: pages know components, never each other. */
+const monitorMayImport = {
+  pages: ["live", "components", "theme", "client"],
+  live: ["client"],
+  components: ["live", "theme", "client"],
+  theme: ["client"],
+  client: [],
+};
 
 /** A folder without a place in the table would be a hole in the wall, so it is a mistake at once. */
 for (const entry of readdirSync(path.join(root, "src"), { withFileTypes: true })) {
@@ -173,6 +188,18 @@ function domainZones(folder, forbidden, message) {
     })),
   ];
 }
+
+/** Pages are apart; what they share is in the folders below them. */
+const monitorRoot = path.join(root, "src/monitor");
+const monitorZones = Object.entries(monitorMayImport).flatMap(([folder, allowed]) =>
+  Object.keys(monitorMayImport)
+    .filter((other) => other !== folder && !allowed.includes(other))
+    .map((other) => ({
+      target: path.join(monitorRoot, folder),
+      from: path.join(monitorRoot, other),
+      message: `src/monitor/${folder} imports only from: ${["itself", ...allowed, "the files beside"].join(", ")}.`,
+    })),
+);
 
 /** What is for all knows of nothing above it. */
 const zonesForAll = [entryPoint, ...folders.map((folder) => path.join(root, "src", folder))].map(
@@ -266,7 +293,7 @@ export default defineConfig(
     rules: Object.fromEntries(likelyMistakes.map((rule) => [rule, "error"])),
   },
   {
-    files: ["**/*.ts"],
+    files: ["**/*.{ts,tsx}"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: root },
@@ -294,23 +321,27 @@ export default defineConfig(
     },
   },
   {
-    files: ["src/**/*.ts"],
+    files: ["src/**/*.{ts,tsx}"],
     plugins: { "import-x": importX },
-    settings: { "import-x/resolver-next": [createNodeResolver({ extensions: [".ts"] })] },
+    settings: { "import-x/resolver-next": [createNodeResolver({ extensions: [".ts", ".tsx"] })] },
     rules: {
       ...environmentRules,
       ...importRules(undefined),
       "no-console": "error",
       "import-x/no-restricted-paths": [
         "error",
-        { zones: [...zonesForAll, ...folders.flatMap(zonesOf)] },
+        { zones: [...zonesForAll, ...folders.flatMap(zonesOf), ...monitorZones] },
       ],
     },
   },
   ...folders.map((folder) => ({
-    files: [`src/${folder}/**/*.ts`],
+    files: [`src/${folder}/**/*.{ts,tsx}`],
     rules: importRules(folder),
   })),
+  {
+    files: ["src/monitor/**/*.{ts,tsx}"],
+    extends: [reactHooks.configs.flat["recommended-latest"]],
+  },
   {
     // The one reader of the environment.
     files: ["src/config.ts"],

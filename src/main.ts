@@ -55,7 +55,8 @@ async function serve(role: Role, endWorkers: boolean): Promise<void> {
 
     ${server.url}/?token=${server.token}
 
-  It opens GraphiQL, with a first clone and a first dispatch to try. For programs:
+  It shows what your workers do; GraphiQL is at /graphql, with a first clone and a first dispatch to try.
+  For programs:
 
     export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}
 

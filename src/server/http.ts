@@ -11,6 +11,7 @@ import { untilAborted } from "../until-aborted.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
 import type { McpRoute } from "./mcp.ts";
+import { assetPaths, createMonitor, pagePaths } from "./monitor.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be. */
 const longestBodyBytes = 4 * 1024 * 1024;
@@ -41,6 +42,7 @@ export type HttpApp = Hono<{ Variables: Variables }>;
 export function createHttpApp(deps: HttpDependencies): HttpApp {
   const { authenticator, logger, graphql, mcp } = deps;
   const app: HttpApp = new Hono();
+  const monitor = createMonitor();
 
   app.use(async (context, next) => {
     const requestId = crypto.randomUUID();
@@ -110,7 +112,9 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
       return;
     }
     const viewer = await authenticator.identify(token);
-    if (viewer?.kind !== "operator") return fail(unauthenticated());
+    if (viewer?.kind !== "operator") {
+      return isForPerson(context.req.header("accept")) ? monitor.signIn() : fail(unauthenticated());
+    }
     setCookie(context, cookieName, token, {
       httpOnly: true,
       sameSite: "Strict",
@@ -121,10 +125,12 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   });
 
   app.use(async (context, next) => {
-    const { authorization, cookie, origin, host } = context.req.header();
+    const { authorization, cookie, origin, host, accept } = context.req.header();
     const { token, ambient } = readCredentials({ authorization, cookie });
     const viewer = await authenticator.identify(token);
-    if (viewer === undefined) return refuse(context.req.path, unauthenticated());
+    if (viewer === undefined) {
+      return isForPerson(accept) ? monitor.signIn() : refuse(context.req.path, unauthenticated());
+    }
     if (ambient && !isSafe(context.req.method, context.req.header("content-type"), origin, host)) {
       return refuse(
         context.req.path,
@@ -137,7 +143,8 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   });
 
   if (graphql !== undefined) {
-    app.get("/", (context) => context.redirect("/graphql", 302));
+    for (const path of pagePaths) app.get(path, () => monitor.page());
+    app.get(assetPaths, monitor.assets);
     app.all("/graphql", (context) =>
       graphql.fetch(context.req.raw, {
         viewer: context.get("viewer"),
@@ -162,7 +169,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     const where =
       graphql === undefined
         ? "this server runs workers alone; ask an api server"
-        : "GraphQL is at /graphql, MCP at /mcp";
+        : "the Agents Monitor is at /, GraphQL at /graphql, MCP at /mcp";
     return fail(new FactoryError("NOT_FOUND", `there is nothing at ${context.req.path}: ${where}`));
   });
   app.onError((error, context) => {
@@ -189,6 +196,11 @@ function unauthenticated(): FactoryError {
     "UNAUTHENTICATED",
     "send the header Authorization: Bearer TOKEN, or open the address that the server printed at its start; the token is in FACTORY_HOME/token",
   );
+}
+
+/** Whether a browser asks for something to show, rather than a program. */
+function isForPerson(accept: string | undefined): boolean {
+  return accept?.includes("text/html") === true;
 }
 
 /** Whether a request that a cookie speaks for can only come from a page of this server's own. */

@@ -1,4 +1,5 @@
-// A real browser, from a package: nothing is downloaded, and no library of the machine's is needed.
+// A real browser, from a package: nothing is downloaded, and no library of the machine's is needed. The
+// variable CHROMIUM_PATH names another one.
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,17 +19,25 @@ export interface OpenPage {
   readonly complaints: readonly string[];
 }
 
+export interface PageOptions {
+  readonly colorScheme?: "light" | "dark";
+  readonly viewport?: { readonly width: number; readonly height: number };
+  /** A script that runs before the page's own. */
+  readonly script?: () => void;
+}
+
 export interface TestBrowser {
   /** In a profile of its own: no cookie of another page's. */
-  open(address: string): Promise<OpenPage>;
+  open(address: string, options?: PageOptions): Promise<OpenPage>;
   close(): Promise<void>;
 }
 
 export async function startBrowser(): Promise<TestBrowser> {
   const folder = await mkdtemp(join(tmpdir(), "factory-browser-"));
   try {
-    const { executablePath, libraries } = await unpack(folder);
-    const fonts = await configureFonts(folder);
+    const other = process.env["CHROMIUM_PATH"];
+    const { executablePath, environment } =
+      other === undefined ? await unpack(folder) : { executablePath: other, environment: {} };
     const browser = await chromium.launch({
       executablePath,
       // The package's own arguments switch off what keeps pages of different origins apart.
@@ -37,13 +46,12 @@ export async function startBrowser(): Promise<TestBrowser> {
         PATH: process.env["PATH"] ?? "",
         HOME: folder,
         TMPDIR: folder,
-        LD_LIBRARY_PATH: libraries,
-        FONTCONFIG_FILE: fonts,
+        ...environment,
       },
       timeout: actionTimeoutMs,
     });
     return {
-      open: (address) => openPage(browser, address),
+      open: (address, options) => openPage(browser, address, options),
       async close() {
         await browser.close();
         await rm(folder, { recursive: true, force: true });
@@ -55,7 +63,7 @@ export async function startBrowser(): Promise<TestBrowser> {
   }
 }
 
-async function unpack(folder: string): Promise<UnpackedChromium> {
+async function unpack(folder: string) {
   const program = join(import.meta.dirname, "unpack-chromium.ts");
   const { stdout } = await promisify(execFile)(process.execPath, [program], {
     env: {
@@ -66,7 +74,9 @@ async function unpack(folder: string): Promise<UnpackedChromium> {
     },
     timeout: unpackTimeoutMs,
   });
-  return JSON.parse(stdout) as UnpackedChromium;
+  const { executablePath, libraries } = JSON.parse(stdout) as UnpackedChromium;
+  const fonts = await configureFonts(folder);
+  return { executablePath, environment: { LD_LIBRARY_PATH: libraries, FONTCONFIG_FILE: fonts } };
 }
 
 /** The package's own configuration names /tmp; Chromium ends itself where it finds no font at all. */
@@ -79,11 +89,14 @@ async function configureFonts(folder: string): Promise<string> {
   return file;
 }
 
-async function openPage(browser: Browser, address: string): Promise<OpenPage> {
-  const context: BrowserContext = await browser.newContext({
-    viewport: { width: 1280, height: 900 },
-  });
+async function openPage(
+  browser: Browser,
+  address: string,
+  { colorScheme = "light", viewport = { width: 1280, height: 900 }, script }: PageOptions = {},
+): Promise<OpenPage> {
+  const context: BrowserContext = await browser.newContext({ viewport, colorScheme });
   context.setDefaultTimeout(actionTimeoutMs);
+  if (script !== undefined) await context.addInitScript(script);
   const page = await context.newPage();
   const requests: string[] = [];
   const complaints: string[] = [];

@@ -1,4 +1,8 @@
-// One Postgres for a whole run of jest, with a database that is migrated once and copied per test file.
+// What a whole run of jest shares: one Postgres, with a database that is migrated once and copied per test file,
+// and the monitor's static files.
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import type { EmbeddedPostgres } from "../../src/database/embedded.ts";
 import { applyMigrations } from "../../src/database/migrate.ts";
 import { startThrowAwayPostgres } from "../../src/database/throw-away.ts";
@@ -10,6 +14,16 @@ declare global {
 }
 
 export default async function setUp(): Promise<void> {
+  await Promise.all([buildMonitor(), startPostgres()]);
+}
+
+/** As `npm start` does it. */
+async function buildMonitor(): Promise<void> {
+  const program = join(import.meta.dirname, "..", "..", "build", "monitor.ts");
+  await promisify(execFile)(process.execPath, [program, "--if-stale"]);
+}
+
+async function startPostgres(): Promise<void> {
   try {
     const postgres = await startThrowAwayPostgres();
     globalThis.testPostgres = postgres;

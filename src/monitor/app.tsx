@@ -1,0 +1,45 @@
+// The frame that all pages share: who serves which address, the bar on top, and how the connection stands.
+import { lazy, Suspense } from "react";
+import { Provider } from "urql";
+import { Route, Switch } from "wouter";
+import { client } from "./client/client.ts";
+import { connection } from "./client/connection.ts";
+import { useStore } from "./client/store.ts";
+import { ConnectionBanner } from "./components/connection-banner.tsx";
+import { TopBar } from "./components/top-bar.tsx";
+import { NotFound } from "./pages/not-found.tsx";
+import { OverviewPage } from "./pages/overview/page.tsx";
+import { SignIn } from "./pages/sign-in.tsx";
+import { routes } from "./routes.ts";
+
+// Each in a file of its own, which the overview does without.
+const WorkerPage = lazy(() => import("./pages/worker/page.tsx"));
+const TimeChartPage = lazy(() => import("./pages/chart/page.tsx"));
+
+export function App() {
+  const { kind } = useStore(connection.state);
+  if (kind === "refused") return <SignIn />;
+  return (
+    <Provider value={client}>
+      <a className="skip-link" href="#content">
+        Skip to the content
+      </a>
+      <TopBar />
+      <ConnectionBanner />
+      <main id="content" tabIndex={-1}>
+        <Suspense fallback={null}>
+          <Switch>
+            <Route path={routes.overview} component={OverviewPage} />
+            <Route path={routes.worker}>
+              {({ name }) => <WorkerPage key={name} name={name} />}
+            </Route>
+            <Route path={routes.timeChart}>
+              {({ name }) => <TimeChartPage key={name} parent={name} />}
+            </Route>
+            <Route component={NotFound} />
+          </Switch>
+        </Suspense>
+      </main>
+    </Provider>
+  );
+}

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { expectAccessible, expectNoComplaints, openMonitor } from "../support/monitor.ts";
+
+let factory: FactoryServer;
+let browser: TestBrowser;
+
+beforeAll(async () => {
+  [factory, browser] = await Promise.all([startFactory(), startBrowser()]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await factory.dispose();
+});
+
+test("the printed address opens the monitor, from this server alone and with nothing inline", async () => {
+  const opened = await openMonitor(browser, factory);
+  await opened.page.getByText("Live", { exact: true }).waitFor();
+  expect(opened.page.url()).toBe(`${factory.url}/`);
+  expect(opened.requests.some((address) => address.startsWith("ws:"))).toBe(true);
+  expectNoComplaints(opened, factory);
+  await expectAccessible(opened.page);
+
+  const response = await factory.fetch("/");
+  const policy = response.headers.get("content-security-policy") ?? "";
+  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-");
+  expect(policy).not.toContain("unsafe");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+});
+
+test("its files are compressed, kept for ever by the browser, and for those with a token alone", async () => {
+  const page = await (await factory.fetch("/workers/worker-1")).text();
+  const paths = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(
+    ([, path]) => path ?? "",
+  );
+  expect(paths.map((path) => path.replace(/.*\./, "")).toSorted()).toEqual(["css", "js", "svg"]);
+  for (const path of paths) {
+    const response = await factory.fetch(path, { headers: { "accept-encoding": "br" } });
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-encoding")).toBe("br");
+    expect(response.headers.get("cache-control")).toContain("immutable");
+    expect((await fetch(`${factory.url}${path}`)).status).toBe(401);
+  }
+});
+
+test("a browser without the token is told what to do, wherever it asks", async () => {
+  for (const path of ["/", "/workers/worker-1", "/graphql", "/?token=wrong"]) {
+    const { page } = await browser.open(`${factory.url}${path}`);
+    expect(await page.locator("main").innerText()).toContain(
+      "Open the address that the server printed at its start",
+    );
+    await expectAccessible(page);
+  }
+});
+
+test("an address that there is no page for leads back to the overview", async () => {
+  const { page } = await openMonitor(browser, factory, "/workers/worker-1/nothing");
+  await page.getByRole("link", { name: "Go to the overview" }).click();
+  expect(page.url()).toBe(`${factory.url}/`);
+});

@@ -1,0 +1,47 @@
+// What the tests of the Agents Monitor share: opening it, and what each of its pages must hold to.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { expect } from "@jest/globals";
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+import type { OpenPage, PageOptions, TestBrowser } from "./browser.ts";
+import type { FactoryServer } from "./factory.ts";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Signs in as a person does, then goes to the path. */
+export async function openMonitor(
+  browser: TestBrowser,
+  factory: FactoryServer,
+  path = "/",
+  options: PageOptions = {},
+): Promise<OpenPage> {
+  const opened = await browser.open(`${factory.url}/?token=${factory.token}`, options);
+  if (path !== "/") await opened.page.goto(`${factory.url}${path}`);
+  return opened;
+}
+
+/** Nothing from another host, nothing that the Content-Security-Policy refused, no error on the console. */
+export function expectNoComplaints(
+  { requests, complaints }: OpenPage,
+  factory: FactoryServer,
+): void {
+  const { host } = new URL(factory.url);
+  expect(requests.filter((address) => new URL(address).host !== host)).toEqual([]);
+  expect(complaints).toEqual([]);
+}
+
+/** By axe-core, in the colours that the page has now. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // In the page's own world, past its Content-Security-Policy.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() =>
+    (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  expect(
+    violations.map(({ id, nodes }) => ({
+      id,
+      at: nodes.map(({ html, failureSummary }) => [html, failureSummary]),
+    })),
+  ).toEqual([]);
+}
