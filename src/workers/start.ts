@@ -64,7 +64,8 @@ export async function startAgent(
   const folder = sessionFolder(host.home, prepared);
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
-  const mcpServers = [mcpServerFor({ url: host.url, token: speaker.token })];
+  const mcpServers =
+    way.ignoresServers === true ? [] : [mcpServerFor({ url: host.url, token: speaker.token })];
   const { prompt, resume, note } = await composePrompt({ ...deps, ...host, signal }, ready, {
     protocol: agent.way.protocol,
     hasReportTool: mcpServers.length > 0,
