@@ -1,8 +1,33 @@
 // What ends a session's work early: what it may cost, and how often its agent may ask the model.
 import type { AgentVerdict, TalkState } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
+import { insist, type InsistOptions } from "../../database/insist.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import { describeUsedUp, findUsedUpBudget } from "../parent-budget.ts";
+
+export interface Limits {
+  /** The limit that is reached, as what became of the work; undefined: none is. */
+  findReached(state: TalkState): Promise<AgentVerdict | undefined>;
+}
+
+export function createLimits(
+  prisma: PrismaClient,
+  session: WorkerSession,
+  patience: InsistOptions,
+): Limits {
+  /** For which cost the parents' limits were looked at last. */
+  let checkedCostUsd: number | null = null;
+
+  return {
+    async findReached(state) {
+      const own = findLimit(session, state);
+      const costUsd = state.usage?.costUsd ?? null;
+      if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
+      checkedCostUsd = costUsd;
+      return insist(() => findParentLimit(prisma, session), patience);
+    },
+  };
+}
 
 type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns">;
 
@@ -24,7 +49,7 @@ export function findLimit(
 }
 
 /** The limit of its parent, or of one further up, as the rows have the costs. */
-export async function findParentLimit(
+async function findParentLimit(
   prisma: PrismaClient,
   session: Pick<WorkerSession, "parentSessionId" | "ancestorIds">,
 ): Promise<AgentVerdict | undefined> {
