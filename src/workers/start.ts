@@ -83,7 +83,7 @@ export async function startAgent(
     environment: host.environment,
   };
   const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, note);
-  await createSessionFolder({ folder, stdin: isSpokenTo ? "file" : "none" });
+  await createSessionFolder({ folder, hasInput: isSpokenTo });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {
     await writeFile(file, content, { mode: 0o600 });
