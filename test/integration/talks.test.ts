@@ -248,6 +248,16 @@ describe("a message", () => {
 });
 
 describe("an end from outside", () => {
+  test("tells that a message was not delivered any more", async () => {
+    const { id } = await work(["say begun", "wait-cancel"]);
+    await untilSaid(server, id, "begun");
+    await send(server, { id, text: "do: say never heard" });
+    await cancel(server, id);
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("CANCELLED");
+    expect(ended.statusReason).toMatch(/a message to it could not be delivered/);
+  });
+
   test("a cancelled agent is asked to stop first", async () => {
     const { id } = await work(["say begun", "wait-cancel"]);
     await untilSaid(server, id, "begun");

@@ -26,6 +26,8 @@ export interface TalkKeeperOptions {
   /** When the agent started. */
   readonly startedAt: Date;
   readonly secrets: readonly string[];
+  /** Aborted when the session is to be ended: then no further turn begins. */
+  readonly ending: AbortSignal;
   /** Aborted when the server stops: the next one goes on. */
   readonly leaving: AbortSignal;
   readonly logger: Logger;
@@ -96,7 +98,8 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   }
 
   async function serve(): Promise<void> {
-    if (protocol.isSpokenTo) await deliver(conversation, { ...options, findReached, patience });
+    if (!protocol.isSpokenTo || options.ending.aborted) return;
+    await deliver(conversation, { ...options, findReached, patience });
   }
 
   async function hearLines(heard: readonly Line[]): Promise<void> {
