@@ -138,10 +138,10 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   }
 
   /** A turn that has ended is over, whatever it took: the next one is not begun. */
-  async function enforceLimits(): Promise<void> {
+  async function enforceLimits(find = findReached): Promise<void> {
     const { overruled, state } = conversation.talk;
     if (overruled !== null || state.phase !== "busy") return;
-    const reached = await findReached();
+    const reached = await find();
     if (reached !== undefined) await overrule(reached);
   }
 
@@ -192,7 +192,10 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
       });
       watchStart();
       unwatch = options.notices.watch(workerTopic(session.id), () => {
-        soon("what was said to the agent could not be passed on", serve);
+        soon("what was said to the agent could not be passed on", async () => {
+          await enforceLimits(() => limits.findReachedByOthers());
+          await serve();
+        });
       });
     },
     hear: (channel, chunk) =>

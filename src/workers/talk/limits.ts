@@ -3,11 +3,21 @@ import type { AgentVerdict, TalkState } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { insist, type InsistOptions } from "../../database/insist.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
-import { describeUsedUp, findUsedUpBudget } from "../parent-budget.ts";
+import {
+  describeUsedUp,
+  findUsedUpBudget,
+  wakeSpenders,
+  type ParentBudget,
+} from "../parent-budget.ts";
 
 export interface Limits {
-  /** The limit that is reached, as what became of the work; undefined: none is. */
+  /**
+   * The limit that is reached, as what became of the work; undefined: none is. Where it is a parent's, those
+   * who spend of it too are woken.
+   */
   findReached(state: TalkState): Promise<AgentVerdict | undefined>;
+  /** The same, whoever spent what it takes: for one that was woken. */
+  findReachedByOthers(): Promise<AgentVerdict | undefined>;
 }
 
 export function createLimits(
@@ -24,8 +34,20 @@ export function createLimits(
       const costUsd = state.usage?.costUsd ?? null;
       if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
       checkedCostUsd = costUsd;
-      return insist(() => findParentLimit(prisma, session), patience);
+      return insist(async () => {
+        const budget = await findUsedUpBudget(prisma, session);
+        if (budget === undefined) return undefined;
+        await prisma.$transaction((transaction) =>
+          wakeSpenders(transaction, budget.parentSessionId, session.id),
+        );
+        return usedUp(budget);
+      }, patience);
     },
+    findReachedByOthers: () =>
+      insist(async () => {
+        const budget = await findUsedUpBudget(prisma, session);
+        return budget === undefined ? undefined : usedUp(budget);
+      }, patience),
   };
 }
 
@@ -48,13 +70,8 @@ export function findLimit(
   return undefined;
 }
 
-/** The limit of its parent, or of one further up, as the rows have the costs. */
-async function findParentLimit(
-  prisma: PrismaClient,
-  session: Pick<WorkerSession, "parentSessionId" | "ancestorIds">,
-): Promise<AgentVerdict | undefined> {
-  const budget = await findUsedUpBudget(prisma, session);
-  return budget === undefined ? undefined : reached(`a limit: ${describeUsedUp(budget)}`);
+function usedUp(budget: ParentBudget): AgentVerdict {
+  return reached(`a limit: ${describeUsedUp(budget)}`);
 }
 
 function reached(what: string): AgentVerdict {

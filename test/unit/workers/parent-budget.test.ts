@@ -54,6 +54,7 @@ test("the workers of its workers count, and a worker that tells no cost counts n
   await spend(50);
   const name = await limit(top.parentSessionId, 0.75);
   expect(await readParentBudget(connection.prisma, top.parentSessionId)).toEqual({
+    parentSessionId: top.parentSessionId,
     name,
     maxCostUsd: 0.75,
     costUsd: 0.625,
@@ -69,7 +70,10 @@ test("a limit holds for what is dispatched below its workers too, and is told wi
   const top = await spend(0.1);
   const child = await spend(0.2, top);
   const name = await limit(top.parentSessionId, 0.25);
-  const place = { id: child.parentSessionId, ancestors: [...child.ancestorIds, child.id] };
+  const place = {
+    parentSessionId: child.parentSessionId,
+    ancestorIds: [...child.ancestorIds, child.id],
+  };
   await expect(assertBudgetLeft(prisma, place)).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
     message: expect.stringContaining(`${name} have cost $0.3 of the $0.25`),
