@@ -54,6 +54,8 @@ export interface AgentWay {
   /** The program that must be there: a name to look up in PATH, or an absolute path. */
   readonly program: string;
   readonly start: (context: StartContext) => AgentStart;
+  /** Whether the context's MCP servers reach the agent neither by its start nor by its protocol. */
+  readonly ignoresServers?: boolean;
   /** What a person types to get the program; undefined where nobody can know. */
   readonly install: string | undefined;
 }

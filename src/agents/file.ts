@@ -104,6 +104,8 @@ function readEntry(name: string, given: unknown, base: AgentDefinition | undefin
           protocol,
           program: command[0],
           install: undefined,
+          // A headless program has a flag of its own for them, which nobody told us.
+          ignoresServers: protocol !== "acp",
           start: (context) => {
             const text = protocol === "plain" ? context.task : promptWithoutResume(context);
             return { command: command.map((part) => insertTask(part, text)) };

@@ -1,17 +1,15 @@
-import { chmod, lstat, mkdir, open } from "node:fs/promises";
+import { chmod, mkdir, open } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { FactoryError } from "../errors.ts";
-import { codeOf, hostFailure } from "./host-failure.ts";
+import { hostFailure } from "./host-failure.ts";
 
 /**
  * What lies in a session's folder (one folder per attempt). The folder is the only thing that the
  * server and a worker have in common, so either may be killed without the other noticing.
  */
 export interface SessionPaths {
-  /** Optional FIFO, see `createSessionFolder`; without it the agent reads from /dev/null. */
-  readonly stdin: string;
-  /** Optional, instead of the FIFO: what was said to the agent, in order; see `appendInput`. */
+  /** Optional: what was said to the agent, in order; see `appendInput`. Without, it reads from /dev/null. */
   readonly input: string;
   /** Who hands `input` on to the agent. */
   readonly relay: string;
@@ -31,7 +29,6 @@ export interface SessionPaths {
 /** The paths inside a session's folder; touches nothing. */
 export function sessionPaths(folder: string): SessionPaths {
   return {
-    stdin: path.join(folder, "stdin"),
     input: path.join(folder, "input"),
     relay: path.join(folder, "relay.json"),
     stdout: path.join(folder, "stdout"),
@@ -46,11 +43,8 @@ export function sessionPaths(folder: string): SessionPaths {
 export interface CreateSessionFolderOptions {
   /** Absolute path; its parents are created too. */
   readonly folder: string;
-  /**
-   * `file` for an agent that is spoken to (see `appendInput`), `fifo` for one that reads from whoever opens
-   * the FIFO. Default `none`: /dev/null.
-   */
-  readonly stdin?: "none" | "fifo" | "file";
+  /** For an agent that is spoken to, see `appendInput`. Default false: it reads from /dev/null. */
+  readonly hasInput?: boolean;
 }
 
 /**
@@ -59,44 +53,19 @@ export interface CreateSessionFolderOptions {
  * Fails with HOST_FAILURE when the disk is full, the path not writable, or a name taken otherwise.
  */
 export async function createSessionFolder(options: CreateSessionFolderOptions): Promise<void> {
-  const { folder, stdin = "none" } = options;
+  const { folder, hasInput = false } = options;
   const paths = sessionPaths(requireDeepPath(folder));
   try {
     await mkdir(folder, { recursive: true });
     // The mode of mkdir would also be wrong where the folder was there before.
     await chmod(folder, 0o700);
     await mkdir(paths.temporary, { recursive: true, mode: 0o700 });
-    const spoken = stdin === "file" ? [paths.input] : [];
+    const spoken = hasInput ? [paths.input] : [];
     for (const file of [paths.stdout, paths.stderr, ...spoken]) {
       await (await open(file, "a", 0o600)).close();
     }
-    if (stdin === "fifo") {
-      await createFifo(paths.stdin);
-    }
   } catch (error) {
     throw hostFailure(error, `create the session folder ${folder}`);
-  }
-}
-
-/** Node has no mkfifo(3). */
-async function createFifo(file: string): Promise<void> {
-  const result = await execa("mkfifo", ["-m", "600", "--", file], {
-    reject: false,
-    timeout: 10_000,
-  });
-  if (result.failed && !(await isFifo(file))) {
-    throw new Error("mkfifo failed", { cause: result });
-  }
-}
-
-async function isFifo(file: string): Promise<boolean> {
-  try {
-    return (await lstat(file)).isFIFO();
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") {
-      return false;
-    }
-    throw error;
   }
 }
 

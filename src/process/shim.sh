@@ -67,11 +67,6 @@ open_input() {
     factory_shim_relay=$!
     factory_shim_input=/dev/fd/$factory_shim_held
     write_relay
-  elif [[ -p stdin ]]; then
-    # Open for reading and writing: that never blocks, and the agent sees no end of its input while
-    # the server is away.
-    exec {factory_shim_held}<>stdin || exit 121
-    factory_shim_input=stdin
   fi
 }
 

@@ -140,7 +140,10 @@ async function record(
 ): Promise<{ worker: WorkerSession; repository: Repository }> {
   await assertQueueHasRoom(transaction);
   const parent = await requireParent(transaction, input.parentSession);
-  await assertBudgetLeft(transaction, parent);
+  await assertBudgetLeft(transaction, {
+    parentSessionId: parent.id,
+    ancestorIds: parent.ancestors,
+  });
   const repository = await deps.repositories.require(transaction, repositoryName);
   const number = await nextNumber(transaction);
   const branch =

@@ -239,6 +239,7 @@ async function watchOver(
     folder,
     startedAt,
     secrets,
+    ending: ending.signal,
     leaving,
   });
   try {

@@ -2,11 +2,14 @@
 // would be a way around the limit.
 import type { Database } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
+import { appendEvents } from "../events/append.ts";
+import { workerTopic } from "./events.ts";
 
 const mostUsd = 1_000_000;
 
 export interface ParentBudget {
   /** Of the parent that has the limit. */
+  readonly parentSessionId: string;
   readonly name: string;
   readonly maxCostUsd: number;
   /** Of its workers and theirs, as far as their agents tell it. */
@@ -26,7 +29,7 @@ export async function readParentBudget(
   if (parent?.maxCostUsd == null) return undefined;
   const { name, maxCostUsd } = parent;
   const costUsd = await sumCost(database, parentSessionId);
-  return { name, maxCostUsd, costUsd, isUsedUp: costUsd >= maxCostUsd };
+  return { parentSessionId, name, maxCostUsd, costUsd, isUsedUp: costUsd >= maxCostUsd };
 }
 
 /** A session, or the place where one is to be dispatched. */
@@ -67,14 +70,8 @@ export function describeUsedUp({ name, maxCostUsd, costUsd }: ParentBudget): str
 }
 
 /** @throws FactoryError LIMIT_EXCEEDED, with both figures */
-export async function assertBudgetLeft(
-  transaction: Database,
-  parent: { readonly id: string; readonly ancestors: readonly string[] },
-): Promise<void> {
-  const budget = await findUsedUpBudget(transaction, {
-    parentSessionId: parent.id,
-    ancestorIds: parent.ancestors,
-  });
+export async function assertBudgetLeft(transaction: Database, spender: Spender): Promise<void> {
+  const budget = await findUsedUpBudget(transaction, spender);
   if (budget === undefined) return;
   const { maxCostUsd, costUsd } = budget;
   throw new FactoryError(
@@ -82,6 +79,25 @@ export async function assertBudgetLeft(
     `${describeUsedUp(budget)}: raise its maxCostUsd with setParentBudget`,
     { facts: { maxCostUsd, costUsd } },
   );
+}
+
+/** Has the workers that spend of it at the moment look at it; the last statement of its transaction. */
+export async function wakeSpenders(
+  transaction: Database,
+  parentSessionId: string,
+  spenderId?: string,
+): Promise<void> {
+  const rows = await transaction.$queryRaw<{ id: string }[]>`
+    SELECT id FROM "WorkerSession"
+    WHERE status IN ('RUNNING', 'WAITING') AND (
+      "parentSessionId" = ${parentSessionId}::uuid OR
+      "ancestorIds" && ARRAY(
+        SELECT id FROM "WorkerSession" WHERE "parentSessionId" = ${parentSessionId}::uuid
+      )
+    )`;
+  const others = rows.filter(({ id }) => id !== spenderId);
+  const topics = others.map(({ id }) => workerTopic(id));
+  await appendEvents(transaction, [], topics);
 }
 
 /** @throws FactoryError BAD_INPUT */

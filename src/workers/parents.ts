@@ -5,7 +5,7 @@ import type { EventLog } from "../events/follow.ts";
 import type { StoredEvent } from "../events/read.ts";
 import { parentStreamKey, type WorkerUsagePayload } from "./events.ts";
 import { checkParentName } from "./input.ts";
-import { checkMaxCost } from "./parent-budget.ts";
+import { checkMaxCost, wakeSpenders } from "./parent-budget.ts";
 import { requireParent } from "./parent.ts";
 import { checkWebhook } from "./webhooks/check.ts";
 import { removeWebhook, saveWebhook, type WebhookStore } from "./webhooks/set.ts";
@@ -101,6 +101,8 @@ export function createParentService(deps: ParentServiceDependencies): ParentServ
           where: { id },
           data: { maxCostUsd: maxCostUsd ?? null },
         });
+        // It may be used up as it is.
+        if (maxCostUsd !== undefined) await wakeSpenders(transaction, id);
         return id;
       });
     },

@@ -4,6 +4,7 @@ import type { RepositoryService } from "../repositories/service.ts";
 import type { EnsuredWorktree } from "../worktrees/make.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { fallbackBranch } from "./branch.ts";
+import { assertBudgetLeft } from "./parent-budget.ts";
 
 export interface Prepared {
   readonly session: WorkerSession;
@@ -21,6 +22,8 @@ export async function prepare(
   session: WorkerSession,
   signal: AbortSignal,
 ): Promise<Prepared> {
+  // It may have been used up while the session waited in the queue.
+  await assertBudgetLeft(deps.prisma, session);
   if (session.repositoryId === null) throw new Error("the session's repository is gone");
   const repository = await deps.repositories.prepare(session.repositoryId, signal);
   const { made, branch } = await makeWorktree(deps.worktrees, repository, session, signal);

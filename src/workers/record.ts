@@ -93,18 +93,35 @@ export async function changeWorker(
   if (isFinal(before.status)) return undefined;
   if (change.attempt !== undefined && change.attempt !== before.attempt) return undefined;
   assertTransition(workerTransitions, before.status, change.status);
+  const statusReason = isFinal(change.status)
+    ? await withUndelivered(transaction, id, change.reason)
+    : change.reason;
   const session = await transaction.workerSession.update({
     where: { id },
     data: {
       ...(isFinal(change.status) ? { finishedAt: new Date(), tokenHash: null } : {}),
       ...change.data,
       status: change.status,
-      statusReason: change.reason,
+      statusReason,
     },
     include: withStreams,
   });
   const worktreeAppends = await changeItsWorktree(transaction, before, session);
   return { session, appends: [...statusAppends(session, before.status), ...worktreeAppends] };
+}
+
+/** Whoever said something to it is to know that it was not heard. */
+async function withUndelivered(
+  transaction: Database,
+  id: string,
+  reason: string | null,
+): Promise<string | null> {
+  const count = await transaction.workerMessage.count({
+    where: { sessionId: id, deliveredAt: null },
+  });
+  if (count === 0) return reason;
+  const undelivered = `${count === 1 ? "a message" : `${String(count)} messages`} to it could not be delivered: send again to follow up`;
+  return reason === null ? undelivered : `${reason}; ${undelivered}`;
 }
 
 async function changeItsWorktree(

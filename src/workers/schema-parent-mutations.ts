@@ -67,7 +67,7 @@ builder.mutationFields((t) => ({
     type: SetParentBudgetPayload,
     nullable: true,
     description:
-      "What a parent's workers may cost, and theirs with them. Once they have cost as much, a dispatch is answered with LIMIT_EXCEEDED. Operator only. Errors: BAD_INPUT, WORKER_NOT_FOUND for the name of a worker that doesn't exist, FORBIDDEN.",
+      "What a parent's workers may cost, and theirs with them. Once they have cost as much, the agents that are spoken to or watched for their cost are asked to end their turns and then ended, sessions that wait in the queue fail when their turn comes, each with the failureCode LIMIT_EXCEEDED, and a dispatch is answered with LIMIT_EXCEEDED. Operator only. Errors: BAD_INPUT, WORKER_NOT_FOUND for the name of a worker that doesn't exist, FORBIDDEN.",
     args: {
       input: t.arg({ type: SetParentBudgetInput, required: true, description: "How much." }),
     },

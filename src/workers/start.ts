@@ -64,7 +64,8 @@ export async function startAgent(
   const folder = sessionFolder(host.home, prepared);
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
-  const mcpServers = [mcpServerFor({ url: host.url, token: speaker.token })];
+  const mcpServers =
+    way.ignoresServers === true ? [] : [mcpServerFor({ url: host.url, token: speaker.token })];
   const { prompt, resume, note } = await composePrompt({ ...deps, ...host, signal }, ready, {
     protocol: agent.way.protocol,
     hasReportTool: mcpServers.length > 0,
@@ -82,7 +83,7 @@ export async function startAgent(
     environment: host.environment,
   };
   const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, note);
-  await createSessionFolder({ folder, stdin: isSpokenTo ? "file" : "none" });
+  await createSessionFolder({ folder, hasInput: isSpokenTo });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {
     await writeFile(file, content, { mode: 0o600 });

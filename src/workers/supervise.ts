@@ -15,9 +15,6 @@ import { endDamaged, orDamaged, type Found } from "./damaged.ts";
 import type { OutputStore } from "./output.ts";
 import type { TalkKeeper } from "./talk/keeper.ts";
 
-/** How long an agent whose input has ended may take to end itself: some take 7 s. */
-const closeGraceMs = 10_000;
-
 export interface SuperviseOptions {
   readonly folder: string;
   readonly found: Found;
@@ -27,7 +24,7 @@ export interface SuperviseOptions {
     readonly store: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
   };
   /** Set where the agent is spoken to. */
-  readonly talk: Pick<TalkKeeper, "interrupt" | "closed"> | undefined;
+  readonly talk: Pick<TalkKeeper, "interrupt" | "closed" | "closeGraceMs"> | undefined;
   readonly killGraceMs: number;
   /** Aborted when the session is to be ended: cancelled, or out of time. */
   readonly ending: AbortSignal;
@@ -70,45 +67,54 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
       logger.error({ err: error }, "a worker's processes could not be ended");
     });
   };
+  const ended = new AbortController();
+  const endedOrLeaving = AbortSignal.any([ended.signal, leaving]);
   const terminate = () => {
     endWith(async () => {
       // Its own way first: an agent that is asked to stop clears up after itself.
-      await talk?.interrupt(AbortSignal.any([AbortSignal.timeout(killGraceMs), leaving]));
+      await talk?.interrupt(AbortSignal.any([AbortSignal.timeout(killGraceMs), endedOrLeaving]));
       await terminateAll({ identity, nonce: identity.nonce, graceMs: killGraceMs });
     });
   };
-  const ended = new AbortController();
   /** Nothing more is said: it ends by itself, or is ended. */
-  const close = () => {
+  const close = ({ closeGraceMs }: Pick<TalkKeeper, "closeGraceMs">) => {
     void endInput(folder)
-      .then(() =>
-        delay(closeGraceMs, undefined, { signal: AbortSignal.any([ended.signal, leaving]) }),
-      )
+      .then(() => delay(closeGraceMs, undefined, { signal: endedOrLeaving }))
       .then(terminate)
       .catch((error: unknown) => {
-        if (ended.signal.aborted || leaving.aborted) return;
+        if (endedOrLeaving.aborted) return;
         logger.error({ err: error }, "a worker's input could not be ended");
         terminate();
       });
   };
   onAbort(ending, terminate, ended.signal);
-  if (talk !== undefined) onAbort(talk.closed, close, ended.signal);
+  if (talk !== undefined) {
+    onAbort(
+      talk.closed,
+      () => {
+        close(talk);
+      },
+      ended.signal,
+    );
+  }
 
+  let exit: ExitOutcome | string;
   try {
-    const exit = await orDamaged(() => waitForExit({ folder, identity, signal: leaving }), logger);
-    const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
-    // What it leaves behind is ended too, by the same rule.
-    terminating ??= terminateAll({
-      identity,
-      nonce: identity.nonce,
-      graceMs: killGraceMs,
-      ...(outcome.kind === "exited" ? { endedTick: outcome.endedTick } : {}),
-    });
-    await terminating;
-    return outcome;
+    exit = await orDamaged(() => waitForExit({ folder, identity, signal: leaving }), logger);
   } finally {
+    // Who is gone is asked and waited for no longer.
     ended.abort();
   }
+  const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
+  // What it leaves behind is ended too, by the same rule.
+  terminating ??= terminateAll({
+    identity,
+    nonce: identity.nonce,
+    graceMs: killGraceMs,
+    ...(outcome.kind === "exited" ? { endedTick: outcome.endedTick } : {}),
+  });
+  await terminating;
+  return outcome;
 }
 
 /** Acts when the signal is aborted, or was before; not any more once `until` is. */

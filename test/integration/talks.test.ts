@@ -248,6 +248,16 @@ describe("a message", () => {
 });
 
 describe("an end from outside", () => {
+  test("tells that a message was not delivered any more", async () => {
+    const { id } = await work(["say begun", "wait-cancel"]);
+    await untilSaid(server, id, "begun");
+    await send(server, { id, text: "do: say never heard" });
+    await cancel(server, id);
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("CANCELLED");
+    expect(ended.statusReason).toMatch(/a message to it could not be delivered/);
+  });
+
   test("a cancelled agent is asked to stop first", async () => {
     const { id } = await work(["say begun", "wait-cancel"]);
     await untilSaid(server, id, "begun");
@@ -261,6 +271,42 @@ describe("an end from outside", () => {
     const ended = await untilEnded(server, id);
     expect(ended).toMatchObject({ status: "FAILED", failureCode: "LIMIT_EXCEEDED" });
     expect(ended.statusReason).toContain("maxCostUsd");
+  });
+
+  test("a parent's limit of cost ends all its workers, also those below them and those not begun", async () => {
+    const parentSession = "thrifty";
+    const idle = await work(["say begun", "wait-cancel"], { parentSession });
+    await untilSaid(server, idle.id, "begun");
+    const below = await work(["say begun", "wait-cancel"], { parentSession: idle.name });
+    await untilSaid(server, below.id, "begun");
+    const limit = (maxCostUsd: number) =>
+      server.query(
+        `mutation ($input: SetParentBudgetInput!) {
+          setParentBudget(input: $input) { parentSession { name } }
+        }`,
+        { input: { parentSession, maxCostUsd } },
+      );
+    const gate = join(folder, "gate-thrifty");
+    const spending = await work(
+      ["say begun", `wait-file ${gate}`, "usage 10 10 0.7", "wait-cancel"],
+      {
+        parentSession,
+      },
+    );
+    await untilSaid(server, spending.id, "begun");
+    const waiting = await work(["say never"], { parentSession, branch: spending.branch });
+    await limit(0.5);
+    await writeFile(gate, "");
+    for (const { id } of [idle, below, spending, waiting]) {
+      const ended = await untilEnded(server, id);
+      expect(ended).toMatchObject({ status: "FAILED", failureCode: "LIMIT_EXCEEDED" });
+      expect(ended.statusReason).toMatch(/workers of thrifty have cost \$0.7 of the \$0.5/);
+    }
+    await limit(5);
+    const last = await work(["say begun", "wait-cancel"], { parentSession });
+    await untilSaid(server, last.id, "begun");
+    await limit(0.6);
+    expect((await untilEnded(server, last.id)).failureCode).toBe("LIMIT_EXCEEDED");
   });
 });
 

@@ -80,6 +80,9 @@ test("an agent is told its task, its place and its issue", async () => {
     expect(stdout).toContain(part);
   }
   expect(stdout).not.toContain("a-token-for-issues");
+  // Its start line comes from a file, and has no flag for the MCP server.
+  expect(stdout).toContain('Run `factory report "TEXT"`');
+  expect(stdout).not.toContain("MCP");
   expect(host.asked.map(({ headers }) => headers.authorization)).toEqual([
     "Bearer a-token-for-issues",
   ]);
@@ -98,7 +101,9 @@ test("the event log shows what an agent was told, and why its issue could not be
   const [prompt, note] = await readTold(id);
   expect(prompt).toEqual({
     role: "USER",
-    text: expect.stringMatching(/^do: say Done\.\n\n---\n[^]*\(tracker\.test is none of the hosts/),
+    text: expect.stringMatching(
+      /^do: say Done\.\n\n---\n[^]*tool `report` of the MCP server[^]*\(tracker\.test is none of the hosts/,
+    ),
   });
   expect(note).toEqual({
     channel: "STDERR",

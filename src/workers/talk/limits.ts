@@ -1,8 +1,55 @@
 // What ends a session's work early: what it may cost, and how often its agent may ask the model.
 import type { AgentVerdict, TalkState } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
+import { insist, type InsistOptions } from "../../database/insist.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
-import { describeUsedUp, findUsedUpBudget } from "../parent-budget.ts";
+import {
+  describeUsedUp,
+  findUsedUpBudget,
+  wakeSpenders,
+  type ParentBudget,
+} from "../parent-budget.ts";
+
+export interface Limits {
+  /**
+   * The limit that is reached, as what became of the work; undefined: none is. Where it is a parent's, those
+   * who spend of it too are woken.
+   */
+  findReached(state: TalkState): Promise<AgentVerdict | undefined>;
+  /** The same, whoever spent what it takes: for one that was woken. */
+  findReachedByOthers(): Promise<AgentVerdict | undefined>;
+}
+
+export function createLimits(
+  prisma: PrismaClient,
+  session: WorkerSession,
+  patience: InsistOptions,
+): Limits {
+  /** For which cost the parents' limits were looked at last. */
+  let checkedCostUsd: number | null = null;
+
+  return {
+    async findReached(state) {
+      const own = findLimit(session, state);
+      const costUsd = state.usage?.costUsd ?? null;
+      if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
+      checkedCostUsd = costUsd;
+      return insist(async () => {
+        const budget = await findUsedUpBudget(prisma, session);
+        if (budget === undefined) return undefined;
+        await prisma.$transaction((transaction) =>
+          wakeSpenders(transaction, budget.parentSessionId, session.id),
+        );
+        return usedUp(budget);
+      }, patience);
+    },
+    findReachedByOthers: () =>
+      insist(async () => {
+        const budget = await findUsedUpBudget(prisma, session);
+        return budget === undefined ? undefined : usedUp(budget);
+      }, patience),
+  };
+}
 
 type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns">;
 
@@ -23,13 +70,8 @@ export function findLimit(
   return undefined;
 }
 
-/** The limit of its parent, or of one further up, as the rows have the costs. */
-export async function findParentLimit(
-  prisma: PrismaClient,
-  session: Pick<WorkerSession, "parentSessionId" | "ancestorIds">,
-): Promise<AgentVerdict | undefined> {
-  const budget = await findUsedUpBudget(prisma, session);
-  return budget === undefined ? undefined : reached(`a limit: ${describeUsedUp(budget)}`);
+function usedUp(budget: ParentBudget): AgentVerdict {
+  return reached(`a limit: ${describeUsedUp(budget)}`);
 }
 
 function reached(what: string): AgentVerdict {

@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import { readExit, waitForExit } from "../../../src/process/exit.ts";
 import { isAlive } from "../../../src/process/identity.ts";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
-import { eventually, exitOf, stdoutWith, useSessions } from "./sessions.ts";
+import { eventually, exitOf, stdoutWith, useSessions, say } from "./sessions.ts";
 
 const sessions = useSessions();
 const never = 1_000_000;
@@ -18,14 +18,14 @@ test("an end that is long past is found as it was", async () => {
 });
 
 test("an end is noticed by itself, before the next check", async () => {
-  const folder = await sessions.createFolder("fifo");
+  const folder = await sessions.createFolder({ hasInput: true });
   const session = await sessions.runScript("read -r line; exit 9", { folder });
   const outcome = waitForExit({
     ...session,
     checkEveryMs: never,
     signal: AbortSignal.timeout(20_000),
   });
-  await writeFile(sessionPaths(folder).stdin, "go on\n");
+  await say(folder, "go on\n");
   expect(await outcome).toMatchObject({ exitCode: 9 });
 });
 
@@ -65,9 +65,9 @@ test.each(["", "{", "null", '{"exitCode":"0"}', '{"exitCode":null,"signal":null}
 );
 
 test("what a worker put in exit.json's place is no end while its shim lives, and blocks nothing", async () => {
-  const folder = await sessions.createFolder("fifo");
+  const folder = await sessions.createFolder({ hasInput: true });
   const session = await sessions.runScript("read -r line; exit 7", { folder });
-  const { exit, stdin } = sessionPaths(folder);
+  const { exit } = sessionPaths(folder);
   await writeFile(exit, "nonsense");
   const outcome = waitForExit({
     ...session,
@@ -75,7 +75,7 @@ test("what a worker put in exit.json's place is no end while its shim lives, and
     signal: AbortSignal.timeout(20_000),
   });
   await eventually(async () => (await readExit(folder))?.kind === "lost");
-  await writeFile(stdin, "go on\n");
+  await say(folder, "go on\n");
   expect(await outcome).toMatchObject({ exitCode: 7 });
 
   await rm(exit);

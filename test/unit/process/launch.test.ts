@@ -8,7 +8,15 @@ import { launch } from "../../../src/process/launch.ts";
 import { readProcess } from "../../../src/process/proc.ts";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
 import { findLeftovers } from "../../../src/process/terminate.ts";
-import { environment, eventually, exitOf, stdoutOf, stdoutWith, useSessions } from "./sessions.ts";
+import {
+  environment,
+  eventually,
+  exitOf,
+  stdoutOf,
+  stdoutWith,
+  useSessions,
+  say,
+} from "./sessions.ts";
 
 const sessions = useSessions();
 
@@ -185,15 +193,15 @@ describe("what an agent finds", () => {
     expect(session.identity.agent.processGroup).not.toBe(session.identity.shim.pid);
   });
 
-  test.each(["none", "fifo"] as const)("three open files and no more, stdin: %s", async (stdin) => {
-    const folder = await sessions.createFolder(stdin);
+  test.each([false, true])("three open files and no more, with an input: %s", async (hasInput) => {
+    const folder = await sessions.createFolder({ hasInput });
     const session = await sessions.runScript("echo up; exec sleep 1000", { folder });
     await stdoutWith(session, "up");
     const opened = `/proc/${session.identity.agent.pid}/fd`;
     await eventually(async () => (await readdir(opened)).length === 3);
     expect(await Promise.all(["0", "1", "2"].map((fd) => readlink(path.join(opened, fd))))).toEqual(
       [
-        stdin === "fifo" ? sessionPaths(folder).stdin : "/dev/null",
+        hasInput ? expect.stringMatching(/^pipe:/) : "/dev/null",
         sessionPaths(folder).stdout,
         sessionPaths(folder).stderr,
       ],
@@ -221,13 +229,13 @@ describe("what an agent finds", () => {
 
 describe("a shim", () => {
   test("survives SIGTERM, SIGINT and SIGHUP", async () => {
-    const folder = await sessions.createFolder("fifo");
+    const folder = await sessions.createFolder({ hasInput: true });
     const session = await sessions.runScript("echo up; read -r line; exit 6", { folder });
     await stdoutWith(session, "up");
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
       process.kill(session.identity.shim.pid, signal);
     }
-    await writeFile(sessionPaths(folder).stdin, "go on\n");
+    await say(folder, "go on\n");
     expect(await exitOf(session)).toMatchObject({ exitCode: 6 });
   });
 
@@ -258,7 +266,7 @@ describe("a shim", () => {
   ];
 
   test("goes on when its launcher is killed, and the exit is found later", async () => {
-    const folder = await sessions.createFolder("fifo");
+    const folder = await sessions.createFolder({ hasInput: true });
     // The launcher kills itself, as nothing else would let it know that its output was written.
     const args = launcher(folder, "read -r line; exit 42", 'process.kill(process.pid, "SIGKILL");');
     let printed = "";
@@ -272,7 +280,7 @@ describe("a shim", () => {
     sessions.own(identity.nonce);
     expect(isAlive(identity, "shim")).toBe(true);
     expect(isAlive(identity, "agent")).toBe(true);
-    await writeFile(sessionPaths(folder).stdin, "go on\n");
+    await say(folder, "go on\n");
     expect(
       await waitForExit({ folder, identity, signal: AbortSignal.timeout(20_000) }),
     ).toMatchObject({ exitCode: 42 });

@@ -1,5 +1,5 @@
 // What the tests of this folder share: real sessions in a temporary folder, ended and removed after.
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -24,7 +24,7 @@ export interface Sessions {
   /** Exists during a test. */
   readonly base: string;
   /** A folder that wasn't launched into yet. */
-  createFolder(stdin?: "none" | "fifo"): Promise<string>;
+  createFolder(options?: { readonly hasInput?: boolean }): Promise<string>;
   /** Runs a bash script as the agent. */
   runScript(script: string, options?: Partial<LaunchOptions>): Promise<Session>;
   /** Has whatever carries this nonce ended after the test. */
@@ -50,10 +50,10 @@ export function useSessions(): Sessions {
     get base() {
       return base;
     },
-    async createFolder(stdin = "none") {
+    async createFolder(folderOptions = {}) {
       count += 1;
       const folder = path.join(base, `session-${count}`);
-      await createSessionFolder({ folder, stdin });
+      await createSessionFolder({ folder, ...folderOptions });
       return folder;
     },
     async runScript(script, options = {}) {
@@ -73,6 +73,11 @@ export function useSessions(): Sessions {
     },
   };
   return sessions;
+}
+
+/** Appends to the input of an agent that was launched with one. */
+export function say(folder: string, text: string): Promise<void> {
+  return appendFile(sessionPaths(folder).input, text);
 }
 
 export function exitOf(session: Session): Promise<ExitOutcome> {

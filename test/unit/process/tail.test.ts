@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
 import type { OutputChannel, OutputOffsets, TailOptions } from "../../../src/process/tail.ts";
 import { tailOutput } from "../../../src/process/tail.ts";
-import { eventually, exitOf, useSessions } from "./sessions.ts";
+import { eventually, exitOf, useSessions, say } from "./sessions.ts";
 
 const sessions = useSessions();
 const beginning: OutputOffsets = { stdout: 0, stderr: 0 };
@@ -37,14 +37,14 @@ function collect(folder: string, options: Partial<TailOptions> = {}) {
 
 describe("following", () => {
   test("a worker's output arrives while it runs, and all of it by its end", async () => {
-    const folder = await sessions.createFolder("fifo");
+    const folder = await sessions.createFolder({ hasInput: true });
     const session = await sessions.runScript(
       "echo early; read -r line; echo late; echo wrong >&2; printf 'no newline'",
       { folder },
     );
     const tail = collect(folder);
     await eventually(() => tail.textOf("stdout") === "early\n");
-    await writeFile(sessionPaths(folder).stdin, "go on\n");
+    await say(folder, "go on\n");
     await exitOf(session);
     expect(await tail.finish()).toEqual({ stdout: 21, stderr: 6 });
     expect(tail.textOf("stdout")).toBe("early\nlate\nno newline");

@@ -46,18 +46,23 @@ test("a parent without a limit has no budget, whatever its workers cost", async 
 });
 
 test("the workers of its workers count, and a worker that tells no cost counts nothing", async () => {
-  const top = await spend(0.1);
-  const child = await spend(0.2, top);
-  await spend(0.3, child);
+  // Fractions of two, which sum up exactly; two of the same cost are still two.
+  const top = await spend(0.125);
+  const child = await spend(0.25, top);
+  await spend(0.25, child);
   await spend(null, child);
   await spend(50);
-  const name = await limit(top.parentSessionId, 0.61);
-  const budget = await readParentBudget(connection.prisma, top.parentSessionId);
-  expect(budget).toMatchObject({ name, maxCostUsd: 0.61, isUsedUp: false });
-  expect(budget?.costUsd).toBeCloseTo(0.6, 10);
-  await spend(0.01, child);
+  const name = await limit(top.parentSessionId, 0.75);
+  expect(await readParentBudget(connection.prisma, top.parentSessionId)).toEqual({
+    parentSessionId: top.parentSessionId,
+    name,
+    maxCostUsd: 0.75,
+    costUsd: 0.625,
+    isUsedUp: false,
+  });
+  await spend(0.125, child);
   const after = await readParentBudget(connection.prisma, top.parentSessionId);
-  expect(after?.isUsedUp).toBe(true);
+  expect(after).toMatchObject({ costUsd: 0.75, isUsedUp: true });
 });
 
 test("a limit holds for what is dispatched below its workers too, and is told with both figures", async () => {
@@ -65,7 +70,10 @@ test("a limit holds for what is dispatched below its workers too, and is told wi
   const top = await spend(0.1);
   const child = await spend(0.2, top);
   const name = await limit(top.parentSessionId, 0.25);
-  const place = { id: child.parentSessionId, ancestors: [...child.ancestorIds, child.id] };
+  const place = {
+    parentSessionId: child.parentSessionId,
+    ancestorIds: [...child.ancestorIds, child.id],
+  };
   await expect(assertBudgetLeft(prisma, place)).rejects.toMatchObject({
     code: "LIMIT_EXCEEDED",
     message: expect.stringContaining(`${name} have cost $0.3 of the $0.25`),

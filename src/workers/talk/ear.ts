@@ -1,0 +1,50 @@
+// What a running agent prints, as its protocol hears it: standard output by whole lines, standard error as it
+// comes, both without the session's secrets.
+import type { WorkerSession } from "../../generated/prisma/client.ts";
+import type { OutputChunk, OutputOffsets } from "../../process/tail.ts";
+import { mostOutputBytes } from "../output.ts";
+import { createRedactor, createWholeRedactor } from "../redact.ts";
+import { createLineReader, type Line } from "./lines.ts";
+
+export interface Ear {
+  /** @returns the lines that the chunk brings to their ends */
+  stdout(chunk: OutputChunk): readonly Line[];
+  /** @returns what may be stored of it by now; "" where that is nothing */
+  stderr(chunk: OutputChunk): string;
+  /** @returns what both still hold, when no more comes */
+  flush(): { readonly lines: readonly Line[]; readonly stderr: string };
+  /** Where to read on, once all that was returned is stored. */
+  offsets(): OutputOffsets;
+}
+
+export function createEar(
+  session: Pick<WorkerSession, "stdoutOffset" | "stderrOffset">,
+  secrets: readonly string[],
+): Ear {
+  const reader = createLineReader(Number(session.stdoutOffset));
+  const redact = createWholeRedactor(secrets);
+  const errors = createRedactor(secrets);
+  /** How far standard error was read, and how much of it may be stored. */
+  const stderr = { read: Number(session.stderrOffset), stored: Number(session.stderrOffset) };
+
+  function redacted(lines: readonly Line[]): Line[] {
+    return lines.map(({ text, isCut }) => ({ text: redact(text), isCut }));
+  }
+
+  return {
+    stdout: (chunk) => redacted(reader.push(chunk)),
+    stderr({ text, endOffset }) {
+      stderr.read = endOffset;
+      const shown = errors.push(stderr.read <= mostOutputBytes ? text : "");
+      stderr.stored = Math.max(0, stderr.read - errors.heldBytes());
+      return shown;
+    },
+    flush() {
+      const lines = redacted(reader.flush());
+      const rest = errors.flush();
+      stderr.stored = stderr.read;
+      return { lines, stderr: rest };
+    },
+    offsets: () => ({ stdout: reader.offset, stderr: stderr.stored }),
+  };
+}
