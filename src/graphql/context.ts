@@ -2,6 +2,7 @@ import type DataLoader from "dataloader";
 import type { Viewer } from "../access/viewer.ts";
 import type { PrismaClient } from "../database/client.ts";
 import type { EventLog } from "../events/follow.ts";
+import type { StoredEvent } from "../events/read.ts";
 import type { Notices } from "../events/notices.ts";
 import type { WorkerMessage, Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeState } from "../git/git.ts";
@@ -39,6 +40,8 @@ export interface Loaders {
   /** By session id: why a queued session waits; null for one that isn't queued. */
   readonly queueReason: DataLoader<string, string | null>;
   readonly pendingPermissions: DataLoader<string, readonly PermissionRequestPayload[]>;
+  /** By the session's stream: its latest changes of status, oldest first. */
+  readonly statusEvents: DataLoader<string, readonly StoredEvent[]>;
   readonly waitingMessages: DataLoader<string, readonly WorkerMessage[]>;
   /** By parent session id. */
   readonly workerCounts: DataLoader<string, WorkerCounts>;

@@ -14,6 +14,7 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
     loaders: {
       queueReason: new DataLoader((ids) => workers.queueReasons(ids), { cache }),
       pendingPermissions: new DataLoader((ids) => workers.pendingPermissions(ids), { cache }),
+      statusEvents: new DataLoader((ids) => workers.statusEvents(ids), { cache }),
       waitingMessages: new DataLoader((ids) => workers.waitingMessages(ids), { cache }),
       workerCounts: new DataLoader((ids) => workers.countByParent(ids), { cache }),
       parentUsage: new DataLoader((ids) => parents.usageByParent(ids), { cache }),

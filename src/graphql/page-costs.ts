@@ -9,6 +9,9 @@ interface PageArguments {
 
 /** An event may hold 64 KiB of a worker's output, which other fields don't. */
 const eventCost = 50;
+/** Of a worker that asks for leave now and then; those that do so all the time are few. */
+const usualStatusEvents = 20;
+const mostNext = 20;
 /** As many changes as a long poll answers with. */
 const mostWaitedFor = 200;
 const eventPage = { default: 500, most: 1_000 } as const;
@@ -26,6 +29,10 @@ export function priceLists(schema: GraphQLSchema): GraphQLSchema {
       } else if (isConnection && (field.name === "nodes" || field.name === "edges")) {
         // Its connection has counted them.
         price(field, () => ({ field: 1, multiplier: 1 }));
+      } else if (type.name === "WorkerSession" && field.name === "statusEvents") {
+        price(field, () => ({ field: 1, multiplier: usualStatusEvents }));
+      } else if (type.name === "WorkerSession" && field.name === "next") {
+        price(field, () => ({ field: 1, multiplier: mostNext }));
       } else if (type.name === "WorkerSession" && field.name === "events") {
         price(field, (args) => {
           const events = sizeOf(args, eventPage);

@@ -5,6 +5,7 @@ import type { ParentEventPayload, WorkerEventPayloads } from "./events.ts";
 import { ReportOutcomeRef, WorkerStatusRef } from "./schema-enums.ts";
 import { PermissionRequestRef } from "./schema-permissions.ts";
 import { WorkerSessionRef } from "./schema.ts";
+import { mostStatusEvents } from "./status-events.ts";
 import { assertSeesParent, assertSeesWorker, type Viewer } from "../access/viewer.ts";
 import type { WorkerService } from "./service.ts";
 
@@ -50,7 +51,7 @@ export function payloadOf<Type extends keyof WorkerEventPayloads>(
   return payload as WorkerEventPayloads[Type];
 }
 
-builder.objectRef<StoredEvent>("WorkerStatusEvent").implement({
+const WorkerStatusEventRef = builder.objectRef<StoredEvent>("WorkerStatusEvent").implement({
   description: "The session's status changed.",
   interfaces: [WorkerEventRef],
   fields: (t) => ({
@@ -106,6 +107,17 @@ builder.objectRef<StoredEvent>("WorkerReportEvent").implement({
     }),
   }),
 });
+
+builder.prismaObjectField(WorkerSessionRef, "statusEvents", (t) =>
+  t.field({
+    type: [WorkerStatusEventRef],
+    description: `The changes of its status among its stored events, oldest first; the latest ${String(mostStatusEvents)}.`,
+    select: { streamId: true },
+    resolve: async ({ streamId }, _args, { loaders }) => [
+      ...(await loaders.statusEvents.load(streamId)),
+    ],
+  }),
+);
 
 builder.prismaObjectField(WorkerSessionRef, "events", (t) =>
   t.field({

@@ -1,4 +1,4 @@
-import { canSeeWorker, type Viewer } from "../access/viewer.ts";
+import { canSeeWorker, visibleWorkers, type Viewer } from "../access/viewer.ts";
 import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../graphql/builder.ts";
 import { workerName } from "./find.ts";
@@ -232,6 +232,9 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
   }),
 });
 
+/** Each is somebody's doing: there are few. */
+const mostNext = 20;
+
 /** What tells whether the viewer may see it. */
 const readWithAncestors = { select: { ...alwaysRead, ancestorIds: true } } as const;
 
@@ -250,6 +253,14 @@ builder.prismaObjectFields(WorkerSessionRef, (t) => ({
     description: "The session that this one retries or follows up.",
     select: (_args, _context, nested) => ({ previous: nested(readWithAncestors) }),
     resolve: ({ previous }, _args, { viewer }) => seen(viewer, previous),
+  }),
+  next: t.field({
+    type: [WorkerSessionRef],
+    description: `The sessions that retry this one or follow it up, oldest first; ${String(mostNext)} at most.`,
+    select: (_args, { viewer }, nested) => ({
+      next: nested({ where: visibleWorkers(viewer), orderBy: { number: "asc" }, take: mostNext }),
+    }),
+    resolve: ({ next }) => next,
   }),
 }));
 

@@ -35,6 +35,7 @@ import { queueReasons } from "./queue-reason.ts";
 import { reportWorker } from "./report.ts";
 import { retryWorker } from "./retry.ts";
 import { isFinal } from "./states.ts";
+import { readStatusEvents } from "./status-events.ts";
 import { listWaiting, sendMessage, type Message } from "./talk/messages.ts";
 import { answerPermission, listPending, type PermissionAnswer } from "./talk/permissions.ts";
 import { hashToken } from "./token.ts";
@@ -65,6 +66,8 @@ export interface WorkerService {
   answerPermission(id: string, answer: PermissionAnswer): Promise<WorkerSession>;
   /** For each id, what it asks for and nobody has answered yet. */
   pendingPermissions(ids: readonly string[]): Promise<PermissionRequestPayload[][]>;
+  /** For each session's stream, the latest changes of its status, oldest first. */
+  statusEvents(streamIds: readonly string[]): Promise<StoredEvent[][]>;
   /** For each id, the messages that wait for the end of its agent's turn, oldest first. */
   waitingMessages(ids: readonly string[]): Promise<WorkerMessage[][]>;
   report(
@@ -133,6 +136,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
     send: (session, message, viewer) => sendMessage(deps, session, message, viewer),
     answerPermission: (id, answer) => answerPermission(prisma, id, answer),
     pendingPermissions: (ids) => listPending(prisma, ids),
+    statusEvents: (streamIds) => readStatusEvents(pool, streamIds),
     waitingMessages: (ids) => listWaiting(prisma, ids),
     report: (id, report) => reportWorker(prisma, id, report),
     async identify(token) {

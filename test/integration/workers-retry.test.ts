@@ -87,6 +87,32 @@ describe("a retry", () => {
     });
   });
 
+  test("stands beside the first session, and both tell how their time was spent", async () => {
+    const input = { repository, parentSession: "beside" };
+    const first = await dispatch(server, { ...input, task: "echo some; echo output" });
+    await untilEnded(server, first.id);
+    const again = await retry(first.id);
+    await untilEnded(server, again.id);
+    const { workerSessions } = await server.query<{ workerSessions: unknown }>(
+      `{ workerSessions(parentSession: "beside") { nodes {
+        next { name } statusEvents { sequence previousStatus status }
+      } } }`,
+    );
+    const statusEvents = ["QUEUED", "PREPARING", "RUNNING", "SUCCEEDED"].map(
+      (status, at, all): unknown => ({
+        sequence: at < 3 ? at + 1 : expect.any(Number),
+        previousStatus: all[at - 1] ?? null,
+        status,
+      }),
+    );
+    expect(workerSessions).toEqual({
+      nodes: [
+        { next: [{ name: again.name }], statusEvents },
+        { next: [], statusEvents },
+      ],
+    });
+  });
+
   test("goes on on its branch where that has moved on from its base", async () => {
     const first = await dispatch(server, {
       parentSession: "retry",
