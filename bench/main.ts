@@ -1,4 +1,5 @@
 // npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents]
+// [metrics]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { benchAgents } from "./agents.ts";
@@ -8,6 +9,7 @@ import { benchHistory } from "./history.ts";
 import { benchList } from "./list.ts";
 import { readMachineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
+import { benchMetrics } from "./metrics.ts";
 import { benchNotify } from "./notify.ts";
 import { benchQueue } from "./queue.ts";
 import { benchRestart } from "./restart.ts";
@@ -23,6 +25,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   queue: benchQueue,
   history: benchHistory,
   agents: benchAgents,
+  metrics: benchMetrics,
 };
 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]

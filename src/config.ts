@@ -43,6 +43,25 @@ const headerToken = z
   .string()
   .regex(/^[\x21-\x7e]*$/, "may hold letters, digits and punctuation, and no space");
 
+const listRule = "must be a list of name=value, separated by commas, with other characters as %2C";
+
+/** As OpenTelemetry writes headers and attributes. Source: its environment variable specification. */
+const nameValueList = z.string().transform((text, context) => {
+  const pairs = text.split(",").filter((part) => part.trim() !== "");
+  try {
+    return Object.fromEntries(
+      pairs.map((pair) => {
+        const [, name, value] = /^\s*([^=\s]+)\s*=(.*)$/.exec(pair) ?? [];
+        if (name === undefined || value === undefined) throw new URIError(pair);
+        return [decodeURIComponent(name), decodeURIComponent(value.trim())] as const;
+      }),
+    );
+  } catch {
+    context.addIssue({ code: "custom", message: listRule });
+    return z.NEVER;
+  }
+});
+
 const settings = z.object({
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: wholeNumber(0, 65_535).default(4000),
@@ -89,6 +108,13 @@ const settings = z.object({
   GITLAB_TOKEN: headerToken.optional(),
   GITEA_URL: webAddress.default("https://codeberg.org"),
   GITEA_TOKEN: headerToken.optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: webAddress.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: webAddress.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: nameValueList.default({}),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: nameValueList.default({}),
+  OTEL_RESOURCE_ATTRIBUTES: nameValueList.default({}),
+  OTEL_SERVICE_NAME: z.string().optional(),
+  OTEL_SDK_DISABLED: z.string().optional(),
   FACTORY_LOG_LEVEL: z
     .enum(
       ["fatal", "error", "warn", "info", "debug", "trace", "silent"],
@@ -114,6 +140,15 @@ export interface IssueHost {
   readonly token: string | undefined;
   /** The setting that holds the token. */
   readonly tokenName: string;
+}
+
+/** Where the spans of dispatches go. */
+export interface TraceSettings {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serviceName: string;
+  /** Further ones, of this server. */
+  readonly attributes: Readonly<Record<string, string>>;
 }
 
 export interface Config {
@@ -151,6 +186,8 @@ export interface Config {
   readonly maxChildren: number;
   /** Where issues are read for agents. */
   readonly issueHosts: readonly IssueHost[];
+  /** undefined: nowhere. */
+  readonly traces: TraceSettings | undefined;
   readonly logLevel: string;
   readonly introspection: boolean;
   readonly isRoot: boolean;
@@ -276,9 +313,28 @@ export function loadConfig(
         tokenName: "GITEA_TOKEN",
       },
     ],
+    traces: tracesOf(values),
     logLevel: values.FACTORY_LOG_LEVEL,
     introspection: values.FACTORY_INTROSPECTION,
     isRoot,
     environment: merged,
+  };
+}
+
+/** By OpenTelemetry's own rules: what is said of traces beats what is said of all that is sent. */
+function tracesOf(values: z.infer<typeof settings>): TraceSettings | undefined {
+  const base = values.OTEL_EXPORTER_OTLP_ENDPOINT;
+  const own = values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
+  const url = own ?? (base === undefined ? undefined : `${base.replace(/\/$/, "")}/v1/traces`);
+  if (url === undefined || values.OTEL_SDK_DISABLED?.toLowerCase() === "true") return undefined;
+  const { "service.name": named, ...attributes } = values.OTEL_RESOURCE_ATTRIBUTES;
+  return {
+    url,
+    headers: {
+      ...values.OTEL_EXPORTER_OTLP_HEADERS,
+      ...values.OTEL_EXPORTER_OTLP_TRACES_HEADERS,
+    },
+    serviceName: values.OTEL_SERVICE_NAME ?? named ?? "factory",
+    attributes,
   };
 }

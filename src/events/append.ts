@@ -1,4 +1,5 @@
 import type { Database } from "../database/client.ts";
+import { tellAppended } from "../measurements.ts";
 
 export interface NewEvent {
   readonly type: string;
@@ -33,4 +34,5 @@ export async function appendEvents(
   await transaction.$queryRaw`
     SELECT append_events(${argument}::jsonb),
            (SELECT count(pg_notify('factory', notice)::text) FROM unnest(${wake}::text[]) AS notice)`;
+  for (const { events } of appends) tellAppended(events);
 }

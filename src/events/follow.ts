@@ -32,6 +32,8 @@ export interface EventLog {
    * @throws FactoryError as `follow`; LIMIT_EXCEEDED where too many wait already.
    */
   wait(key: string, options: WaitOptions): Promise<readonly StoredEvent[]>;
+  /** How many follow streams of each kind now, such as worker. */
+  countFollowers(): ReadonlyMap<string, number>;
   /** Ends the waits under way, and all that come later at once: for the server's stop. */
   endWaits(): void;
   /** @returns the sequence to start after. @throws FactoryError as `follow`. */
@@ -65,7 +67,18 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
   }
 
   const waits = createWaits(reader, notices);
+  const followers = new Map<string, number>();
+
+  /** @returns what ends it, once. */
+  function countIn(key: string): () => void {
+    const kind = kindOf(key);
+    const add = (more: number) => followers.set(kind, (followers.get(kind) ?? 0) + more);
+    add(1);
+    return () => add(-1);
+  }
+
   return {
+    countFollowers: () => followers,
     checkCursor,
     wait: (key, options) => waits.wait(key, options),
     endWaits() {
@@ -77,6 +90,7 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
       const unwatch = notices.watch(`stream:${key}`, (notice) => {
         bell.ring(notice?.sequence);
       });
+      const countOut = countIn(key);
       try {
         const position = await reader.position(key);
         const cursor = checkCursor(options.after, position);
@@ -91,15 +105,22 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
           (signal) => (over ? nothing() : loop(key, options, start, bell, signal)),
           () => {
             unwatch();
+            countOut();
             bell.ring();
           },
         );
       } catch (error) {
         unwatch();
+        countOut();
         throw error;
       }
     },
   };
+}
+
+/** Streams' keys begin with what the stream tells of: worker:12. */
+function kindOf(key: string): string {
+  return key.slice(0, key.indexOf(":"));
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a generator that has ended already

@@ -5,6 +5,7 @@ import { buildGitEnvironment, type Environment } from "./environment.ts";
 import { explainHost, explainRemote, GitFailure } from "./failure.ts";
 import { createGate, type Gate } from "./lock.ts";
 import { findLauncher } from "./process-group.ts";
+import { step } from "../measurements.ts";
 import { spawnGit, type GitCall, type GitPlace } from "./spawn.ts";
 
 export type { GitCall, GitPlace } from "./spawn.ts";
@@ -50,7 +51,9 @@ export function createRunner(options: RunnerOptions): GitRunner {
     let exitCode: number | null = null;
     try {
       const environment = { ...base, ...placeVariables(call.place), ...call.environment };
-      const output = await spawnGit(call, { folder: home, environment, launcher: await launcher });
+      const output = await measured(call, async () =>
+        spawnGit(call, { folder: home, environment, launcher: await launcher }),
+      );
       exitCode = 0;
       return output;
     } catch (error) {
@@ -82,6 +85,28 @@ export function createRunner(options: RunnerOptions): GitRunner {
       throw translate(error, call);
     }
   };
+}
+
+/** Such as fetch: the first argument that is neither an option nor one's value. */
+function commandOf({ arguments: [...rest] }: GitCall): string {
+  while (rest[0] === "-c") rest.splice(0, 2);
+  return rest[0] ?? "";
+}
+
+function measured(call: GitCall, run: () => Promise<string>): Promise<string> {
+  return step("git", { facts: { command: commandOf(call) } }, async (note) => {
+    try {
+      const output = await run();
+      note({ outcome: "ok", exitCode: 0 });
+      return output;
+    } catch (error) {
+      if (call.signal?.aborted === true) note({ outcome: "aborted" });
+      else if (!(error instanceof GitFailure)) note({ outcome: "error" });
+      // Many a command answers with it, rather than to have met a mistake.
+      else note({ outcome: "failed", exitCode: error.exitCode ?? undefined });
+      throw error;
+    }
+  });
 }
 
 function translate(error: unknown, call: GitCall): unknown {

@@ -23,6 +23,12 @@ export interface QueuedSession {
   readonly group: string;
 }
 
+export interface TakenSession {
+  readonly sessionId: string;
+  /** How long it was in line, by the database's clock. */
+  readonly waitedMs: number;
+}
+
 export interface WorkQueue {
   /** Queues the session when the transaction commits. */
   send(transaction: Database, session: QueuedSession): Promise<void>;
@@ -30,7 +36,7 @@ export interface WorkQueue {
    * Takes the first session in line, by priority and then age, that is in none of the groups. When the
    * transaction is rolled back, or its server dies, the session is in line again as if never taken.
    */
-  take(transaction: Database, exceptGroups: readonly string[]): Promise<string | undefined>;
+  take(transaction: Database, exceptGroups: readonly string[]): Promise<TakenSession | undefined>;
   /** Takes a session out of the line; one that isn't in it is no error. */
   remove(transaction: Database, sessionId: string): Promise<void>;
   /** Runs it at its times, from now until `stop`; the times themselves stay, for the next start. */
@@ -77,10 +83,15 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
     },
     async take(transaction, exceptGroups) {
       const db = fromPrisma(transaction);
-      const [job] = await boss.fetch(queueName, { db, ignoreGroups: [...exceptGroups] });
+      const [job] = await boss.fetch(queueName, {
+        db,
+        ignoreGroups: [...exceptGroups],
+        includeMetadata: true,
+      });
       if (job === undefined) return undefined;
-      await boss.complete(queueName, job.id, null, { db });
-      return job.id;
+      const { id: sessionId, createdOn, startedOn } = job;
+      await boss.complete(queueName, sessionId, null, { db });
+      return { sessionId, waitedMs: startedOn.getTime() - createdOn.getTime() };
     },
     async remove(transaction, sessionId) {
       await boss.deleteJob(queueName, sessionId, { db: fromPrisma(transaction) });

@@ -1,6 +1,7 @@
 // A runner's own clone of a repository whose row tells of another runner's.
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git, RemoteTips } from "../git/git.ts";
+import { step } from "../measurements.ts";
 import { createKeyedMutex } from "../git/lock.ts";
 import { openClone } from "./clone.ts";
 
@@ -24,9 +25,13 @@ export function createCopier({ git }: { readonly git: Git }): Copier {
     signal: AbortSignal | undefined,
   ): Promise<RemoteTips | undefined> {
     const handle = openClone(git, repository);
+    const facts = { repository: repository.key };
     return mutex.run(
       repository.id,
-      async () => ((await handle.exists()) ? undefined : handle.clone(repository.url, { signal })),
+      async () => {
+        if (await handle.exists()) return undefined;
+        return step("clone", { facts }, () => handle.clone(repository.url, { signal }));
+      },
       signal,
     );
   }
@@ -42,7 +47,10 @@ export function createCopier({ git }: { readonly git: Git }): Copier {
       const cloned = await cloneIfMissing(repository, signal);
       if (cloned === undefined && isFresh) return { ...repository, ...last.tips };
       const { defaultBranch, headCommit } =
-        cloned ?? (await openClone(git, repository).fetch({ signal }));
+        cloned ??
+        (await step("fetch", { facts: { repository: repository.key } }, () =>
+          openClone(git, repository).fetch({ signal }),
+        ));
       const tips = { defaultBranch, headCommit };
       fetched.set(repository.id, { tips, at: began });
       return { ...repository, ...tips };

@@ -5,6 +5,7 @@ import type { Git, GitRepository } from "../git/git.ts";
 import { checkOwner, checkRepositoryName } from "../git/names.ts";
 import { parseRemoteUrl, type Credentials, type RemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
+import { step } from "../measurements.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { chooseRunner } from "../runners/choose.ts";
 import type { Sealer } from "../seal.ts";
@@ -266,7 +267,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     async prepare(repositoryId, signal, { maxAgeSeconds } = { maxAgeSeconds: deps.syncMaxAge }) {
       let repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
       if (repository.status === "CLONING") {
-        await untilAborted(startCloning(repository), signal);
+        const cloning = startCloning(repository);
+        await step("clone", { facts: { repository: repository.key } }, () =>
+          untilAborted(cloning, signal),
+        );
         repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
         if (repository.lastSyncedAt === null) throw recordedFailure(repository);
       }
@@ -280,7 +284,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       const age = Date.now() - (repository.lastSyncedAt?.getTime() ?? 0);
       const isFresh = repository.status === "SYNCED" && age < maxAgeSeconds * 1000;
       if (wasThere && isFresh) return repository;
-      const synced = await syncer.sync(repository, signal);
+      const stale = repository;
+      const synced = await step("fetch", { facts: { repository: stale.key } }, () =>
+        syncer.sync(stale, signal),
+      );
       return synced.repository;
     },
     isHome: ({ runnerId }) => runnerId !== null && runnerId === calls.runnerId,

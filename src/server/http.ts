@@ -7,6 +7,8 @@ import type { Viewer } from "../access/viewer.ts";
 import { isOutage, outageMessage } from "../database/errors.ts";
 import { errorCodes, FactoryError, type ErrorCode } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import { readTraceparent, withTrace } from "../trace-context.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
@@ -27,10 +29,11 @@ interface Variables {
 }
 
 export interface HttpDependencies {
-  /** undefined: this server runs workers alone, and says no more than that it is there. */
+  /** undefined: this server runs workers alone, and answers no more than how it is. */
   readonly graphql: GraphQLServer | undefined;
   /** Beside it. */
   readonly mcp: McpRoute | undefined;
+  readonly metrics: Pick<Metrics, "contentType" | "read">;
   readonly authenticator: Authenticator;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
@@ -140,6 +143,20 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     context.set("viewer", viewer);
     await next();
     return;
+  });
+
+  // A caller's trace goes on in what its request dispatches.
+  app.use(async (context, next) => {
+    const trace = readTraceparent(context.req.header("traceparent"));
+    await (trace === undefined ? next() : withTrace(trace, next));
+  });
+
+  app.get("/metrics", async (context) => {
+    if (context.get("viewer").kind !== "operator") {
+      return fail(new FactoryError("FORBIDDEN", "metrics are for the operator's token alone"));
+    }
+    const text = await deps.metrics.read();
+    return context.body(text, 200, { "Content-Type": deps.metrics.contentType });
   });
 
   if (graphql !== undefined) {

@@ -24,6 +24,7 @@ import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
 import { registerRunner, type RunnerFacts } from "../runners/lease.ts";
 import { createSealer } from "../seal.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createParentService } from "../workers/parents.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
@@ -36,6 +37,7 @@ import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
 import { addressOf, bind, closeServer } from "./listen.ts";
 import { createMcpRoute } from "./mcp.ts";
+import { startMetrics, startTraces } from "./telemetry.ts";
 import { attachWebSocket } from "./websocket.ts";
 
 export interface RunningServer {
@@ -102,6 +104,9 @@ async function start(
     },
   });
   closers.add("FACTORY_HOME", () => home.release());
+  const version = readVersion();
+  const traces = await startTraces(config, { version, instance: home.runnerId, logger });
+  if (traces !== undefined) closers.add("traces", () => traces.close());
   const registry = createAgentRegistry({
     file: config.agentsFile,
     path: config.environment["PATH"] ?? "",
@@ -174,7 +179,12 @@ async function start(
     agents,
   };
 
-  const edge = { token, logger, closers, database, queue };
+  const metrics = startMetrics({ config, version, pool, events, logger });
+  closers.add("metrics", () => {
+    metrics.close();
+    return Promise.resolve();
+  });
+  const edge = { token, version, logger, closers, database, queue, metrics };
   const facts =
     runnerId === undefined ? undefined : factsOf(config, runnerId, () => registry.list());
   if (facts !== undefined) {
@@ -263,6 +273,8 @@ export function readVersion(): string {
 
 interface Edge {
   readonly token: string;
+  readonly version: string;
+  readonly metrics: Metrics;
   readonly logger: Logger;
   readonly closers: Closers;
   readonly database: DatabaseConnection;
@@ -270,7 +282,7 @@ interface Edge {
 }
 
 async function listen(config: Config, services: Services, edge: Edge): Promise<string> {
-  const { token, logger, closers, database, queue } = edge;
+  const { token, version, metrics, logger, closers, database, queue } = edge;
   const authenticator = createAuthenticator(token, services.workers);
   // First, as it replaces the global Response by one whose text is sent without a stream.
   // Without options for TLS it is the plain server of node:http.
@@ -282,10 +294,8 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const app = createHttpApp({
     graphql,
-    mcp:
-      graphql === undefined
-        ? undefined
-        : createMcpRoute({ graphql, version: readVersion(), logger }),
+    mcp: graphql === undefined ? undefined : createMcpRoute({ graphql, version, logger }),
+    metrics,
     authenticator,
     logger,
     async checkReady() {

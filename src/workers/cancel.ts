@@ -7,6 +7,7 @@ import { queueTopic, workerTopic } from "./events.ts";
 import { workerName } from "./find.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
+import { tellEnd } from "./trace.ts";
 
 export interface CancelDependencies {
   readonly prisma: PrismaClient;
@@ -22,13 +23,20 @@ export async function cancelWorker(
   id: string,
   reason: string | undefined,
 ): Promise<WorkerSession> {
-  return deps.prisma.$transaction(async (transaction) => {
+  const cancelled = await deps.prisma.$transaction(async (transaction) => {
     // Whoever takes a session locks its job first and its row then: in the other order, each could wait for the other.
     await lockTaking(transaction);
-    const { session, appends, topics } = await cancelOne(transaction, deps.queue, id, reason);
-    await appendEvents(transaction, appends, topics);
-    return session;
+    const one = await cancelOne(transaction, deps.queue, id, reason);
+    await appendEvents(transaction, one.appends, one.topics);
+    return one;
   });
+  tellEnded([cancelled]);
+  return cancelled.session;
+}
+
+/** Those that were queued have ended with it. */
+function tellEnded(cancelled: readonly Cancelled[]): void {
+  for (const { session, hasEnded } of cancelled) if (hasEnded) tellEnd(session);
 }
 
 /**
@@ -40,22 +48,26 @@ export async function cancelFamily(
   id: string,
   reason: string | undefined,
 ): Promise<WorkerSession> {
-  return deps.prisma.$transaction(async (transaction) => {
+  const cancelled = await deps.prisma.$transaction(async (transaction) => {
     await lockTaking(transaction);
     const descendants = await lockFamily(transaction, id);
     const first = await cancelOne(transaction, deps.queue, id, reason);
+    const rest: Cancelled[] = [];
     const name = workerName(first.session);
     const theirs = reason === undefined ? `with ${name}` : `with ${name}: ${reason}`;
     const appends = [...first.appends];
     const topics = new Set(first.topics);
     for (const descendant of descendants) {
       const more = await cancelOne(transaction, deps.queue, descendant, theirs);
+      rest.push(more);
       appends.push(...more.appends);
       for (const topic of more.topics) topics.add(topic);
     }
     await appendEvents(transaction, joinByStream(appends), [...topics]);
-    return first.session;
+    return { first, rest };
   });
+  tellEnded([cancelled.first, ...cancelled.rest]);
+  return cancelled.first.session;
 }
 
 /** @returns the descendants, parents before their children */
@@ -80,6 +92,8 @@ interface Cancelled {
   readonly session: WorkerSession;
   readonly appends: readonly Append[];
   readonly topics: readonly string[];
+  /** At once, as nobody had taken it yet. */
+  readonly hasEnded: boolean;
 }
 
 async function cancelOne(
@@ -90,7 +104,7 @@ async function cancelOne(
 ): Promise<Cancelled> {
   const session = await lockWorker(transaction, id);
   if (isFinal(session.status) || session.cancelRequestedAt !== null) {
-    return { session, appends: [], topics: [] };
+    return { session, appends: [], topics: [], hasEnded: false };
   }
   const intent = { cancelRequestedAt: new Date(), cancelReason: reason ?? null };
   if (session.status === "QUEUED") {
@@ -100,11 +114,11 @@ async function cancelOne(
       reason: cancelText(reason),
       data: intent,
     });
-    if (changed === undefined) return { session, appends: [], topics: [] };
-    return { session: changed.session, appends: changed.appends, topics: [queueTopic] };
+    if (changed === undefined) return { session, appends: [], topics: [], hasEnded: false };
+    return { ...changed, topics: [queueTopic], hasEnded: true };
   }
   const cancelled = await transaction.workerSession.update({ where: { id }, data: intent });
-  return { session: cancelled, appends: [], topics: [workerTopic(id)] };
+  return { session: cancelled, appends: [], topics: [workerTopic(id)], hasEnded: false };
 }
 
 /** Siblings tell the same parent: one append for it, so that its stream's row is written once. */

@@ -6,8 +6,10 @@ import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
 import type { PermissionPolicy } from "../generated/prisma/enums.ts";
+import { step } from "../measurements.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
+import { currentTrace, withTrace } from "../trace-context.ts";
 import { assertNoBranchConflict } from "../worktrees/plan.ts";
 import { chooseBranch } from "./branch.ts";
 import { assertMayHaveChild, type ChildLimits } from "./children.ts";
@@ -25,6 +27,7 @@ import { assertBudgetLeft } from "./parent-budget.ts";
 import { requireParent } from "./parent.ts";
 import { choosePolicy, type PolicyDependencies } from "./policy.ts";
 import { statusAppends, withStreams } from "./record.ts";
+import { agentTraceOf } from "./trace.ts";
 
 /** More would be a runaway parent, not work. */
 export const mostQueued = 10_000;
@@ -61,6 +64,37 @@ export async function dispatch(
   input: DispatchInput,
   viewer: Viewer,
   repeat?: Repeat,
+): Promise<Dispatched> {
+  const facts = { agent: input.agent, parentSession: input.parentSession };
+  const trace = currentTrace() ?? (await traceOfDispatcher(deps.prisma, viewer));
+  return withTrace(trace, () =>
+    step("dispatch", { facts, beginsTrace: true }, async (note) => {
+      const dispatched = await dispatchWithin(deps, input, viewer, repeat);
+      note({ worker: workerName(dispatched.worker), created: dispatched.created });
+      return dispatched;
+    }),
+  );
+}
+
+/** A worker's children belong to its own trace. */
+async function traceOfDispatcher(
+  prisma: PrismaClient,
+  viewer: Viewer,
+): Promise<string | undefined> {
+  if (viewer.kind === "operator") return undefined;
+  const select = { id: true, number: true, attempt: true, traceparent: true } as const;
+  const worker = await prisma.workerSession.findUnique({
+    where: { id: viewer.sessionId },
+    select,
+  });
+  return worker === null ? undefined : agentTraceOf(worker);
+}
+
+async function dispatchWithin(
+  deps: DispatchDependencies,
+  input: DispatchInput,
+  viewer: Viewer,
+  repeat: Repeat | undefined,
 ): Promise<Dispatched> {
   checkParentName(input.parentSession);
   if (input.idempotencyKey !== undefined) checkKey(input.idempotencyKey);
@@ -178,6 +212,7 @@ async function record(
       maxTurns: input.maxTurns ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
+      traceparent: currentTrace() ?? null,
       isFollowUp: repeat?.isFollowUp ?? false,
       previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },
       repository: { connect: { id: repository.id } },

@@ -14,6 +14,7 @@ import type { Identity } from "../process/identity.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import { withTrace } from "../trace-context.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { readCommits } from "./commits.ts";
 import { conclude, concludeUnstarted, judge, type WorkerOutcome } from "./conclude.ts";
@@ -30,6 +31,7 @@ import { supervise } from "./supervise.ts";
 import { createTalkKeeper } from "./talk/keeper.ts";
 import { asJson, readTalk } from "./talk/stored.ts";
 import { createWorkerToken } from "./token.ts";
+import { tellAgent, tellEnd, traceOf } from "./trace.ts";
 
 export interface ExecutionDependencies {
   readonly prisma: PrismaClient;
@@ -47,7 +49,16 @@ export interface ExecutionDependencies {
  * Resolves when the session has ended and is cleaned up, or when `leaving` is aborted: then the worker
  * goes on, and the next start of the server takes it up again.
  */
-export async function execute(
+export function execute(
+  deps: ExecutionDependencies,
+  session: WorkerSession,
+  token: string | undefined,
+  leaving: AbortSignal,
+): Promise<void> {
+  return withTrace(traceOf(session), () => executeWithin(deps, session, token, leaving));
+}
+
+async function executeWithin(
   deps: ExecutionDependencies,
   session: WorkerSession,
   token: string | undefined,
@@ -75,6 +86,7 @@ export async function execute(
     });
     const conclusion = { outcome, timedOut: ending.timedOut(), commits, changes, pushed };
     const ended = await insist(() => conclude(deps.prisma, session, conclusion), patience);
+    if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);
   } catch (error) {
     if (leaving.aborted) return;
@@ -86,6 +98,7 @@ export async function execute(
     });
     const failure = ending.signal.aborted ? cancelled : describeFailure(error, logger);
     const ended = await insist(() => concludeUnstarted(deps.prisma, session, failure), patience);
+    if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);
   } finally {
     ending.close();
@@ -230,6 +243,7 @@ async function watchOver(
     const { id: sessionId, attempt } = session;
     const store = { pool, sessionId, attempt, offsets, secrets, signal: leaving, logger };
     const exit = await supervise({ ...watched, output: createOutputStore(store), talk: undefined });
+    tellAgent(session, startedAt, exit);
     return { exit, told: null };
   }
   const talk = createTalkKeeper({
@@ -249,6 +263,7 @@ async function watchOver(
       output: { store: (channel, chunk) => talk.hear(channel, chunk), flush: () => talk.flush() },
       talk,
     });
+    tellAgent(session, startedAt, exit);
     return { exit, told: talk.conclude(exit.kind === "exited" ? exit : undefined) };
   } finally {
     talk.dispose();

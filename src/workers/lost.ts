@@ -2,7 +2,7 @@
 import { setInterval as every } from "node:timers/promises";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
-import { Prisma } from "../generated/prisma/client.ts";
+import { Prisma, type WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import { renewalMs } from "../runners/lease.ts";
@@ -11,7 +11,8 @@ import { groupOf } from "./dispatch.ts";
 import { queueTopic, workerTopic } from "./events.ts";
 import { workerName } from "./find.ts";
 import { changeWorker, lockWorker, type WorkerChange } from "./record.ts";
-import { isActive } from "./states.ts";
+import { isActive, isFinal } from "./states.ts";
+import { tellEnd } from "./trace.ts";
 
 export interface LostWatchDependencies {
   readonly prisma: PrismaClient;
@@ -85,7 +86,10 @@ async function endAll(
 ): Promise<void> {
   for (const { id, runner } of lost) {
     const ended = await prisma.$transaction((transaction) => endOne(transaction, queue, id));
-    if (ended !== undefined) logger.warn({ ...ended, runner }, "a worker's runner was lost");
+    if (ended === undefined) continue;
+    const { status } = ended;
+    logger.warn({ worker: workerName(ended), status, runner }, "a worker's runner was lost");
+    if (isFinal(status)) tellEnd(ended);
   }
 }
 
@@ -93,7 +97,7 @@ async function endOne(
   transaction: Database,
   queue: WorkQueue,
   id: string,
-): Promise<{ worker: string; status: string } | undefined> {
+): Promise<WorkerSession | undefined> {
   const session = await lockWorker(transaction, id);
   const runner = await silentRunner(transaction, session.runnerId);
   if (runner === undefined || !isActive(session.status)) return undefined;
@@ -109,7 +113,7 @@ async function endOne(
     await queue.send(transaction, { sessionId: id, priority, group: groupOf(session) });
   }
   await appendEvents(transaction, changed.appends, [queueTopic, workerTopic(id)]);
-  return { worker: workerName(session), status };
+  return changed.session;
 }
 
 /** Asked anew under the session's lock: it may have renewed its lease, or another have taken it up. */

@@ -2,6 +2,7 @@
 import type { Pool } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
 import type { Logger } from "../log.ts";
+import { tellAppended } from "../measurements.ts";
 import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
 import type { WorkerOutputPayload } from "./events.ts";
 import { createRedactor } from "./redact.ts";
@@ -61,6 +62,7 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
     });
     if (rows[0]?.accepted !== true) throw new OutputRefused();
     recorded = reached;
+    tellAppended(events);
   }
 
   /** What of the text may still be kept, given how much of the output was before it. */

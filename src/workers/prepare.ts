@@ -1,5 +1,6 @@
 import type { PrismaClient } from "../database/client.ts";
 import type { Repository, WorkerSession, Worktree } from "../generated/prisma/client.ts";
+import { step } from "../measurements.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import type { EnsuredWorktree } from "../worktrees/make.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
@@ -26,7 +27,11 @@ export async function prepare(
   await assertBudgetLeft(deps.prisma, session);
   if (session.repositoryId === null) throw new Error("the session's repository is gone");
   const repository = await deps.repositories.prepare(session.repositoryId, signal);
-  const { made, branch } = await makeWorktree(deps.worktrees, repository, session, signal);
+  const { made, branch } = await step("worktree", {}, async (note) => {
+    const made = await makeWorktree(deps.worktrees, repository, session, signal);
+    note({ branch: made.branch, created: made.made.created });
+    return made;
+  });
   const { worktree } = made;
   // Reading a worktree takes git a while, and there is nothing to read in one that was just made.
   const { headCommit } = made.created

@@ -12,6 +12,7 @@ import type { PrismaClient } from "../database/client.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import { fetchIssue } from "../issues/fetch.ts";
 import { describeIssue } from "../issues/quote.ts";
+import { step } from "../measurements.ts";
 import type { Prepared } from "./prepare.ts";
 
 export interface ComposedPrompt {
@@ -70,7 +71,8 @@ export async function composePrompt(
   }
   if (name === null) return { ...bare, prompt: buildPrompt(facts) };
 
-  const issue = await readIssue(deps, name, roomFor(protocol, { ...facts, issue: { name } }));
+  const room = roomFor(protocol, { ...facts, issue: { name } });
+  const issue = await step("issue", { facts: { issue: name } }, () => readIssue(deps, name, room));
   return {
     prompt: buildPrompt({ ...facts, issue }),
     resume: undefined,

@@ -6,6 +6,7 @@ import { describeFailure, type Failure } from "../database/failure.ts";
 import { insist, type InsistOptions } from "../database/insist.ts";
 import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
+import { step } from "../measurements.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 
 /** null: it was not to be pushed, or was ended before it was. */
@@ -40,7 +41,10 @@ export async function pushWork(
     return { failure: notPushed({ code: "REPOSITORY_NOT_FOUND", message: "it was deleted" }) };
   }
   try {
-    const to = await push(deps, session.repository, session.branch, [ending, patience.signal]);
+    const { repository, branch } = session;
+    const to = await step("push", { facts: { branch } }, () =>
+      push(deps, repository, branch, [ending, patience.signal]),
+    );
     deps.logger.info({ to }, "the worker's branch was pushed");
     return { to };
   } catch (error) {

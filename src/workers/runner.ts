@@ -15,6 +15,7 @@ import { execute, type ExecutionDependencies } from "./execution.ts";
 import { changeWorker } from "./record.ts";
 import { activeStatuses } from "./states.ts";
 import { createWorkerToken } from "./token.ts";
+import { tellQueued } from "./trace.ts";
 
 /** In case a notice was lost, an idle runner looks for itself this often. */
 const lookAgainMs = 5_000;
@@ -38,6 +39,12 @@ export interface RunnerDependencies extends ExecutionDependencies {
   readonly logger: Logger;
 }
 
+interface Taken {
+  readonly session: WorkerSession;
+  readonly token: string;
+  readonly waitedMs: number;
+}
+
 export function createRunner(deps: RunnerDependencies): Runner {
   const { prisma, queue, notices, facts, logger } = deps;
   const { id: runnerId, capacity } = facts;
@@ -55,7 +62,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
   let lease: LeaseKeeper | undefined;
 
   /** One session from the queue, as this runner's; undefined where none can be taken now. */
-  function takeOne(): Promise<{ session: WorkerSession; token: string } | undefined> {
+  function takeOne(): Promise<Taken | undefined> {
     return prisma.$transaction(async (transaction) => {
       await lockTaking(transaction);
       const active = await transaction.workerSession.findMany({
@@ -69,8 +76,9 @@ export function createRunner(deps: RunnerDependencies): Runner {
         runnerId,
         agents.map(({ name }) => name),
       );
-      const id = await queue.take(transaction, [...active.map(groupOf), ...others]);
-      if (id === undefined) return;
+      const taken = await queue.take(transaction, [...active.map(groupOf), ...others]);
+      if (taken === undefined) return;
+      const { sessionId: id, waitedMs } = taken;
       const { token, hash } = createWorkerToken();
       const changed = await changeWorker(transaction, id, {
         status: "PREPARING",
@@ -80,7 +88,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
       // Cancelling takes a session out of the queue in the same transaction, so this is a bug's trace.
       if (changed === undefined) throw new Error(`the queue held ${id}, which has ended`);
       await appendEvents(transaction, changed.appends);
-      return { session: changed.session, token };
+      return { session: changed.session, token, waitedMs };
     });
   }
 
@@ -120,6 +128,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
     while (!closing.signal.aborted && underway.size < capacity) {
       const taken = await takeOne();
       if (taken === undefined) break;
+      tellQueued(taken.session, taken.waitedMs);
       run(taken.session, taken.token);
     }
   }

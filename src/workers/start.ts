@@ -9,6 +9,7 @@ import { mcpServerFor } from "../agents/mcp-server.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { IssueHost } from "../config.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
+import { step } from "../measurements.ts";
 import type { Identity } from "../process/identity.ts";
 import { launch } from "../process/launch.ts";
 import { createSessionFolder, sessionPaths } from "../process/session-folder.ts";
@@ -17,6 +18,7 @@ import { workerName } from "./find.ts";
 import type { Prepared } from "./prepare.ts";
 import { composePrompt } from "./prompt.ts";
 import { beginTalk } from "./talk/begin.ts";
+import { agentTraceOf } from "./trace.ts";
 
 export interface WorkerHost {
   /** FACTORY_HOME. */
@@ -88,6 +90,7 @@ export async function startAgent(
   for (const [file, content] of Object.entries(start.files ?? {})) {
     await writeFile(file, content, { mode: 0o600 });
   }
+  const traceparent = agentTraceOf(session);
   const env = buildWorkerEnvironment({
     source: host.environment,
     agent: definition,
@@ -105,19 +108,22 @@ export async function startAgent(
       FACTORY_BASE: worktree.base ?? "",
       FACTORY_ISSUE: session.issue ?? "",
       FACTORY_TASK: session.task,
+      ...(traceparent === undefined ? {} : { TRACEPARENT: traceparent }),
       GIT_AUTHOR_NAME: host.identity.name,
       GIT_AUTHOR_EMAIL: host.identity.email,
       GIT_COMMITTER_NAME: host.identity.name,
       GIT_COMMITTER_EMAIL: host.identity.email,
     },
   });
-  const { identity } = await launch({
-    folder,
-    command: start.command,
-    cwd: worktree.path,
-    env,
-    nonce: sessionNonce(session),
-  });
+  const { identity } = await step("spawn", { facts: { agent: session.agent } }, () =>
+    launch({
+      folder,
+      command: start.command,
+      cwd: worktree.path,
+      env,
+      nonce: sessionNonce(session),
+    }),
+  );
   return { identity, session };
 }
 

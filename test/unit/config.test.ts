@@ -65,6 +65,7 @@ test("without any setting all have their defaults", () => {
       },
       { kind: "gitea", url: "https://codeberg.org", token: undefined, tokenName: "GITEA_TOKEN" },
     ],
+    traces: undefined,
     logLevel: "info",
     introspection: true,
     isRoot,
@@ -218,6 +219,52 @@ describe("sizes", () => {
       ]);
     },
   );
+});
+
+describe("traces", () => {
+  test("go to the endpoint of all telemetry, below it", () => {
+    expect(
+      load({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318/",
+        OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20x, x-tenant = a=b ,",
+        OTEL_RESOURCE_ATTRIBUTES: "service.name=ours,team=core",
+      }).traces,
+    ).toEqual({
+      url: "http://collector:4318/v1/traces",
+      headers: { authorization: "Bearer x", "x-tenant": "a=b" },
+      serviceName: "ours",
+      attributes: { team: "core" },
+    });
+  });
+
+  test("go where the settings for traces alone say, if there are any", () => {
+    expect(
+      load({
+        OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "https://traces.example.org/in",
+        OTEL_EXPORTER_OTLP_HEADERS: "a=1,b=1",
+        OTEL_EXPORTER_OTLP_TRACES_HEADERS: "b=2",
+        OTEL_SERVICE_NAME: "named",
+        OTEL_RESOURCE_ATTRIBUTES: "service.name=ours",
+      }).traces,
+    ).toEqual({
+      url: "https://traces.example.org/in",
+      headers: { a: "1", b: "2" },
+      serviceName: "named",
+      attributes: {},
+    });
+  });
+
+  test("go nowhere where OpenTelemetry is switched off", () => {
+    const OTEL_EXPORTER_OTLP_ENDPOINT = "http://collector:4318";
+    expect(load({ OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SDK_DISABLED: "True" }).traces).toBeUndefined();
+  });
+
+  test.each(["a", "=1", "a=1,b", "a=%"])("%j are no headers", (OTEL_EXPORTER_OTLP_HEADERS) => {
+    expect(mistakes({ OTEL_EXPORTER_OTLP_HEADERS })).toEqual([
+      "OTEL_EXPORTER_OTLP_HEADERS must be a list of name=value, separated by commas, with other characters as %2C",
+    ]);
+  });
 });
 
 describe("the .env file", () => {

@@ -3,6 +3,7 @@ import type { AgentEvent, AgentPermission } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import { appendEvents, type Append } from "../../events/append.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
+import { tellAppended } from "../../measurements.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import type { ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
@@ -67,7 +68,9 @@ async function append(
       usage?.costUsd ?? null,
     ],
   });
-  return rows[0]?.accepted === true ? "done" : "refused";
+  if (rows[0]?.accepted !== true) return "refused";
+  tellAppended(events);
+  return "done";
 }
 
 /** Where the session's status, its permission requests or its messages change too. */

@@ -40,7 +40,7 @@ async function send(group = "any", priority = 0): Promise<string> {
 }
 
 function take(...exceptGroups: string[]): Promise<string | undefined> {
-  return within((transaction) => queue.take(transaction, exceptGroups));
+  return within(async (transaction) => (await queue.take(transaction, exceptGroups))?.sessionId);
 }
 
 const giveUp = new Error("given up");
@@ -91,7 +91,7 @@ describe("taking", () => {
   test("that is rolled back gives the session back at once, in its place", async () => {
     const [first, second] = [await send(), await send()];
     const taken = within(async (transaction) => {
-      expect(await queue.take(transaction, [])).toBe(first);
+      expect((await queue.take(transaction, []))?.sessionId).toBe(first);
       throw giveUp;
     });
     await expect(taken).rejects.toBe(giveUp);
@@ -136,7 +136,8 @@ test("a second server may start its queue on the same database", async () => {
   const other = await startQueue(database.url, pino({ level: "silent" }));
   try {
     const sessionId = await send();
-    expect(await within((transaction) => other.take(transaction, []))).toBe(sessionId);
+    const taken = await within((transaction) => other.take(transaction, []));
+    expect(taken).toEqual({ sessionId, waitedMs: expect.any(Number) });
     await other.check();
   } finally {
     await other.stop();

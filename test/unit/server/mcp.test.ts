@@ -11,6 +11,7 @@ beforeEach(() => {
   seen = [];
   app = createHttpApp({
     graphql: undefined,
+    metrics: { contentType: "text/plain", read: async () => "" },
     async mcp(_request, viewer) {
       seen.push(viewer);
       return Response.json({ jsonrpc: "2.0", id: 1, result: {} });
