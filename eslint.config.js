@@ -13,7 +13,7 @@ const root = import.meta.dirname;
  * src/ that are for all. Calls go down; what must flow up flows as events.
  */
 const mayImport = {
-  command: [],
+  command: ["process"],
   monitor: ["generated"],
   server: [
     "graphql",
@@ -217,21 +217,23 @@ const zonesForAll = [entryPoint, ...folders.map((folder) => path.join(root, "src
   }),
 );
 
-/** `process.env` in every spelling but the one in src/config.ts. */
+/** `process.env` in every spelling but those in src/config.ts and src/client-config.ts. */
 const environmentRules = {
   "no-restricted-properties": [
     "error",
     {
       object: "process",
       property: "env",
-      message: "Only src/config.ts reads the environment: take the value as a parameter.",
+      message:
+        "Only src/config.ts and src/client-config.ts read the environment: take the value as a parameter.",
     },
   ],
   "no-restricted-syntax": [
     "error",
     {
       selector: "MemberExpression[property.name='env'][object.property.name='process']",
-      message: "Only src/config.ts reads the environment: take the value as a parameter.",
+      message:
+        "Only src/config.ts and src/client-config.ts read the environment: take the value as a parameter.",
     },
     {
       // A selector's pattern ends at its first slash, escaped or not.
@@ -259,7 +261,8 @@ function importRules(home) {
           ...["node:process", "process"].map((name) => ({
             name,
             importNames: ["env"],
-            message: "Only src/config.ts reads the environment: take the value as a parameter.",
+            message:
+              "Only src/config.ts and src/client-config.ts read the environment: take the value as a parameter.",
           })),
         ],
       },
@@ -350,8 +353,8 @@ export default defineConfig(
     extends: [reactHooks.configs.flat["recommended-latest"]],
   },
   {
-    // The one reader of the environment.
-    files: ["src/config.ts"],
+    // The readers of the environment.
+    files: ["src/config.ts", "src/client-config.ts"],
     rules: {
       "no-restricted-properties": "off",
       "no-restricted-syntax": "off",

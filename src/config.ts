@@ -1,9 +1,12 @@
-// The only reader of process.env: everything is parsed and checked once, at start.
+// A server's settings: everything is parsed and checked once, at start. What the command's client side reads of the
+// environment is in client-config.ts; nothing else reads process.env.
 import { existsSync, readFileSync } from "node:fs";
-import { availableParallelism, homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
+import { ConfigError } from "./config-error.ts";
+import { homeOf } from "./home-path.ts";
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 const transports = ["https", "ssh", "http", "file"] as const;
@@ -200,46 +203,6 @@ const neededBeside = {
   api: ["DATABASE_URL", "FACTORY_TOKEN"],
   runner: ["DATABASE_URL", "FACTORY_TOKEN", "FACTORY_API_URL"],
 } as const;
-
-/** How the `factory` command reaches a server. */
-export interface Connection {
-  readonly url: string;
-  /** undefined: in the token file of the local server. */
-  readonly token: string | undefined;
-  /** Absolute path. */
-  readonly tokenFile: string;
-}
-
-/**
- * From the environment alone: an agent starts the command in a repository's folder, whose `.env` could have
- * the token sent elsewhere.
- * @throws ConfigError
- */
-export function loadConnection(
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): Connection {
-  const { HOST, PORT, FACTORY_HOME, FACTORY_URL, FACTORY_TOKEN } = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== ""),
-  );
-  const url = FACTORY_URL ?? `http://${HOST ?? "127.0.0.1"}:${PORT ?? "4000"}`;
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new ConfigError(
-      "FACTORY_URL must be an http or https URL, such as http://127.0.0.1:4000",
-    );
-  }
-  return { url, token: FACTORY_TOKEN, tokenFile: join(homeOf(FACTORY_HOME), "token") };
-}
-
-/** Absolute path. */
-function homeOf(given: string | undefined): string {
-  const isRoot = process.getuid?.() === 0;
-  return resolve(given ?? (isRoot ? "/var/lib/factory" : join(homedir(), ".factory")));
-}
-
-/** All that is wrong with the settings, one line each. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
 
 /**
  * Parses the settings from the environment and, below it, the `.env` file of the working directory.

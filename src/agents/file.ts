@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config-error.ts";
 import { protocolNames, type AgentDefinition } from "./definition.ts";
 import { insertTask, promptWithoutResume } from "./task.ts";
 

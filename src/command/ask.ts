@@ -1,77 +1,135 @@
 // One question to a server, over GraphQL.
-import { z } from "zod";
+import { text as readText } from "node:stream/consumers";
 import { explainNetworkFailure } from "../network-failure.ts";
+import { readVersion } from "../version.ts";
 import { CommandError, exitCodes, type Server } from "./connection.ts";
+import type { Document } from "./document.ts";
+import { otherVersion, post } from "./http.ts";
 
-const timeoutMs = 60_000;
+const usualTimeoutMs = 60_000;
+/** What git takes as long for as it needs. */
+export const gitTimeoutMs = 3_600_000;
 
-const answerSchema = z.object({
-  data: z.unknown(),
-  errors: z
-    .array(
-      z.object({
-        message: z.string(),
-        extensions: z.object({ code: z.string().optional() }).optional(),
-      }),
-    )
-    .optional(),
-});
+/** What the server said no to: its first code, and all that it said. */
+export class Refusal extends CommandError {
+  override readonly name = "Refusal";
+  readonly code: string;
 
-/** @returns the answer's data @throws CommandError */
-export async function askServer(
-  { url, token }: Server,
-  query: string,
-  variables: object,
-): Promise<unknown> {
-  const { data, errors = [] } = await send(url, token, JSON.stringify({ query, variables }));
-  if (errors.length === 0) return data;
-  const lines = errors.map(
-    ({ message, extensions }) => `${extensions?.code ?? "INTERNAL"}: ${message}`,
-  );
-  throw new CommandError(exitCodes.refused, lines.join("\n"));
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(exitCodes.refused, message, options);
+    this.code = code;
+  }
 }
 
-async function send(
-  url: string,
-  token: string,
-  body: string,
-): Promise<z.infer<typeof answerSchema>> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(`${url.replace(/\/$/, "")}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body,
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    text = await response.text();
-  } catch (error) {
+/** @returns the answer's data @throws Refusal, CommandError */
+export async function ask<Data, Variables extends object>(
+  server: Server,
+  { text: query }: Document<Data, Variables>,
+  variables: Variables,
+  timeoutMs = usualTimeoutMs,
+): Promise<Data> {
+  const { body, status, version } = await send(
+    server,
+    JSON.stringify({ query, variables }),
+    timeoutMs,
+  );
+  if (status === 401) throw unauthenticated(server);
+  const answer = readAnswer(body);
+  if (answer === undefined) {
     throw new CommandError(
       exitCodes.notReached,
-      `no server at ${url} was reached: ${explainNetworkFailure(error)}`,
-      { cause: error },
+      `what answers at ${server.url} is no Factory server (HTTP ${String(status)})`,
     );
   }
-  if (response.status === 401) {
-    throw new CommandError(
-      exitCodes.refused,
-      "UNAUTHENTICATED: the server does not know this FACTORY_TOKEN",
-    );
-  }
-  const parsed = answerSchema.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  throw new CommandError(
-    exitCodes.notReached,
-    `what answers at ${url} is no Factory server (HTTP ${String(response.status)})`,
+  // As the document says, which a test holds against the schema.
+  if (answer.faults.length === 0) return answer.data as Data;
+  throw refuse(answer, version);
+}
+
+export function unauthenticated({ url, tokenAdvice }: Server): Refusal {
+  return new Refusal(
+    "UNAUTHENTICATED",
+    `UNAUTHENTICATED: the server at ${url} refused the token: ${tokenAdvice}`,
   );
 }
 
-/** @returns undefined where it is none */
-function parseJson(text: string): unknown {
+export interface Fault {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface Answer {
+  /** undefined: the document was not executed. */
+  readonly data: unknown;
+  readonly faults: readonly Fault[];
+}
+
+/** undefined: it is none of GraphQL's. */
+export function readAnswer(body: string): Answer | undefined {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(body);
   } catch {
     return undefined;
   }
+  if (!isObject(value) || (value["data"] === undefined && !Array.isArray(value["errors"]))) {
+    return undefined;
+  }
+  const errors: unknown[] = Array.isArray(value["errors"]) ? value["errors"] : [];
+  return { data: value["data"], faults: errors.map(readFault) };
+}
+
+function readFault(error: unknown): Fault {
+  const { message, extensions } = isObject(error) ? error : {};
+  const code = isObject(extensions) ? extensions["code"] : undefined;
+  return {
+    code: typeof code === "string" ? code : "INTERNAL",
+    message: typeof message === "string" ? message : "the server gave no reason",
+  };
+}
+
+export function refuse({ data, faults }: Answer, serverVersion: string | undefined): Refusal {
+  const said = faults.map(({ code, message }) => `${code}: ${message}`).join("\n");
+  // A document that isn't executed at all is one that the server's schema doesn't know.
+  const isUnknown = serverVersion !== undefined && data === undefined;
+  const advice = isUnknown
+    ? `\nThe server (version ${serverVersion}) does not know what this command (version ${readVersion()}) asks for: use the same version of both.`
+    : "";
+  return new Refusal(faults[0]?.code ?? "INTERNAL", `${said}${advice}`);
+}
+
+interface Received {
+  readonly status: number;
+  readonly body: string;
+  /** The server's, where it is another one than the command's. */
+  readonly version: string | undefined;
+}
+
+async function send(server: Server, body: string, timeoutMs: number): Promise<Received> {
+  try {
+    const response = await post(server, {
+      body,
+      accept: "application/json",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    return {
+      status: response.statusCode ?? 0,
+      body: await readText(response),
+      version: otherVersion(response),
+    };
+  } catch (error) {
+    throw notReached(server, error);
+  }
+}
+
+export function notReached({ url }: Server, error: unknown): CommandError {
+  return new CommandError(
+    exitCodes.notReached,
+    `no server at ${url} was reached: ${explainNetworkFailure(error)}`,
+    { cause: error },
+  );
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }

@@ -10,6 +10,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readTraceparent, withTrace } from "../trace-context.ts";
 import { untilAborted } from "../until-aborted.ts";
+import { versionHeader } from "../version.ts";
 import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
 import type { GraphQLServer } from "./graphql.ts";
 import type { McpRoute } from "./mcp.ts";
@@ -35,6 +36,8 @@ export interface HttpDependencies {
   readonly mcp: McpRoute | undefined;
   readonly metrics: Pick<Metrics, "contentType" | "read">;
   readonly authenticator: Authenticator;
+  /** Factory's own. */
+  readonly version: string;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
   readonly logger: Logger;
@@ -60,6 +63,8 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     }
     // Not context.header(), which copies the whole answer through a stream.
     context.res.headers.set("X-Request-Id", requestId);
+    // Also for whoever has no valid token: a command of another version must be told so whatever else is wrong.
+    context.res.headers.set(versionHeader, deps.version);
     logger.debug(
       {
         requestId,

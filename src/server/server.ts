@@ -1,8 +1,6 @@
 // Starts the parts in the order in which they need each other, and stops them in the other one.
-import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { createAgentRegistry } from "../agents/registry.ts";
 import type { Config } from "../config.ts";
@@ -25,12 +23,14 @@ import { createRunnerCalls } from "../runners/calls.ts";
 import { registerRunner, type RunnerFacts } from "../runners/lease.ts";
 import { createSealer } from "../seal.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import { readVersion } from "../version.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createParentService } from "../workers/parents.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
 import { startDeliverer } from "../workers/webhooks/deliverer.ts";
 import { createWorktreeService } from "../worktrees/service.ts";
+import { leaveAddress } from "./address.ts";
 import { createAuthenticator } from "./auth.ts";
 import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
@@ -195,6 +195,10 @@ async function start(
     await worktrees.recover();
   }
   const url = await listen(config, services, edge);
+  if (config.role !== "runner") {
+    const removeAddress = await leaveAddress(config.home, url);
+    closers.add("the address file", removeAddress);
+  }
   // Before the HTTP server, which waits for the answers of those who asked for it.
   closers.add("long polls", () => {
     events.endWaits();
@@ -265,12 +269,6 @@ async function openDatabase(
   return database;
 }
 
-export function readVersion(): string {
-  const file = join(import.meta.dirname, "..", "..", "package.json");
-  const { version } = JSON.parse(readFileSync(file, "utf8")) as { version: string };
-  return version;
-}
-
 interface Edge {
   readonly token: string;
   readonly version: string;
@@ -290,6 +288,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     fetch: (request, environment) => app.fetch(request, environment),
   }) as Server;
   const { introspection } = config;
+  const version = readVersion();
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const app = createHttpApp({
@@ -297,6 +296,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     mcp: graphql === undefined ? undefined : createMcpRoute({ graphql, version, logger }),
     metrics,
     authenticator,
+    version,
     logger,
     async checkReady() {
       await Promise.all([database.pool.query("SELECT 1"), queue.check()]);

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { ConfigError, loadConfig } from "../../src/config.ts";
+import { ConfigError } from "../../src/config-error.ts";
+import { loadConfig } from "../../src/config.ts";
 
 let folder: string;
 

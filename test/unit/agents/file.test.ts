@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { AgentDefinition } from "../../../src/agents/definition.ts";
 import { createAgentRegistry, type AgentRegistry } from "../../../src/agents/registry.ts";
 import { startContext } from "../../support/start-context.ts";
-import { ConfigError } from "../../../src/config.ts";
+import { ConfigError } from "../../../src/config-error.ts";
 
 let folder: string;
 let file: string;

@@ -193,7 +193,7 @@ test("without a token, and where none was started, it says so and ends with 3", 
     `${initialize}\n`,
   );
   expect(code).toBe(3);
-  expect(said).toMatch(/^factory: no server was started here.*FACTORY_TOKEN.*\n$/);
+  expect(said).toMatch(/^factory: no server runs here.*FACTORY_TOKEN.*\n$/);
 });
 
 test("a token that the server refuses is told, and ends it with 1", async () => {

@@ -10,6 +10,7 @@ let seen: Viewer[];
 beforeEach(() => {
   seen = [];
   app = createHttpApp({
+    version: "1.0.0",
     graphql: undefined,
     metrics: { contentType: "text/plain", read: async () => "" },
     async mcp(_request, viewer) {

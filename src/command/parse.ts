@@ -1,0 +1,63 @@
+// The values that people type, as the API takes them.
+import { InvalidArgumentError, Option } from "commander";
+
+export interface RepositoryName {
+  readonly owner: string;
+  readonly name: string;
+}
+
+/** OWNER/NAME. */
+export function parseRepository(text: string): RepositoryName {
+  const [owner, name, ...rest] = text.split("/");
+  if (
+    owner !== undefined &&
+    owner !== "" &&
+    name !== undefined &&
+    name !== "" &&
+    rest.length === 0
+  ) {
+    return { owner, name };
+  }
+  const fromUrl =
+    /^(?:https?:\/\/[^/]+\/|[^@\s]+@[^:\s]+:)([^/\s]+)\/([^/\s]+?)(?:\.git)?\/?$/.exec(text);
+  throw new InvalidArgumentError(
+    fromUrl === null
+      ? "It must be OWNER/NAME, such as octocat/Hello-World."
+      : `It must be OWNER/NAME: ${fromUrl[1] ?? ""}/${fromUrl[2] ?? ""}; "factory clone" takes the address as --url.`,
+  );
+}
+
+/** worker-17, or just 17. */
+export function parseWorker(text: string): string {
+  return /^\d+$/.test(text) ? `worker-${text}` : text;
+}
+
+export function parseWholeNumber(text: string): number {
+  if (!/^[+-]?\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
+  return Number(text);
+}
+
+export function parseAmount(text: string): number {
+  if (!/^\d*\.?\d+$/.test(text))
+    throw new InvalidArgumentError("It must be a number, such as 2.50.");
+  return Number(text);
+}
+
+/** An option that takes one of some words, in the API's spelling afterwards: on-success is ON_SUCCESS. */
+export function choice(flags: string, description: string, words: readonly string[]): Option {
+  return new Option(flags, description).choices(words).argParser((text) => spell(text, words));
+}
+
+/** The same with several words, with commas between. */
+export function choices(flags: string, description: string, words: readonly string[]): Option {
+  return new Option(flags, description)
+    .choices(words)
+    .argParser((text) => text.split(",").map((word) => spell(word.trim(), words)));
+}
+
+function spell(text: string, words: readonly string[]): string {
+  const word = text.toLowerCase().replaceAll("_", "-");
+  if (words.includes(word)) return word.toUpperCase().replaceAll("-", "_");
+  const all = [words.slice(0, -1).join(", "), words.at(-1)].join(" or ");
+  throw new InvalidArgumentError(`It may be ${all}.`);
+}
