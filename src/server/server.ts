@@ -288,7 +288,6 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     fetch: (request, environment) => app.fetch(request, environment),
   }) as Server;
   const { introspection } = config;
-  const version = readVersion();
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const app = createHttpApp({
