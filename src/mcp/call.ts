@@ -1,28 +1,8 @@
-// What a tool has at hand: who called it, and the API. A tool asks by GraphQL documents, like any other client, so
-// that rights, limits, error codes and masking are decided in one place.
+// What a tool has at hand: who called it, and the API.
 import type { z } from "zod";
 import type { Viewer } from "../access/viewer.ts";
-import { FactoryError, isErrorCode } from "../errors.ts";
-
-/** As GraphQL over HTTP answers. */
-export interface Answer {
-  readonly data: Readonly<Record<string, unknown>> | null;
-  readonly faults: readonly Fault[];
-}
-
-export interface Fault {
-  readonly code: string;
-  readonly message: string;
-  /** Where in the data, outermost field first; empty for the document as a whole. */
-  readonly path: readonly (string | number)[];
-}
-
-/** Executes one document as the caller. Rejects with the signal's reason once that is aborted. */
-export type Ask = (
-  document: string,
-  variables: Readonly<Record<string, unknown>>,
-  signal: AbortSignal,
-) => Promise<Answer>;
+import { errorOf, type Ask } from "../ask.ts";
+import { FactoryError } from "../errors.ts";
 
 export interface Call {
   readonly viewer: Viewer;
@@ -53,10 +33,7 @@ export async function read<Schema extends z.ZodType>(
   const { data, faults } = await ask(document, variables, signal);
   const value = data?.[field] ?? null;
   const [fault] = faults;
-  if (value === null && fault !== undefined) {
-    if (isErrorCode(fault.code)) throw new FactoryError(fault.code, fault.message);
-    throw new Error(`the API answered with the code ${fault.code}: ${fault.message}`);
-  }
+  if (value === null && fault !== undefined) throw errorOf(fault);
   return {
     value: as.parse(value),
     gaps: faults.map(

@@ -2,8 +2,8 @@
 // the next one. Answers are streams, whose keep-alive holds a client's connection open while a tool waits.
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import type { Viewer } from "../access/viewer.ts";
+import type { Ask } from "../ask.ts";
 import type { Logger } from "../log.ts";
-import type { Ask } from "./call.ts";
 import { createCancellations } from "./cancellations.ts";
 import { toolsFor } from "./tools.ts";
 

@@ -3,6 +3,7 @@ import type { CallToolResult, StandardSchemaWithJSON } from "@modelcontextprotoc
 import { z } from "zod";
 import { FactoryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { parseInput } from "../parse-input.ts";
 import type { Call } from "./call.ts";
 
 /** Some clients show a result's text alone to their model, others its structure alone: each says it all. */
@@ -54,7 +55,10 @@ export function defineTool<Input extends z.ZodObject, Output extends z.ZodObject
     output: advertise(z.toJSONSchema(definition.output)),
     async call(args, call, logger) {
       try {
-        const { result, text } = await definition.run(parse(definition.input, args), call);
+        const { result, text } = await definition.run(
+          parseInput(definition.input, args ?? {}, "argument"),
+          call,
+        );
         return {
           content: [{ type: "text", text }],
           structuredContent: definition.output.parse(result),
@@ -86,23 +90,4 @@ function advertise(schema: Record<string, unknown>): StandardSchemaWithJSON {
       validate: (value) => ({ value }),
     },
   };
-}
-
-/** @throws FactoryError BAD_INPUT that names each field that is wrong */
-function parse<Schema extends z.ZodObject>(schema: Schema, args: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(args ?? {});
-  if (parsed.success) return parsed.data;
-  throw new FactoryError("BAD_INPUT", parsed.error.issues.map(faultOf).join("; "));
-}
-
-function faultOf(issue: z.core.$ZodIssue): string {
-  const where = issue.path.map(String).join(".");
-  if (issue.code === "unrecognized_keys") {
-    const names = issue.keys.map((key) => [...issue.path, key].map(String).join("."));
-    return `${names.join(", ")}: there is no such argument`;
-  }
-  // Of an argument that wasn't given, zod says that it got undefined.
-  const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
-  if (isMissing) return `${where} is missing: ${issue.expected} is expected`;
-  return `${where === "" ? "the arguments" : where}: ${issue.message}`;
 }

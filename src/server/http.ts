@@ -1,4 +1,5 @@
 // The HTTP edge: who speaks, what is too large, and where it goes.
+import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { setCookie } from "hono/cookie";
@@ -6,6 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 import type { Viewer } from "../access/viewer.ts";
 import { isOutage, outageMessage } from "../database/errors.ts";
 import { errorCodes, FactoryError, type ErrorCode } from "../errors.ts";
+import { failureResponse } from "../failure-response.ts";
 import type { Logger } from "../log.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readTraceparent, withTrace } from "../trace-context.ts";
@@ -15,6 +17,7 @@ import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./
 import type { GraphQLServer } from "./graphql.ts";
 import type { McpRoute } from "./mcp.ts";
 import { assetPaths, createMonitor, pagePaths } from "./monitor.ts";
+import type { RestRoute } from "./rest.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be. */
 const longestBodyBytes = 4 * 1024 * 1024;
@@ -35,6 +38,8 @@ export interface HttpDependencies {
   /** Beside it. */
   readonly mcp: McpRoute | undefined;
   readonly metrics: Pick<Metrics, "contentType" | "read">;
+  /** Beside it. */
+  readonly rest: RestRoute | undefined;
   readonly authenticator: Authenticator;
   /** Factory's own. */
   readonly version: string;
@@ -43,10 +48,10 @@ export interface HttpDependencies {
   readonly logger: Logger;
 }
 
-export type HttpApp = Hono<{ Variables: Variables }>;
+export type HttpApp = Hono<{ Variables: Variables; Bindings: Partial<HttpBindings> }>;
 
 export function createHttpApp(deps: HttpDependencies): HttpApp {
-  const { authenticator, logger, graphql, mcp } = deps;
+  const { authenticator, logger, graphql, mcp, rest } = deps;
   const app: HttpApp = new Hono();
   const monitor = createMonitor();
 
@@ -121,7 +126,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     }
     const viewer = await authenticator.identify(token);
     if (viewer?.kind !== "operator") {
-      return isForPerson(context.req.header("accept")) ? monitor.signIn() : fail(unauthenticated());
+      return isForPerson(context.req.header("accept")) ? monitor.signIn() : failureResponse(unauthenticated());
     }
     setCookie(context, cookieName, token, {
       httpOnly: true,
@@ -158,7 +163,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
 
   app.get("/metrics", async (context) => {
     if (context.get("viewer").kind !== "operator") {
-      return fail(new FactoryError("FORBIDDEN", "metrics are for the operator's token alone"));
+      return failureResponse(new FactoryError("FORBIDDEN", "metrics are for the operator's token alone"));
     }
     const text = await deps.metrics.read();
     return context.body(text, 200, { "Content-Type": deps.metrics.contentType });
@@ -187,12 +192,23 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     });
   }
 
+  if (rest !== undefined) {
+    app.all("/api/*", (context) =>
+      rest.fetch(context.req.raw, context.get("viewer"), () => {
+        // Without it there is no connection of its own, as in a test.
+        context.env.outgoing?.destroy();
+      }),
+    );
+  }
+
   app.notFound((context) => {
     const where =
       graphql === undefined
         ? "this server runs workers alone; ask an api server"
-        : "the Agents Monitor is at /, GraphQL at /graphql, MCP at /mcp";
-    return fail(new FactoryError("NOT_FOUND", `there is nothing at ${context.req.path}: ${where}`));
+        : "the Agents Monitor is at /, GraphQL at /graphql, REST at /api, MCP at /mcp";
+    return failureResponse(
+      new FactoryError("NOT_FOUND", `there is nothing at ${context.req.path}: ${where}`),
+    );
   });
   app.onError((error, context) => {
     const { path } = context.req;
@@ -232,7 +248,7 @@ function isSafe(
   origin: string | undefined,
   host: string | undefined,
 ): boolean {
-  if (origin !== undefined && !isOwnOrigin(origin, host)) return false;
+  if (origin !== undefined) return isOwnOrigin(origin, host);
   // Other types can be sent across origins by a form, without the browser asking first.
   return method !== "POST" || (contentType ?? "").startsWith("application/json");
 }
@@ -257,13 +273,11 @@ function refuse(path: string, error: FactoryError, status = statusOf(error.code)
     const headers: HeadersInit = status === 401 ? { "WWW-Authenticate": "Bearer" } : {};
     return Response.json({ jsonrpc: "2.0", id: null, error: body }, { status, headers });
   }
-  if (path !== "/graphql") return fail(error, status);
+  // There a code has one status.
+  if (path.startsWith("/api/")) return failureResponse(error);
+  if (path !== "/graphql") return failureResponse(error, status);
   const body = { errors: [{ message, extensions: { code } }] };
   return Response.json(body, { status });
-}
-
-function fail({ code, message }: FactoryError, status = statusOf(code)): Response {
-  return Response.json({ error: { code, message } }, { status });
 }
 
 function statusOf(code: ErrorCode): number {

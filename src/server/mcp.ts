@@ -1,10 +1,8 @@
 // MCP beside GraphQL: its tools ask by the same documents that any client may send.
-import { z } from "zod";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
-import type { Ask } from "../mcp/call.ts";
 import type { McpEndpoint } from "../mcp/endpoint.ts";
-import { untilAborted } from "../until-aborted.ts";
+import { askAs } from "./ask.ts";
 import type { GraphQLServer } from "./graphql.ts";
 
 export type McpRoute = (request: Request, viewer: Viewer) => Promise<Response>;
@@ -26,34 +24,4 @@ export function createMcpRoute({
     ));
   return async (request, viewer) =>
     (await open()).fetch(request, { viewer, ask: askAs(graphql, viewer) });
-}
-
-const answerShape = z.object({
-  data: z.record(z.string(), z.unknown()).nullish(),
-  errors: z
-    .array(
-      z.object({
-        message: z.string(),
-        path: z.array(z.union([z.string(), z.number()])).default([]),
-        extensions: z.object({ code: z.string() }),
-      }),
-    )
-    .default([]),
-});
-
-function askAs(graphql: GraphQLServer, viewer: Viewer): Ask {
-  return async (query, variables, signal) => {
-    const request = {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json" },
-      body: JSON.stringify({ query, variables }),
-    };
-    const asked = graphql.fetch("http://factory/graphql", request, { viewer, signal });
-    const response = await untilAborted(Promise.resolve(asked), signal);
-    const { data, errors } = answerShape.parse(await response.json());
-    return {
-      data: data ?? null,
-      faults: errors.map(({ message, path, extensions: { code } }) => ({ code, message, path })),
-    };
-  };
 }

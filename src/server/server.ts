@@ -37,6 +37,7 @@ import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
 import { addressOf, bind, closeServer } from "./listen.ts";
 import { createMcpRoute } from "./mcp.ts";
+import { createRestRoute } from "./rest.ts";
 import { startMetrics, startTraces } from "./telemetry.ts";
 import { attachWebSocket } from "./websocket.ts";
 
@@ -290,8 +291,11 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   const { introspection } = config;
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
+  const version = readVersion();
+  const rest = graphql === undefined ? undefined : createRestRoute({ graphql, version, logger });
   const app = createHttpApp({
     graphql,
+    rest,
     mcp: graphql === undefined ? undefined : createMcpRoute({ graphql, version, logger }),
     metrics,
     authenticator,
@@ -306,5 +310,6 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   await bind(server, config);
   closers.add("the HTTP server", () => closeServer(server));
   closers.add("the WebSocket server", async () => webSocket?.close());
+  closers.add("streams of REST", async () => rest?.close());
   return addressOf(server, config.host);
 }

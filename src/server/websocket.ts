@@ -1,15 +1,7 @@
 // GraphQL over WebSocket, by the protocol graphql-transport-ws.
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import {
-  GraphQLError,
-  type execute,
-  type ExecutionArgs,
-  type GraphQLSchema,
-  type parse,
-  type subscribe,
-  type validate,
-} from "graphql";
+import { GraphQLError, type ExecutionArgs } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import { WebSocketServer } from "ws";
 import type { Viewer } from "../access/viewer.ts";
@@ -17,6 +9,7 @@ import { createErrorMask } from "../graphql/errors.ts";
 import { exceeded } from "../graphql/limits.ts";
 import type { Logger } from "../log.ts";
 import { isOwnOrigin, readBearer, readCredentials, type Authenticator } from "./auth.ts";
+import { envelop, type Enveloped } from "./enveloped.ts";
 import type { EdgeContext, GraphQLServer } from "./graphql.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be; more closes the connection with 1009. */
@@ -107,8 +100,7 @@ export function attachWebSocket(
           ];
         }
         const edge: EdgeContext = { viewer, signal: closed.signal };
-        // Yoga types these as any.
-        const enveloped = graphql.getEnveloped({ ...edge, params: payload }) as Enveloped;
+        const enveloped = envelop(graphql, edge, payload);
         let document;
         try {
           document = enveloped.parse(payload.query);
@@ -159,16 +151,6 @@ export function attachWebSocket(
       await disposable.dispose();
     },
   };
-}
-
-/** GraphQL's own functions with the plugins around them, as Yoga gives them for one request. */
-interface Enveloped {
-  readonly schema: GraphQLSchema;
-  readonly parse: typeof parse;
-  readonly validate: typeof validate;
-  readonly execute: typeof execute;
-  readonly subscribe: typeof subscribe;
-  readonly contextFactory: () => PromiseLike<object>;
 }
 
 function enveloped(args: ExecutionArgs): Pick<Enveloped, "execute" | "subscribe"> {

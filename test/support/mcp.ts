@@ -2,7 +2,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { pino } from "pino";
 import type { Viewer } from "../../src/access/viewer.ts";
-import type { Answer, Ask } from "../../src/mcp/call.ts";
+import type { Answer, Ask } from "../../src/ask.ts";
 import { createMcpEndpoint } from "../../src/mcp/endpoint.ts";
 
 export const operator: Viewer = { kind: "operator" };

@@ -10,7 +10,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { createEndpoint, data, operator, textOf, type Asked, type Era } from "../../support/mcp.ts";
-import type { Answer } from "../../../src/mcp/call.ts";
+import type { Answer } from "../../../src/ask.ts";
 
 const main = join(import.meta.dirname, "..", "..", "..", "src", "main.ts");
 const closers: (() => Promise<unknown>)[] = [];

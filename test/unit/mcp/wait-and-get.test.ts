@@ -1,6 +1,6 @@
 // What is told of workers: by answers of the API as the contract shapes them.
 import { expect, test } from "@jest/globals";
-import type { Answer } from "../../../src/mcp/call.ts";
+import type { Answer } from "../../../src/ask.ts";
 import { mostDiffCharacters } from "../../../src/mcp/diff.ts";
 import { connect, createEndpoint, data, operator, textOf, type Asked } from "../../support/mcp.ts";
 

@@ -13,6 +13,7 @@ beforeEach(() => {
     version: "1.0.0",
     graphql: undefined,
     metrics: { contentType: "text/plain", read: async () => "" },
+    rest: undefined,
     async mcp(_request, viewer) {
       seen.push(viewer);
       return Response.json({ jsonrpc: "2.0", id: 1, result: {} });

@@ -1,0 +1,30 @@
+// The body of a request, as JSON.
+import { FactoryError } from "../errors.ts";
+
+/** undefined: there is none. @throws FactoryError BAD_INPUT */
+export async function readBody(request: Request): Promise<unknown> {
+  const bytes = await request.arrayBuffer();
+  if (bytes.byteLength === 0) return undefined;
+  const [type = ""] = (request.headers.get("content-type") ?? "").split(";");
+  if (type.trim().toLowerCase() !== "application/json") {
+    throw malformed(
+      `the body must be JSON: send it with Content-Type: application/json${type === "" ? "" : `, not ${type.trim()}`}`,
+    );
+  }
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (error) {
+    throw malformed("the body must be JSON in UTF-8: it holds bytes that are no UTF-8", error);
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw malformed(`the body is no valid JSON: ${why}`, error);
+  }
+}
+
+function malformed(message: string, cause?: unknown): FactoryError {
+  return new FactoryError("BAD_INPUT", message, { cause });
+}
