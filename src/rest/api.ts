@@ -44,18 +44,19 @@ export function createRestApi({ version, mask }: RestApiOptions): RestApi {
       context.res.headers.set("Cache-Control", "no-store");
     }
   });
+  const paths = new Map<string, readonly Method[]>();
   for (const [path, methods] of groupByPath(routes)) {
     const local = path.replaceAll(/\{(\w+)\}/g, ":$1");
     for (const route of methods.values()) {
       app.on(route.method, local, (context) => answer(route, context, streams));
     }
-    refuseOthers(app, local, [...methods.keys()]);
+    paths.set(local, [...methods.keys()]);
   }
-
   const document = describeApi(routes, version);
   app.get("/api/openapi.json", (context) => context.json(document));
-  refuseOthers(app, "/api/openapi.json", ["get"]);
-  for (const path of servePage(app)) refuseOthers(app, path, ["get"]);
+  for (const path of ["/api/openapi.json", ...servePage(app)]) paths.set(path, ["get"]);
+  // Last, since a path may fit several routes.
+  for (const [path, methods] of paths) refuseOthers(app, path, methods);
 
   app.notFound((context) => {
     const message = `there is nothing at ${context.req.path}: /api shows what there is, /api/openapi.json tells it to programs`;

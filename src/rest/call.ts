@@ -53,13 +53,14 @@ export async function listen<Shape extends z.ZodType>(
   }
 }
 
-/** A message on malformed input begins with the name of the field. */
+/** A message on malformed input begins with the name of the field, or the path to it: input.name. */
 function rename(error: Error, renamed: Renamed): Error {
   if (!(error instanceof FactoryError) || error.code !== "BAD_INPUT") return error;
-  const [name = ""] = error.message.split(" ", 1);
-  const own = Object.hasOwn(renamed, name) ? renamed[name] : undefined;
-  if (own === undefined) return error;
-  return new FactoryError(error.code, `${own}${error.message.slice(name.length)}`, {
+  const [path = ""] = error.message.split(" ", 1);
+  const field = path.replace(/^(?:\w+\.)+/, "");
+  const own = Object.hasOwn(renamed, field) ? renamed[field] : field;
+  if (own === undefined || own === path) return error;
+  return new FactoryError(error.code, `${own}${error.message.slice(path.length)}`, {
     cause: error,
     facts: { ...error.facts },
   });

@@ -53,7 +53,7 @@ export function describeApi(routes: readonly Route[], version: string): object {
       security: [{ token: [] }, { cookie: [] }],
       paths,
       components: {
-        schemas: { Error: error },
+        schemas: { Error: error, ...eventSchemas(routes) },
         securitySchemes: {
           token: { type: "http", scheme: "bearer" },
           cookie: { type: "apiKey", in: "cookie", name: "factory_token" },
@@ -101,15 +101,28 @@ function describeAnswers(answers: Answers): ZodOpenApiResponsesObject {
     Object.entries(answers).map(([status, { description: what, body, events }]) => {
       const response: ZodOpenApiResponseObject = { description: what };
       if (body !== undefined) response.content = { "application/json": { schema: body } };
-      // OpenAPI 3.1 has no word for what the data of an event is; 3.2 calls it itemSchema.
       if (events !== undefined) {
-        response.content = {
-          "text/event-stream": { schema: { type: "string" }, "x-itemSchema": events },
-        };
+        // OpenAPI 3.1 has no word for what the data of an event is.
+        const data = { "x-event-data": { $ref: `#/components/schemas/${idOf(events)}` } };
+        response.content = { "text/event-stream": { schema: { type: "string" }, ...data } };
       }
       return [status, response];
     }),
   );
+}
+
+/** Nothing refers to them otherwise, so that they must be named. */
+function eventSchemas(routes: readonly Route[]): Record<string, z.ZodType> {
+  const all = routes.flatMap(({ answers }) =>
+    Object.values(answers).flatMap(({ events }) => (events === undefined ? [] : [events])),
+  );
+  return Object.fromEntries(all.map((events) => [idOf(events), events]));
+}
+
+function idOf(schema: z.ZodType): string {
+  const id = schema.meta()?.id;
+  if (id === undefined) throw new Error("the schema of a stream's events has no id");
+  return id;
 }
 
 function describeErrors(more: readonly ErrorCode[]): ZodOpenApiResponsesObject {

@@ -80,6 +80,11 @@ const statusChange = described("WorkerStatusChange", {
   }),
 }).meta({ id: "WorkerStatusChange" });
 
+const sessionEvent = z.union([workerEvent, statusChange]).meta({
+  id: "SessionEvent",
+  description: "A worker's event has a __typename; a status change has a worker.",
+});
+
 const after = {
   query: z.strictObject({
     after: wholeNumber(
@@ -161,7 +166,7 @@ const followSession = defineRoute({
   answers: {
     200: {
       description: "Server-sent events, each with its sequence as id.",
-      events: z.union([workerEvent, statusChange]),
+      events: sessionEvent,
     },
     204: { description: "The worker has ended, and there is nothing after that event." },
   },

@@ -174,6 +174,7 @@ const syncRepository = defineRoute({
   errors: [
     "REPOSITORY_NOT_FOUND",
     "REPOSITORY_NOT_READY",
+    "REPOSITORY_IN_USE",
     "REMOTE_NOT_FOUND",
     "REMOTE_AUTH_FAILED",
     "REMOTE_UNREACHABLE",

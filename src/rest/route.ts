@@ -87,15 +87,18 @@ export function defineRoute<
         params: parseInput(params, givenParams, "parameter"),
         query: parseInput(query, readQuery(request), "query parameter"),
         headers: parseInput(headers, readHeaders(request, headers), "header"),
-        body:
-          method === "post"
-            ? parseInput(body ?? nothing, (await readBody(request)) ?? {}, "field")
-            : {},
+        body: method === "post" ? await parseBody(body ?? nothing, request) : {},
       };
       // Parsed by the schemas whose outputs these are; without one of its own a route takes nothing.
       return definition.run(input as Parameters<typeof definition.run>[0], call);
     },
   };
+}
+
+/** None at all is an empty one. @throws FactoryError BAD_INPUT */
+async function parseBody(schema: z.ZodObject, request: Request): Promise<object> {
+  const given = await readBody(request);
+  return parseInput(schema, given === undefined ? {} : given, "field");
 }
 
 /** @throws FactoryError BAD_INPUT */

@@ -139,6 +139,7 @@ const createWorktree = defineRoute({
   errors: [
     "REPOSITORY_NOT_FOUND",
     "REPOSITORY_NOT_READY",
+    "REPOSITORY_IN_USE",
     "BASE_NOT_FOUND",
     "BRANCH_EXISTS",
     "BRANCH_CONFLICT",
@@ -181,7 +182,7 @@ const getWorktree = defineRoute({
     "Where several runners hold the branch: the one that is in use, else the youngest. headCommit, commitsAhead and changedFiles are live from git.",
   params: worktreeParams,
   answers: { 200: { description: "The worktree.", body: worktree } },
-  errors: ["REPOSITORY_NOT_FOUND", "WORKTREE_NOT_FOUND", "RUNNER_UNAVAILABLE"],
+  errors: ["REPOSITORY_NOT_FOUND", "WORKTREE_NOT_FOUND", "HOST_FAILURE", "RUNNER_UNAVAILABLE"],
   async run({ params }, call) {
     const { owner, repo, branch } = params;
     const found = await ask(call, read, { owner, name: repo, branch }, repositoryNames);
@@ -222,6 +223,7 @@ const deleteWorktree = defineRoute({
     "WORKTREE_NOT_FOUND",
     "WORKTREE_IN_USE",
     "WORKTREE_DIRTY",
+    "REPOSITORY_IN_USE",
     "HOST_FAILURE",
     "RUNNER_UNAVAILABLE",
   ],

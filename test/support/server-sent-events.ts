@@ -1,4 +1,4 @@
-// A GraphQL subscription over server-sent events, as a client without WebSocket has it.
+// Server-sent events, and a GraphQL subscription over them, as a client without WebSocket has it.
 import type { FactoryServer, Variables } from "./factory.ts";
 
 export interface ServerSentEvent {
@@ -11,7 +11,6 @@ const waitTimeoutMs = 30_000;
 
 /**
  * POSTs the document and yields what comes, until the server ends the stream, or the caller leaves the loop.
- * Source of the format: the HTML standard, 9.2.6, "Interpreting an event stream".
  */
 export async function* streamEvents(
   server: FactoryServer,
@@ -25,23 +24,28 @@ export async function* streamEvents(
     body: JSON.stringify({ query, variables }),
     signal: AbortSignal.any([leaving.signal, AbortSignal.timeout(waitTimeoutMs)]),
   });
+  try {
+    yield* readEvents(response);
+  } finally {
+    leaving.abort();
+  }
+}
+
+/** Source of the format: the HTML standard, 9.2.6, "Interpreting an event stream". */
+export async function* readEvents(response: Response): AsyncGenerator<ServerSentEvent> {
   const type = response.headers.get("content-type") ?? "";
   if (!type.startsWith("text/event-stream") || response.body === null) {
     throw new Error(`no event stream, but ${String(response.status)}: ${await response.text()}`);
   }
-  try {
-    let text = "";
-    for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-      text += chunk;
-      const blocks = text.split("\n\n");
-      text = blocks.pop() ?? "";
-      for (const block of blocks) {
-        const event = parse(block);
-        if (event !== undefined) yield event;
-      }
+  let text = "";
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    const blocks = text.split("\n\n");
+    text = blocks.pop() ?? "";
+    for (const block of blocks) {
+      const event = parse(block);
+      if (event !== undefined) yield event;
     }
-  } finally {
-    leaving.abort();
   }
 }
 
@@ -52,7 +56,7 @@ function parse(block: string): ServerSentEvent | undefined {
     const [, name = "", value = ""] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
     if (name !== "") fields.set(name, fields.has(name) ? `${fields.get(name)!}\n${value}` : value);
   }
-  const event = fields.get("event");
-  if (event === undefined) return undefined;
+  if (fields.size === 0) return undefined;
+  const event = fields.get("event") ?? "message";
   return { event, id: fields.get("id"), data: fields.get("data") ?? "" };
 }
