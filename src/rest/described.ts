@@ -1,27 +1,34 @@
 // Shapes of what GraphQL gives: the names and words are those of its schema, which is the one place for them.
-import { isInterfaceType, isObjectType } from "graphql";
+import { isNonNullType, isObjectType } from "graphql";
 import { z } from "zod";
 import { schema } from "../graphql/schema.ts";
 
-/** The type's fields, each with the schema's own description unless it has one. */
+/**
+ * The type's fields, each with the schema's own description unless it has one. A field that isn't there, or may be
+ * null in one of both alone, is a mistake at once, rather than at its first null.
+ */
 export function described<Shape extends Readonly<Record<string, z.ZodType>>>(
   typeName: string,
   shape: Shape,
 ): z.ZodObject<Shape> {
   const type = schema.getType(typeName);
-  if (!isObjectType(type) && !isInterfaceType(type)) throw new Error(`there is no ${typeName}`);
+  if (!isObjectType(type)) throw new Error(`there is no ${typeName}`);
   const fields = type.getFields();
   const entries = Object.entries(shape).map(([name, field]) => {
-    if (name === "__typename" || field.description !== undefined) return [name, field];
-    const { description } = fields[name] ?? missing(typeName, name);
-    return [name, field.describe(description ?? "")];
+    if (name === "__typename") return [name, field];
+    const known = fields[name];
+    const isNullable = field.safeParse(null).success;
+    if (known === undefined || isNonNullType(known.type) === isNullable) {
+      throw new Error(`${typeName}.${name} is not as the schema has it`);
+    }
+    // Described anew, a schema would no longer be the one that its id names.
+    return [
+      name,
+      field.description === undefined ? field.describe(known.description ?? "") : field,
+    ];
   });
   // The same schemas under the same names.
   return z.object(Object.fromEntries(entries) as Shape).describe(type.description ?? "");
-}
-
-function missing(typeName: string, name: string): never {
-  throw new Error(`${typeName} has no field ${name}`);
 }
 
 /** A moment, as GraphQL's DateTime is written. */

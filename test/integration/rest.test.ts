@@ -212,7 +212,7 @@ describe("repositories", () => {
 
 describe("worktrees", () => {
   test("are created, found, listed and deleted, whatever their branch's name holds", async () => {
-    const branches = ["feat/login", "größe", "50%", "a%2Fb", "a+b", "a&b=c", "$(id)", "日本/語"];
+    const branches = ["feat/login", "日本/größe", "50%", "a%2Fb", "a+b&c=$(id)#"];
     for (const branch of branches) {
       const path = worktreePath(branch);
       const made = await rest.post(path);
@@ -236,7 +236,7 @@ describe("worktrees", () => {
         body: { branch, changedFiles: 0, commitsAhead: 0, activeWorker: null },
       });
     }
-    const first = await rest.get(`${app}/worktrees?first=3`);
+    const first = await rest.get(`${app}/worktrees?first=2`);
     const next = encodeURIComponent(String(first.body!["next"]));
     const second = await rest.get(`${app}/worktrees?first=50&after=${next}`);
     const listed = [first, second].flatMap(
