@@ -126,7 +126,9 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     }
     const viewer = await authenticator.identify(token);
     if (viewer?.kind !== "operator") {
-      return isForPerson(context.req.header("accept")) ? monitor.signIn() : failureResponse(unauthenticated());
+      return isForPerson(context.req.header("accept"))
+        ? monitor.signIn()
+        : failureResponse(unauthenticated());
     }
     setCookie(context, cookieName, token, {
       httpOnly: true,
@@ -163,7 +165,9 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
 
   app.get("/metrics", async (context) => {
     if (context.get("viewer").kind !== "operator") {
-      return failureResponse(new FactoryError("FORBIDDEN", "metrics are for the operator's token alone"));
+      return failureResponse(
+        new FactoryError("FORBIDDEN", "metrics are for the operator's token alone"),
+      );
     }
     const text = await deps.metrics.read();
     return context.body(text, 200, { "Content-Type": deps.metrics.contentType });

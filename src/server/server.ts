@@ -291,7 +291,6 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   const { introspection } = config;
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
-  const version = readVersion();
   const rest = graphql === undefined ? undefined : createRestRoute({ graphql, version, logger });
   const app = createHttpApp({
     graphql,
