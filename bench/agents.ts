@@ -9,6 +9,7 @@ import type { FactoryServer } from "../test/support/factory.ts";
 import type { Finding } from "./finding.ts";
 import { benchParsing } from "./parsing.ts";
 import {
+  acpTalk,
   agesIn,
   formats,
   linesPerSecond,
@@ -16,6 +17,7 @@ import {
   writePrinter,
   type Formats,
   type Printer,
+  type Talk,
 } from "./printers.ts";
 import { cloneInto, createParent } from "./workers.ts";
 import type { World } from "./world.ts";
@@ -29,29 +31,37 @@ export async function benchAgents(world: World): Promise<Finding[]> {
   await world.git.createRepository(repository.owner, repository.name);
   return [
     ...(await benchParsing(world)),
-    await latency(world, "plain", "shell", formats.plain),
-    await latency(world, "messages", "talker", formats.messages),
+    await latency(world, { name: "output", agent: "shell", lines: formats.plain }),
+    await latency(world, { name: "message", agent: "talker", lines: formats.messages }),
+    await latency(world, {
+      name: "message over ACP",
+      agent: "speaker",
+      lines: formats.chunks,
+      talk: acpTalk,
+    }),
     ...(await storing(world)),
   ];
 }
 
+interface Case {
+  readonly name: string;
+  readonly agent: string;
+  readonly lines: Formats;
+  readonly talk?: Talk;
+}
+
 /** From an agent's line to its receipt by a subscriber, over WebSocket. */
-async function latency(
-  world: World,
-  name: string,
-  agent: string,
-  lines: Formats,
-): Promise<Finding> {
+async function latency(world: World, { name, agent, lines, talk }: Case): Promise<Finding> {
   const count = world.quick ? 20 : 100;
   const times = world.quick
     ? { warmMs: 2_000, measuredMs: 4_000 }
     : { warmMs: 4_000, measuredMs: 10_000 };
-  const folder = join(world.folder, name);
+  const folder = join(world.folder, agent);
   await mkdir(folder, { recursive: true });
   const plain = await writePrinter(folder, "floor", lines);
   const floor = await readPlainly(folder, plain, { count, batchMs, ...times });
 
-  const printer = await writePrinter(folder, "printer", lines);
+  const printer = await writePrinter(folder, "printer", lines, talk);
   const ours: number[] = [];
   await withWorkers(world, { printer, agent, count }, async (server, ids) => {
     let isCounting = false;
@@ -68,10 +78,9 @@ async function latency(
       await unsubscribe();
     }
   });
-  const kind = agent === "shell" ? "output" : "message";
   const rate = String(count * linesPerSecond);
   return {
-    what: `${kind}, printed to received, ${String(count)} workers, ${rate} lines a second`,
+    what: `${name}, printed to received, ${String(count)} workers, ${rate} lines a second`,
     unit: "ms",
     ours,
     floor,
@@ -164,8 +173,10 @@ async function withWorkers(
   use: (server: FactoryServer, ids: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const agents = join(world.folder, "agents.json");
-  const talker = { command: ["bash", printer.script], protocol: "claude-stream-json" };
-  await writeFile(agents, JSON.stringify({ agents: { talker } }));
+  const command = ["bash", printer.script];
+  const talker = { command, protocol: "claude-stream-json" };
+  const speaker = { command, protocol: "acp" };
+  await writeFile(agents, JSON.stringify({ agents: { talker, speaker } }));
   const server = await world.startServer({
     FACTORY_MAX_WORKERS: String(count),
     FACTORY_AGENTS: agents,

@@ -24,6 +24,9 @@ export const formats = {
   messages: [
     '{"type":"assistant","message":{"id":"msg_%s","type":"message","role":"assistant","model":"bench","content":[{"type":"text","text":"at %s\\\\n"}],"stop_reason":null,"usage":{"input_tokens":120,"output_tokens":1}},"parent_tool_use_id":null,"session_id":"ea56c964-30e5-42f5-9d21-b4e9c9720694"}\n',
   ],
+  chunks: [
+    '{"jsonrpc":"2.0","method":"session/update","params":{"sessionId":"bench","update":{"sessionUpdate":"agent_message_chunk","messageId":"msg_%s","content":{"type":"text","text":"at %s\\\\n"}}}}\n',
+  ],
   /** Each is an event of its own, while messages that come at once are one. */
   toolCalls: [
     '{"type":"assistant","message":{"id":"msg_1","type":"message","role":"assistant","model":"bench","content":[{"type":"tool_use","id":"toolu_%s","name":"Bash","input":{"command":"echo %s"}}],"stop_reason":null},"parent_tool_use_id":null,"session_id":"ea56c964-30e5-42f5-9d21-b4e9c9720694"}\n',
@@ -31,8 +34,28 @@ export const formats = {
   ],
 } as const satisfies Readonly<Record<string, Formats>>;
 
+export interface Talk {
+  /** What bash does before it prints, and at its end. */
+  readonly before: string;
+  readonly after: string;
+}
+
+/** The least that an agent says to be spoken to over the Agent Client Protocol: one turn, and no questions. */
+export const acpTalk: Talk = {
+  before: `answer() { read -r && printf '{"jsonrpc":"2.0","id":%s,"result":%s}\\n' "$1" "$2"; }
+answer 0 '{"protocolVersion":1,"agentInfo":{"name":"bench","version":"1"}}'
+answer 1 '{"sessionId":"bench"}'
+read -r`,
+  after: `printf '{"jsonrpc":"2.0","id":2,"result":{"stopReason":"end_turn"}}\\n'`,
+};
+
 /** In bash, whose builtins wait and tell the time without starting a process. */
-export async function writePrinter(folder: string, name: string, lines: Formats): Promise<Printer> {
+export async function writePrinter(
+  folder: string,
+  name: string,
+  lines: Formats,
+  { before, after }: Talk = { before: "", after: ":" },
+): Promise<Printer> {
   const script = join(folder, `${name}.sh`);
   const gate = join(folder, `${name}.go`);
   const end = join(folder, `${name}.stop`);
@@ -42,10 +65,12 @@ export async function writePrinter(folder: string, name: string, lines: Formats)
     // Nothing ever comes by that pipe. All ends by itself soon, in case that the bench is killed.
     `exec 3<> <(:)
 pause() { read -rt 0.0495 -u 3; }
+finish() { ${after}; exit 0; }
+${before}
 formats=(${lines.map(quote).join(" ")})
 until [[ -e ${quote(gate)} || -e ${quote(end)} || $SECONDS -gt 180 ]]; do pause; done
 for ((n = 0; ; n++)); do
-  [[ -e ${quote(end)} || $SECONDS -gt 240 ]] && exit 0
+  [[ -e ${quote(end)} || $SECONDS -gt 240 ]] && finish
   printf "\${formats[n % ${String(lines.length)}]}" "$((n / ${String(lines.length)}))" "$EPOCHREALTIME"
   pause
 done

@@ -11,8 +11,6 @@ export interface Form {
   readonly program: Program;
   /** Arguments of a tool call with which the agent asks before it runs it; undefined: it can't ask. */
   readonly asking?: JsonObject;
-  /** It tries again for so long when its model fails with 500, in silence. */
-  readonly isPatient?: boolean;
 }
 
 export const forms: readonly Form[] = [
@@ -26,8 +24,8 @@ export const forms: readonly Form[] = [
     asking: { sandbox_permissions: "require_escalated", justification: "to commit" },
   },
   { agent: "codex", protocol: "codex-stream-json", program: "codex" },
-  { agent: "gemini", protocol: "acp", program: "gemini", asking: {}, isPatient: true },
-  { agent: "gemini", protocol: "gemini-stream-json", program: "gemini", isPatient: true },
-  { agent: "opencode", protocol: "acp", program: "opencode", asking: {}, isPatient: true },
-  { agent: "opencode", protocol: "opencode-stream-json", program: "opencode", isPatient: true },
+  { agent: "gemini", protocol: "acp", program: "gemini", asking: {} },
+  { agent: "gemini", protocol: "gemini-stream-json", program: "gemini" },
+  { agent: "opencode", protocol: "acp", program: "opencode", asking: {} },
+  { agent: "opencode", protocol: "opencode-stream-json", program: "opencode" },
 ];

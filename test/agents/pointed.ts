@@ -27,7 +27,8 @@ export async function pointAt(
         join(home, ".gemini", "settings.json"),
         JSON.stringify({
           security: { auth: { selectedType: "gemini-api-key" } },
-          general: { disableAutoUpdate: true },
+          // Its own ten attempts take three minutes and more.
+          general: { disableAutoUpdate: true, maxAttempts: 2 },
           privacy: { usageStatisticsEnabled: false },
         }),
       );

@@ -1,9 +1,10 @@
 // The releases of the agents that are run, and where they are kept between runs.
 import { execFile } from "node:child_process";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { isObject, textIn } from "../../src/agents/json.ts";
 import { createProgramFinder } from "../../src/agents/programs.ts";
 
 export const releases = {
@@ -21,28 +22,54 @@ export type Program = keyof typeof releases;
 const allowScripts = { "@anthropic-ai/claude-code": true, "opencode-ai": true };
 
 const installTimeoutMs = 5 * 60_000;
-const versionTimeoutMs = 60_000;
+const versionTimeoutMs = 30_000;
 
 export type Installed = { readonly folder: string } | { readonly missing: string };
 
-/** The folder to put into PATH, or why the program can't be run here. */
-export async function install(program: Program): Promise<Installed> {
+/** By program: what failed once isn't tried again for another form. */
+const installations = new Map<Program, Promise<Installed>>();
+
+/**
+ * The folder to put into PATH, or why the program can't be run here.
+ *
+ * @param withinMs how long the installation may take
+ */
+export function install(program: Program, withinMs: number): Promise<Installed> {
+  const installed = installations.get(program) ?? installOnce(program, withinMs);
+  installations.set(program, installed);
+  return installed;
+}
+
+async function installOnce(program: Program, withinMs: number): Promise<Installed> {
   const [name, version] = releases[program];
   const cache = process.env["FACTORY_AGENT_CACHE"] ?? join(homedir(), ".cache", "factory-agents");
   const folder = join(cache, `${program}-${version}`);
   const bin = join(folder, "node_modules", ".bin");
   try {
     if (createProgramFinder(bin).find(program) === undefined) {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder, { recursive: true });
       const manifest = { private: true, dependencies: { [name]: version }, allowScripts };
-      await writeFile(join(folder, "package.json"), JSON.stringify(manifest));
-      await run("npm", ["install", "--no-audit", "--no-fund"], folder, installTimeoutMs);
+      await installInto(folder, manifest, Math.min(withinMs, installTimeoutMs));
     }
   } catch (error) {
     return { missing: `${name} ${version} can't be installed: ${wordsOf(error)}` };
   }
   return startable(program, bin);
+}
+
+/** Whole or not at all: what was broken off would be taken for a program that doesn't start. */
+async function installInto(folder: string, manifest: object, withinMs: number): Promise<void> {
+  const partial = `${folder}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  try {
+    await mkdir(partial, { recursive: true });
+    await writeFile(join(partial, "package.json"), JSON.stringify(manifest));
+    const words = ["install", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error"];
+    await run("npm", words, partial, withinMs);
+    await rm(folder, { recursive: true, force: true });
+    await rename(partial, folder);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
 }
 
 /** Installed is not enough: it may be for another processor, or want a newer system. */
@@ -58,11 +85,13 @@ async function startable(program: Program, bin: string): Promise<Installed> {
 }
 
 async function run(program: string, words: string[], cwd: string, timeout: number): Promise<void> {
-  await promisify(execFile)(program, words, { cwd, timeout });
+  await promisify(execFile)(program, words, { cwd, timeout: Math.ceil(timeout) });
 }
 
 /** In one line, as it stands in a test's name. */
 function wordsOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/\s+/g, " ").slice(0, 300);
+  // Errors of Node.js's own aren't of the class Error that jest gives to tests.
+  const message = textIn(error, "message") ?? String(error);
+  const isLate = isObject(error) && error["killed"] === true;
+  return (isLate ? `it took too long (${message})` : message).replace(/\s+/g, " ").slice(0, 300);
 }

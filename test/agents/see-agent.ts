@@ -17,18 +17,24 @@ import {
 } from "../support/workers.ts";
 import { forms, type AgentName, type Form } from "./forms.ts";
 import { pointAt } from "./pointed.ts";
-import { install } from "./programs.ts";
+import { install, type Installed } from "./programs.ts";
+import { isLimited, timeLeft } from "./time.ts";
 
 const repository = { owner: "acme", name: "app" };
-/** gemini and opencode try again for over a minute when their model fails. */
-const patientMs = 240_000;
+
+/** What the first tests of a form take at most, on two cores that do other work too. */
+const formMs = 25_000;
 
 /** Declares the tests of an agent; those of a form that can't run here are skipped, and say why. */
 export async function seeAgent(agent: AgentName): Promise<void> {
+  // Of the forms that are declared, which run later.
+  let neededMs = 0;
   for (const form of forms.filter((each) => each.agent === agent)) {
     const name = `${agent} by ${form.protocol}`;
-    const installed = await install(form.program);
+    neededMs += formMs;
+    const installed = await installInTime(form, neededMs);
     if ("missing" in installed) {
+      neededMs -= formMs;
       test.skip(`${name}: ${installed.missing}`, () => undefined);
     } else {
       describe(name, () => {
@@ -36,6 +42,13 @@ export async function seeAgent(agent: AgentName): Promise<void> {
       });
     }
   }
+}
+
+async function installInTime({ program }: Form, neededMs: number): Promise<Installed> {
+  const noTime = { missing: "no time is left of FACTORY_AGENT_SECONDS" };
+  if (timeLeft() < neededMs) return noTime;
+  const installed = await install(program, timeLeft() - neededMs);
+  return timeLeft() < neededMs && !("missing" in installed) ? noTime : installed;
 }
 
 function seeForm(form: Form, programs: string): void {
@@ -103,6 +116,12 @@ function seeForm(form: Form, programs: string): void {
     return (await readWorker(server, id)).commits.map(({ subject }) => subject);
   }
 
+  /** Declares a test for which a run of limited time has none. */
+  function further(name: string, act: () => Promise<void>): void {
+    if (isLimited) test.skip(`${name}: left out of a run of limited time`, act);
+    else test(name, act);
+  }
+
   test("commits; tells of its tool, its words and its usage, in this order; has succeeded", async () => {
     const file = wantCommit();
     const { id } = await begin();
@@ -135,20 +154,16 @@ function seeForm(form: Form, programs: string): void {
     expect(ended.statusReason).toMatch(/401|auth|log|key|told to fail/i);
   });
 
-  test(
-    "has failed, and says why, when its model fails",
-    async () => {
-      model.fail(500);
-      const { id } = await begin();
-      const ended = await untilEnded(server, id);
-      expect(ended.status).toBe("FAILED");
-      // codex has words of its own for it.
-      expect(ended.statusReason).toMatch(/500|internal|model|told to fail|high demand/i);
-    },
-    patientMs,
-  );
+  further("has failed, and says why, when its model fails", async () => {
+    model.fail(500);
+    const { id } = await begin();
+    const ended = await untilEnded(server, id);
+    expect(ended.status).toBe("FAILED");
+    // codex has words of its own for it.
+    expect(ended.statusReason).toMatch(/500|internal|model|told to fail|high demand/i);
+  });
 
-  test("is cancelled in the middle of a turn, and leaves nothing running", async () => {
+  further("is cancelled in the middle of a turn, and leaves nothing running", async () => {
     wantCommit();
     const hold = model.hold();
     const { id } = await begin();
@@ -162,8 +177,8 @@ function seeForm(form: Form, programs: string): void {
     expect(await subjectsOf(id)).toEqual([]);
   });
 
-  test("goes on with its conversation after its end", async () => {
-    wantCommit();
+  further("goes on with its conversation after its end", async () => {
+    const before = wantCommit();
     const { id } = await begin({ task: "The word is swordfish. Add a file." });
     expect((await untilEnded(server, id)).status).toBe("SUCCEEDED");
     const file = wantCommit();
@@ -175,11 +190,14 @@ function seeForm(form: Form, programs: string): void {
     const remembers = (body: string) =>
       body.includes("Add another one.") && body.includes("swordfish");
     expect(model.requests.some(remembers)).toBe(true);
+    const events = await hearAll(server, worker.id);
     // A new conversation would be told its summary instead.
-    expect(wordsOf(await hearAll(server, worker.id), "USER")).not.toContain("new conversation");
+    expect(wordsOf(events, "USER")).not.toContain("new conversation");
+    // Nor is the history told again that some repeat when they load it.
+    expect(wordsOf(events)).not.toContain(before);
   });
 
-  test("goes on while its server is killed and started anew", async () => {
+  further("goes on while its server is killed and started anew", async () => {
     const file = wantCommit();
     const hold = model.hold();
     const { id } = await begin();
@@ -197,21 +215,21 @@ function seeForm(form: Form, programs: string): void {
     return;
   }
 
-  test.each([
-    ["and does what it is allowed", "allow_once"],
-    ["and doesn't do what it is refused", "reject_once"],
-  ])("asks for leave, %s", async (_words, kind) => {
-    const file = wantCommit();
-    model.play({ more: asking });
-    const { id } = await begin({ permissions: "ASK" });
-    const request = await untilAsked(server, id);
-    const option = request.options.find((each) => each.kind === kind);
-    await answer(server, { id, requestId: request.id, optionId: option!.id });
-    const ended = await untilEnded(server, id);
-    const isAllowed = kind === "allow_once";
-    if (isAllowed) expect(ended.status).toBe("SUCCEEDED");
-    expect(await subjectsOf(id)).toEqual(isAllowed ? [`Add ${file}`] : []);
-  });
+  for (const isAllowed of [true, false]) {
+    const words = isAllowed ? "does what it is allowed" : "doesn't do what it is refused";
+    further(`asks for leave, and ${words}`, async () => {
+      const file = wantCommit();
+      model.play({ more: asking });
+      const { id } = await begin({ permissions: "ASK" });
+      const request = await untilAsked(server, id);
+      const kind = isAllowed ? "allow_once" : "reject_once";
+      const option = request.options.find((each) => each.kind === kind);
+      await answer(server, { id, requestId: request.id, optionId: option!.id });
+      const ended = await untilEnded(server, id);
+      if (isAllowed) expect(ended.status).toBe("SUCCEEDED");
+      expect(await subjectsOf(id)).toEqual(isAllowed ? [`Add ${file}`] : []);
+    });
+  }
 }
 
 /** Those whose temporary folder is one of the server's sessions: agents, and all that they started. */

@@ -59,6 +59,8 @@ export async function startModelServer(): Promise<ModelServer> {
     requests.push(JSON.stringify(body));
     if (requests.length > mostRequests) requests.shift();
     if (failure !== undefined) {
+      // Else opencode waits for over a minute in all, and tells nothing meanwhile.
+      response.setHeader("retry-after-ms", "100");
       sendJson(response, failure, errorBody(failure));
       return;
     }

@@ -7,7 +7,7 @@ import type {
 } from "@agentclientprotocol/sdk";
 import { failure, plain } from "../reason.ts";
 import { isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
-import { modeFor } from "./profile.ts";
+import { modeFor, nameToLoad } from "./profile.ts";
 import { call, change, end, protocolVersion, type AgentOffers, type Draft } from "./state.ts";
 import { failureOfError, isAboutLogin } from "./turn.ts";
 
@@ -52,8 +52,9 @@ function openSession(draft: Draft): void {
   if (opening === null) return;
   const common = { cwd: worktree, mcpServers: offeredServers(draft) };
   if (opening.resume !== null && opening.resume !== undefined && offers.loadSession) {
-    change(draft, { isLoading: true });
-    call(draft, "session/load", { ...common, sessionId: opening.resume.conversationId });
+    const conversationId = nameToLoad(offers.agent, opening.resume.conversationId);
+    change(draft, { isLoading: true, conversationId });
+    call(draft, "session/load", { ...common, sessionId: conversationId });
     return;
   }
   if (opening.resume !== null && opening.resume !== undefined) startAnew(draft, opening.resume);
@@ -68,6 +69,7 @@ function startAnew(draft: Draft, resume: { readonly promptIfNew: string }): void
   draft.events.push({ type: "message", payload: { role: "USER", text: resume.promptIfNew } });
   change(draft, {
     isLoading: false,
+    conversationId: null,
     costBefore: 0,
     opening: { ...opening, prompt: resume.promptIfNew, resume: null },
   });
@@ -85,16 +87,15 @@ function offeredServers(draft: Draft): McpServer[] {
 }
 
 export function onSession(draft: Draft, result: unknown): void {
-  const { opening } = draft.state;
+  const { opening, isLoading } = draft.state;
   if (opening === null) return;
-  const conversationId = textIn(result, "sessionId") ?? opening.resume?.conversationId;
-  if (conversationId === undefined) {
+  const conversationId = textIn(result, "sessionId") ?? draft.state.conversationId;
+  if (conversationId === null) {
     end(draft, failure("the agent opened a session without naming it"));
     return;
   }
   change(draft, {
     conversationId,
-    isLoading: false,
     isSpeaking: false,
     toolCalls: {},
     opening: { ...opening, mcpServers: [] },
@@ -104,8 +105,9 @@ export function onSession(draft: Draft, result: unknown): void {
   const isOffered = listIn(modes, "availableModes").some(
     (offered) => textIn(offered, "id") === mode,
   );
-  // A mode is the process's: a session that is loaded needs it set again, and says so itself.
-  if (mode === undefined || !isOffered || textIn(modes, "currentModeId") === mode) {
+  // gemini goes on with the history after it has answered: the answer to this comes when that is told.
+  const isNeeded = isLoading || textIn(modes, "currentModeId") !== mode;
+  if (mode === undefined || !isOffered || !isNeeded) {
     sendFirstPrompt(draft);
     return;
   }
@@ -149,7 +151,7 @@ export function onModeRefused(draft: Draft, error: JsonObject): void {
 export function sendFirstPrompt(draft: Draft): void {
   const { opening } = draft.state;
   if (opening === null) return;
-  change(draft, { opening: null });
+  change(draft, { opening: null, isLoading: false });
   sendPrompt(draft, opening.prompt);
 }
 

@@ -7,6 +7,8 @@ interface Profile {
   readonly modes?: Readonly<Record<PermissionPolicy, string>>;
   /** Whether its cost is that of the whole conversation, sessions before this one included. */
   readonly countsConversation?: boolean;
+  /** By what name it loads a conversation; undefined: by its id. */
+  readonly loadAs?: (conversationId: string) => string;
 }
 
 const profiles: readonly Profile[] = [
@@ -26,6 +28,11 @@ const profiles: readonly Profile[] = [
   {
     name: /gemini/i,
     modes: { ALLOW: "default", ASK: "default", DENY: "default" },
+    // Before it looks for a conversation it begins a new record under the name that it was given, in a file
+    // named after that and the minute. In the minute in which the conversation was begun that is its own file,
+    // and it is lost: https://github.com/google-gemini/gemini-cli/issues/28693. A space makes another file,
+    // and is cut off where the conversation is looked for.
+    loadAs: (conversationId) => ` ${conversationId.trim()}`,
   },
   {
     // It has no modes of this kind: its start line's configuration says what it asks for.
@@ -40,6 +47,10 @@ function profileOf(agent: string): Profile | undefined {
 
 export function modeFor(agent: string, policy: PermissionPolicy): string | undefined {
   return profileOf(agent)?.modes?.[policy];
+}
+
+export function nameToLoad(agent: string, conversationId: string): string {
+  return profileOf(agent)?.loadAs?.(conversationId) ?? conversationId;
 }
 
 export function countsConversation(agent: string): boolean {

@@ -21,7 +21,7 @@ export interface AcpState extends TalkState {
   /** What the first turn needs; null once it has begun. */
   readonly opening: Opening | null;
   readonly offers: AgentOffers;
-  /** Whether the agent repeats the history of the conversation that it loads. */
+  /** Whether what the agent tells is the history of the conversation that it loads. */
   readonly isLoading: boolean;
   /** Requests for leave that nobody has answered, by the ids that clients see. */
   readonly asked: Readonly<Record<string, Asked>>;

@@ -59,8 +59,10 @@ function isStopReason(value: string): value is StopReason {
 }
 
 /**
- * Each turn tells its own tokens, which are added up. opencode tells those of its last request to the
- * model alone, so its sum is too low; it tells no more.
+ * Each turn tells its own tokens, which are added up. opencode, up to 1.18.33 at least, tells those of the
+ * turn's last request to the model alone, and nothing from which the others could be known, so its sum is too
+ * low. A plugin of ours could tell each request's; but where there is a plugin, opencode installs packages
+ * before it answers, and without a registry tries that for over a minute.
  */
 function addUsage(draft: Draft, result: unknown): void {
   const turn = tokensOf(result);

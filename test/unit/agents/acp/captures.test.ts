@@ -90,7 +90,7 @@ describe("what is sent to an agent", () => {
     );
   });
 
-  test.each(["claude-acp-load", "codex-acp-load", "opencode-acp-load"])(
+  test.each(["claude-acp-load", "codex-acp-load", "gemini-acp-load", "opencode-acp-load"])(
     "resumes the conversation of %s, whose history is not told again",
     (name) => {
       const all = conversationOf(name);
