@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "./config-error.ts";
 import { homeOf } from "./home-path.ts";
+import { readTraceparent } from "./trace-context.ts";
 
 export interface ClientConfig {
   /** FACTORY_URL. */
@@ -14,6 +15,8 @@ export interface ClientConfig {
   readonly token: string | undefined;
   /** FACTORY_HOME: an absolute path. */
   readonly home: string;
+  /** TRACEPARENT: the trace that what is asked for belongs to. */
+  readonly traceparent: string | undefined;
   /** Inside a worker: itself, and where it works. */
   readonly worker: OwnWorker | undefined;
 }
@@ -46,6 +49,7 @@ export function loadClientConfig(
     usualUrl: `http://${HOST ?? "127.0.0.1"}:${PORT ?? "4000"}`,
     token: given["FACTORY_TOKEN"],
     home: homeOf(given["FACTORY_HOME"]),
+    traceparent: readTraceparent(given["TRACEPARENT"]),
     worker:
       FACTORY_WORKER === undefined
         ? undefined

@@ -25,14 +25,17 @@ export interface Server {
   readonly token: string;
   /** What to do where it doesn't take the token. */
   readonly tokenAdvice: string;
+  readonly traceparent: string | undefined;
 }
 
 /** A worker's own, else the one of this machine. @throws ConfigError, CommandError */
 export async function findServer(config: ClientConfig = loadClientConfig()): Promise<Server> {
   const url = config.url ?? (await readAddress(config));
-  if (config.token === undefined) return { url, ...(await readToken(config, url)) };
+  const { traceparent } = config;
+  if (config.token === undefined) return { url, traceparent, ...(await readToken(config, url)) };
   return {
     url,
+    traceparent,
     token: config.token,
     tokenAdvice:
       config.worker === undefined

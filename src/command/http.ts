@@ -11,7 +11,7 @@ export interface Post {
 
 /** Resolves with the answer's head; its body is still to be read. */
 export async function post(
-  { url, token }: Server,
+  { url, token, traceparent }: Server,
   { body, accept, signal }: Post,
 ): Promise<IncomingMessage> {
   const target = `${url}/graphql`;
@@ -25,6 +25,7 @@ export async function post(
       "content-type": "application/json",
       "content-length": Buffer.byteLength(body),
       authorization: `Bearer ${token}`,
+      ...(traceparent === undefined ? {} : { traceparent }),
     },
   });
   sent.once("response", resolve);

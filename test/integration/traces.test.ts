@@ -1,6 +1,8 @@
 // One trace for each dispatch, at a collector of our own, which speaks OTLP.
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startCollector, type CollectedSpan, type Collector } from "../support/collector.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
@@ -171,6 +173,23 @@ test("the caller's trace goes on in the dispatch, in the worker's environment an
     attributes: { "factory.parent_session": name },
   });
   await gate.dispose();
+});
+
+test("the factory command passes on the trace that it is started in", async () => {
+  const [traceId, spanId] = ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"];
+  const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
+  const dispatched = ["dispatch", "true", "--agent", "shell"];
+  const at = ["--parent", "traced", "--repo", "acme/app"];
+  await promisify(execFile)(process.execPath, [main, ...dispatched, ...at], {
+    env: {
+      HOME: server.home,
+      FACTORY_URL: server.url,
+      FACTORY_TOKEN: server.token,
+      TRACEPARENT: `00-${traceId}-${spanId}-01`,
+    },
+  });
+  const dispatch = await collector.find((span) => span.traceId === traceId);
+  expect(dispatch).toMatchObject({ name: "dispatch", parentSpanId: spanId });
 });
 
 test("a trace that its caller doesn't sample isn't sent", async () => {
