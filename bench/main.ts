@@ -34,7 +34,7 @@ Measures on this machine, each beside the least that it can cost. Benches: ${Obj
 Close other programs first: ratios bear their noise better than times do. dispatch needs some 6 GB in the
 temporary folder (TMPDIR), history some 4 GB; all is removed afterwards.
 
-  --quick      fewer turns and workers, the small repository alone, a tenth of the history: some 2 minutes
+  --quick      fewer turns and workers, the small repository alone, a tenth of the history: some 5 minutes
   --json FILE  also writes all that was measured
 `;
 

@@ -86,6 +86,8 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
       xFrameOptions: "DENY",
       referrerPolicy: "no-referrer",
       crossOriginOpenerPolicy: true,
+      // Who puts TLS before the server decides for its host, and for the hosts below it.
+      strictTransportSecurity: false,
     }),
   );
   app.use(

@@ -177,6 +177,7 @@ describe("the browser's cookie", () => {
     expect(allowed.headers.get("access-control-allow-origin")).toBeNull();
     expect(allowed.headers.get("x-frame-options")).toBe("DENY");
     expect(allowed.headers.get("x-content-type-options")).toBe("nosniff");
+    expect(allowed.headers.has("strict-transport-security")).toBe(false);
   });
 });
 
