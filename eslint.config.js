@@ -136,7 +136,8 @@ const folders = Object.keys(mayImport);
 
 /** The same for the folders of the monitor: pages know components, never each other. */
 const monitorMayImport = {
-  pages: ["live", "components", "theme", "client"],
+  pages: ["actions", "live", "components", "theme", "client"],
+  actions: ["live", "components", "theme", "client"],
   live: ["client"],
   components: ["live", "theme", "client"],
   theme: ["client"],

@@ -3,8 +3,12 @@ export default {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
   testMatch: ["**/*.test.ts"],
-  // `npm run test:agents` runs these, which need programs from a registry.
-  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/agents/"],
+  // `npm run test:agents` runs those that need programs from a registry, `npm run screenshots` those that take pictures.
+  testPathIgnorePatterns: [
+    "/node_modules/",
+    "<rootDir>/test/agents/",
+    "<rootDir>/test/screenshots/",
+  ],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [

@@ -1,30 +1,43 @@
 // The frame that all pages share: who serves which address, the bar on top, and how the connection stands.
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { Provider } from "urql";
 import { Route, Switch } from "wouter";
+import { listenForKeys } from "./actions/keys.ts";
+import { open, opened } from "./actions/open.ts";
 import { client } from "./client/client.ts";
 import { connection } from "./client/connection.ts";
 import { useStore } from "./client/store.ts";
+import { Announcer } from "./components/announcer.tsx";
 import { ConnectionBanner } from "./components/connection-banner.tsx";
+import { Toasts } from "./components/toasts.tsx";
 import { TopBar } from "./components/top-bar.tsx";
+import { Watch } from "./components/watch.tsx";
 import { NotFound } from "./pages/not-found.tsx";
 import { OverviewPage } from "./pages/overview/page.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
 import { routes } from "./routes.ts";
 
 // Each in a file of its own, which the overview does without.
+const Dialogs = lazy(() => import("./actions/dialogs.tsx"));
 const WorkerPage = lazy(() => import("./pages/worker/page.tsx"));
 const TimeChartPage = lazy(() => import("./pages/chart/page.tsx"));
 
 export function App() {
   const { kind } = useStore(connection.state);
+  const isDialogOpen = useStore(opened) !== undefined;
+  useEffect(listenForKeys, []);
+
   if (kind === "refused") return <SignIn />;
   return (
     <Provider value={client}>
       <a className="skip-link" href="#content">
         Skip to the content
       </a>
-      <TopBar />
+      <TopBar
+        onPalette={() => open({ kind: "palette" })}
+        onKeys={() => open({ kind: "keys" })}
+        onDispatch={() => open({ kind: "dispatch" })}
+      />
       <ConnectionBanner />
       <main id="content" tabIndex={-1}>
         <Suspense fallback={null}>
@@ -40,6 +53,10 @@ export function App() {
           </Switch>
         </Suspense>
       </main>
+      <Suspense fallback={null}>{isDialogOpen && <Dialogs />}</Suspense>
+      <Watch />
+      <Announcer />
+      <Toasts />
     </Provider>
   );
 }

@@ -22,12 +22,18 @@ export async function startMember(
     readonly parentSession: string;
     readonly repository: { readonly owner: string; readonly name: string };
     readonly branch: string;
+    /** Default: shell. Another one must run what follows the first line of its task. */
+    readonly agent?: string;
+    /** The first line of the task. */
+    readonly title?: string;
   },
   token?: string,
 ): Promise<Member> {
   const gate = await createGate();
-  const task = `printf %s "$FACTORY_TOKEN" >.token; echo holding; ${gate.wait}`;
-  const { name, id, branch } = await dispatch(server, { ...input, task }, token);
+  const { title, ...rest } = input;
+  const hold = `printf %s "$FACTORY_TOKEN" >.token; echo holding; ${gate.wait}`;
+  const task = title === undefined ? hold : `${title}\n${hold}`;
+  const { name, id, branch } = await dispatch(server, { ...rest, task }, token);
   await untilPrinted(server, name, "holding");
   const { worktree } = await readWorker(server, name);
   if (worktree === null) throw new Error(`${name} has no worktree`);

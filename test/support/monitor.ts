@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { expect } from "@jest/globals";
 import type { AxeResults } from "axe-core";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import type { OpenPage, PageOptions, TestBrowser } from "./browser.ts";
 import type { FactoryServer } from "./factory.ts";
 
@@ -44,4 +44,24 @@ export async function expectAccessible(page: Page): Promise<void> {
       at: nodes.map(({ html, failureSummary }) => [html, failureSummary]),
     })),
   ).toEqual([]);
+}
+
+/** A titled part of a page. */
+export function panel(page: Page, title: string): Locator {
+  return page.getByRole("region", { name: new RegExp(`^${title}\\b`) });
+}
+
+/** A worker's row in the tree of workers. */
+export function rowOf(page: Page, worker: string): Locator {
+  return panel(page, "Workers")
+    .locator(".worker-row")
+    .filter({ has: page.getByRole("link", { name: worker, exact: true }) });
+}
+
+/** Returns what fails where the page was loaded anew meanwhile. */
+export async function expectNoReload(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => Object.assign(window, { wasHere: true }));
+  return async () => {
+    expect(await page.evaluate(() => "wasHere" in window)).toBe(true);
+  };
 }

@@ -1,63 +1,41 @@
-import { useEffect, useState } from "react";
-import { Link } from "wouter";
-import { graphql, type ResultOf } from "../../client/graphql.ts";
-import { ask, useStream } from "../../client/stream.ts";
-import { EmptyState } from "../../components/empty-state.tsx";
+import { useDeferredValue, useMemo, useState } from "react";
+import { useStore } from "../../client/store.ts";
+import { FailureNote } from "../../components/failure-note.tsx";
 import { usePageTitle } from "../../components/page-title.ts";
-import { workerPath } from "../../routes.ts";
-
-const overviewQuery = graphql(`
-  query Overview {
-    repositories(first: 100) {
-      nodes {
-        id
-        nameWithOwner
-        status
-      }
-    }
-    workerSessions(last: 50) {
-      nodes {
-        id
-        name
-        status
-        agent
-        branch
-      }
-    }
-  }
-`);
-
-const changes = graphql(`
-  subscription OverviewChanged {
-    overviewChanged {
-      at
-    }
-  }
-`);
+import { overview } from "../../live/overview.ts";
+import { ActivityPanel } from "./activity-panel.tsx";
+import { AttentionPanel } from "./attention-panel.tsx";
+import { StatusCounts } from "./filter-bar.tsx";
+import { everything, filterWorkers, type Filter } from "./filter.ts";
+import { QueuePanel } from "./queue-panel.tsx";
+import { RepositoriesPanel } from "./repositories-panel.tsx";
+import { WorkersPanel } from "./workers-panel.tsx";
+import { WorktreesPanel } from "./worktrees-panel.tsx";
+import "./overview.css";
 
 export function OverviewPage() {
   usePageTitle("");
-  const [data, setData] = useState<ResultOf<typeof overviewQuery> | undefined>(undefined);
-  const [turn, setTurn] = useState(0);
-  useStream("overview", changes, () => ({}), { onData: () => setTurn((before) => before + 1) });
-  useEffect(() => {
-    const left = new AbortController();
-    void ask(overviewQuery, {}, left.signal).then(setData, () => undefined);
-    return () => left.abort();
-  }, [turn]);
+  const { workers, isLoaded, failure } = useStore(overview);
+  const [filter, setFilter] = useState<Filter>(everything);
+  // Typing goes on while a long list is drawn.
+  const deferred = useDeferredValue(filter);
+  const shown = useMemo(() => filterWorkers(workers.values(), deferred), [workers, deferred]);
 
-  if (data === undefined) return null;
   return (
-    <>
+    <div className="overview" aria-busy={!isLoaded}>
       <h1 className="visually-hidden">Overview</h1>
-      {data.workerSessions.nodes.length === 0 && <EmptyState title="No workers yet" />}
-      <ul>
-        {data.workerSessions.nodes.map(({ id, name, status, agent, branch }) => (
-          <li key={id}>
-            <Link href={workerPath(name)}>{name}</Link> {status} {agent} {branch}
-          </li>
-        ))}
-      </ul>
-    </>
+      <div className="overview-main">
+        <FailureNote failure={failure} />
+        <AttentionPanel />
+        <StatusCounts filter={filter} onFilter={setFilter} />
+        <WorkersPanel workers={shown} filter={filter} onFilter={setFilter} />
+      </div>
+      <div className="overview-side">
+        <QueuePanel />
+        <WorktreesPanel />
+        <RepositoriesPanel />
+        <ActivityPanel />
+      </div>
+    </div>
   );
 }

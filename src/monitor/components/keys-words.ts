@@ -1,0 +1,5 @@
+// How keys are called on this machine's keyboard.
+
+const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
+export const paletteKeys = isMac ? "⌘ K" : "Ctrl K";

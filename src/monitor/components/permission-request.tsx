@@ -1,0 +1,58 @@
+import { useState } from "react";
+import { useMutation } from "urql";
+import { failureOf } from "../client/failure.ts";
+import { graphql } from "../client/graphql.ts";
+import type { Worker } from "../live/operations.ts";
+import { FailureNote } from "./failure-note.tsx";
+
+const answerPermission = graphql(`
+  mutation AnswerPermission($input: AnswerPermissionInput!) {
+    answerPermission(input: $input) {
+      worker {
+        id
+        status
+      }
+    }
+  }
+`);
+
+type Request = Worker["pendingPermissions"][number];
+
+/** What an agent asks leave for, with an answer a button. */
+export function PermissionRequest({
+  worker,
+  request,
+}: {
+  worker: Pick<Worker, "id" | "name">;
+  request: Request;
+}) {
+  const [{ fetching, error }, answer] = useMutation(answerPermission);
+  // It is gone with the next message of the overview; until then nobody should answer twice.
+  const [isAnswered, setAnswered] = useState(false);
+
+  async function choose(optionId: string): Promise<void> {
+    const { data } = await answer({ input: { id: worker.id, requestId: request.id, optionId } });
+    if (data?.answerPermission != null) setAnswered(true);
+  }
+
+  return (
+    <div className="permission">
+      <p className="permission-title">{request.title}</p>
+      <div className="permission-options" role="group" aria-label={`Answer ${worker.name}`}>
+        {request.options.map(({ id, name, kind }) => (
+          <button
+            key={id}
+            type="button"
+            className="button"
+            data-kind={kind === "allow_once" ? "primary" : "plain"}
+            disabled={fetching || isAnswered}
+            onClick={() => void choose(id)}
+          >
+            {name}
+          </button>
+        ))}
+      </div>
+      <FailureNote failure={error && failureOf(error)} />
+    </div>
+  );
+}

@@ -1,0 +1,38 @@
+import { Autocomplete } from "@base-ui/react/autocomplete";
+import { Field } from "@base-ui/react/field";
+
+interface SuggestProps {
+  readonly label: string;
+  readonly hint?: string | undefined;
+  readonly value: string;
+  readonly onValue: (value: string) => void;
+  readonly suggestions: readonly string[];
+  readonly required?: boolean;
+  readonly placeholder?: string;
+}
+
+/** Free text, with suggestions below it. */
+export function SuggestField({ label, hint, value, onValue, suggestions, ...rest }: SuggestProps) {
+  return (
+    <Field.Root className="field">
+      <Autocomplete.Root items={suggestions} value={value} onValueChange={onValue} openOnInputClick>
+        <Field.Label className="field-label">{label}</Field.Label>
+        <Autocomplete.Input {...rest} className="input" autoComplete="off" spellCheck={false} />
+        <Autocomplete.Portal>
+          <Autocomplete.Positioner className="select-positioner" sideOffset={4}>
+            <Autocomplete.Popup className="popup select-popup" data-empty-hidden="">
+              <Autocomplete.List className="select-list">
+                {(text: string) => (
+                  <Autocomplete.Item key={text} value={text} className="popup-item">
+                    {text}
+                  </Autocomplete.Item>
+                )}
+              </Autocomplete.List>
+            </Autocomplete.Popup>
+          </Autocomplete.Positioner>
+        </Autocomplete.Portal>
+      </Autocomplete.Root>
+      {hint !== undefined && <Field.Description className="field-hint">{hint}</Field.Description>}
+    </Field.Root>
+  );
+}

@@ -1,0 +1,70 @@
+import { memo } from "react";
+import { useSyncExternalStore } from "react";
+import { Link } from "wouter";
+import { Status } from "../../components/status.tsx";
+import { Ago, Since } from "../../components/time.tsx";
+import {
+  firstLine,
+  tellMoment,
+  tellDuration,
+  tellUsage,
+  tellWholeUsage,
+} from "../../components/words.ts";
+import { reports } from "../../live/activity.ts";
+import type { Worker } from "../../live/operations.ts";
+import { isLive } from "../../live/states.ts";
+import { workerPath } from "../../routes.ts";
+
+/** Drawn anew only where this worker has changed: there may be hundreds. */
+export const WorkerRow = memo(function WorkerRow({ worker }: { worker: Worker }) {
+  const { id, name, status, agent, task, branch, usage } = worker;
+  const report = useSyncExternalStore(reports.watch, () => reports.read().get(id));
+  const news = newsOf(worker, report);
+  return (
+    <div className="worker-row" data-status={status}>
+      <Status status={status} />
+      <div className="worker-text">
+        <p className="worker-head">
+          <Link href={workerPath(name)} className="worker-name" data-worker-link="">
+            {name}
+          </Link>
+          <span className="worker-task" title={task.slice(0, 500)}>
+            {firstLine(task).slice(0, 200)}
+          </span>
+        </p>
+        <p className="worker-news">
+          <code className="worker-branch">{branch}</code>
+          {news !== undefined && <span className="worker-reason">{news}</span>}
+        </p>
+      </div>
+      <span className="worker-agent">{agent}</span>
+      <span className="worker-usage" title={usage === null ? undefined : tellWholeUsage(usage)}>
+        {usage === null ? "" : tellUsage(usage)}
+      </span>
+      <span className="worker-age">
+        <Age worker={worker} />
+      </span>
+    </div>
+  );
+});
+
+/** What there is to know beside the status: what it asks for, reported or met. */
+function newsOf(worker: Worker, report: string | undefined): string | undefined {
+  const { status, statusReason, pendingPermissions } = worker;
+  const [request] = pendingPermissions;
+  if (request !== undefined) return `asks: ${request.title}`;
+  if (isLive(status) && report !== undefined) return firstLine(report);
+  if (status === "SUCCEEDED" && report !== undefined) return firstLine(report);
+  return statusReason ?? undefined;
+}
+
+function Age({ worker }: { worker: Worker }) {
+  const { createdAt, startedAt, finishedAt } = worker;
+  if (finishedAt === null) return <Since at={startedAt ?? createdAt} />;
+  const took = Date.parse(finishedAt) - Date.parse(startedAt ?? createdAt);
+  return (
+    <span title={`took ${tellDuration(took)}, ended ${tellMoment(finishedAt)}`}>
+      <Ago at={finishedAt} />
+    </span>
+  );
+}
