@@ -35,7 +35,9 @@ test("its files are compressed, kept for ever by the browser, and for those with
   const paths = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(
     ([, path]) => path ?? "",
   );
-  expect(paths.map((path) => path.replace(/.*\./, "")).toSorted()).toEqual(["css", "js", "svg"]);
+  expect(new Set(paths.map((path) => path.replace(/.*\./, "")))).toEqual(
+    new Set(["css", "js", "svg"]),
+  );
   for (const path of paths) {
     const response = await factory.fetch(path, { headers: { "accept-encoding": "br" } });
     expect(response.status).toBe(200);
