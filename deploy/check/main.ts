@@ -1,6 +1,14 @@
-// `npm run deploy:check` tells what is wrong with the manifests for Kubernetes, without a cluster.
+// `npm run deploy:check` tells what is wrong with what servers are deployed by, without a cluster and without Docker.
+import { fileURLToPath } from "node:url";
 import { checkManifests } from "./check.ts";
+import { listComposeMistakes } from "./compose.ts";
+import { listImageMistakes } from "./image.ts";
 
-const mistakes = await checkManifests(new URL("../kubernetes/", import.meta.url).pathname);
-for (const mistake of mistakes) console.error(mistake);
-if (mistakes.length > 0) process.exitCode = 1;
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const mistakes = await Promise.all([
+  checkManifests(at("../kubernetes/")),
+  listImageMistakes(at("../../"), at("../Dockerfile")),
+  listComposeMistakes(at("../compose.yaml")),
+]);
+for (const mistake of mistakes.flat()) console.error(mistake);
+if (mistakes.flat().length > 0) process.exitCode = 1;
