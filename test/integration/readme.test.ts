@@ -1,0 +1,175 @@
+// The README's tasks, run as they stand there: against a server of our own, with the README's repository at a git
+// server of our own, and with the address and the token that the start prints for the reader.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { parse } from "yaml";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { readSnippets, type Snippet } from "../support/readme.ts";
+import { dispatch, eventually, untilEnded } from "../support/workers.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const snippets = readSnippets("README.md");
+/** Stands for claude: a test needs no model. */
+const agents = {
+  agents: {
+    claude: { command: ["git", "commit", "--allow-empty", "-m", "Fixed"], protocol: "plain" },
+  },
+};
+const octocat = { owner: "octocat", name: "Hello-World" };
+
+let git: GitServer;
+let server: FactoryServer;
+let folder: string;
+
+beforeAll(async () => {
+  git = await startGitServer();
+  const project = { name: "hello", version: "1.0.0" };
+  await git.createRepository("octocat", "Hello-World", {
+    files: {
+      "package.json": JSON.stringify({ ...project, scripts: { test: "echo passed" } }),
+      "package-lock.json": JSON.stringify({ ...project, lockfileVersion: 3, packages: {} }),
+    },
+  });
+  folder = await mkdtemp(join(tmpdir(), "factory-readme-"));
+  await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  await writeFile(join(folder, "agents.json"), JSON.stringify(agents));
+  server = await startFactory({
+    env: {
+      FACTORY_AGENTS: join(folder, "agents.json"),
+      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
+      PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+    },
+  });
+});
+
+afterAll(async () => {
+  await server.dispose();
+  await git.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function find(heading: string, language: string): Snippet {
+  const found = snippets.find((each) => each.heading === heading && each.language === language);
+  if (found === undefined) throw new Error(`the README has no ${language} under ${heading}`);
+  return found;
+}
+
+interface Run {
+  readonly lines: readonly string[];
+  readonly process: ChildProcess;
+  /** Its exit code. */
+  readonly ended: Promise<number | null>;
+  /** Ends it with all that it has started. */
+  stop(): void;
+}
+
+function run(program: string, commandLine: readonly string[], env = {}): Run {
+  const child = spawn(program, commandLine, {
+    cwd: folder,
+    env: {
+      PATH: `${join(server.home, "bin")}:${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+      HOME: folder,
+      FACTORY_URL: server.url,
+      FACTORY_TOKEN: server.token,
+      ...env,
+    },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  createInterface(child.stdout).on("line", (line) => lines.push(line));
+  createInterface(child.stderr).on("line", (line) => lines.push(line));
+  const { promise: ended, resolve } = Promise.withResolvers<number | null>();
+  child.once("close", resolve);
+  return {
+    lines,
+    process: child,
+    ended,
+    stop() {
+      if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+    },
+  };
+}
+
+const shell = (text: string, env = {}) => run("bash", ["-c", text], env);
+
+test("a first dispatch", async () => {
+  const given = `export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}`;
+  const { text } = find("A first dispatch", "sh");
+  expect(text).toContain("export FACTORY_URL=http://127.0.0.1:4000 FACTORY_TOKEN=…");
+  const pasted = shell(text.replace(/^export .*$/m, given));
+  try {
+    await eventually(
+      () => pasted.lines.filter((line) => line.includes('"SUCCEEDED"')).length === 3,
+    );
+    expect(pasted.lines.filter((line) => line.includes('"errors"'))).toEqual([]);
+  } finally {
+    pasted.stop();
+  }
+});
+
+test("the tests on five branches at once: it ends well where all pass, and not where one fails", async () => {
+  const { text } = find("Run the tests on five branches at once", "sh");
+  const passed = shell(text);
+  expect([await passed.ended, passed.lines]).toEqual([0, expect.any(Array)]);
+  expect(passed.lines.filter((line) => line.includes("SUCCEEDED"))).toHaveLength(5);
+
+  const failing = text.replace("npm test", '[ "$FACTORY_BRANCH" != docs ]');
+  expect(await shell(failing).ended).toBe(1);
+});
+
+test("the job of CI: its end is the worker's, and the work is pushed", async () => {
+  const workflow = parse(find("Dispatch from CI", "yaml").text) as {
+    jobs: { work: { steps: { run: string; env?: Record<string, string> }[] } };
+  };
+  const step = workflow.jobs.work.steps.at(-1)!;
+  expect(Object.keys(step.env ?? {})).toEqual(["ISSUE", "RUN", "FACTORY_URL", "FACTORY_TOKEN"]);
+  const env = { ISSUE: "https://github.com/octocat/Hello-World/issues/7", RUN: "1-1" };
+  const first = shell(step.run, env);
+  expect([await first.ended, first.lines]).toEqual([0, expect.any(Array)]);
+  expect(await git.git("octocat", "Hello-World", "log", "-1", "--format=%s", "issue-7")).toMatch(
+    /^Fixed\s*$/,
+  );
+  // Once more, as after a lost connection: it is the same worker.
+  expect(await shell(step.run, env).ended).toBe(0);
+  const { parentSession } = await server.query<{
+    parentSession: { workerCounts: { total: number } };
+  }>(`{ parentSession(name: "ci") { workerCounts { total } } }`);
+  expect(parentSession.workerCounts.total).toBe(1);
+});
+
+test("a script over REST", async () => {
+  const script = shell(`set -e\n${find("Use it from a script", "sh").text}`);
+  expect([await script.ended, script.lines]).toEqual([0, expect.any(Array)]);
+});
+
+test("a frontend that subscribes hears of every change once, over a restart of the server too", async () => {
+  const { text } = find("Subscribe from a frontend", "js");
+  expect(text.split("\n").length).toBeLessThanOrEqual(22);
+  const program = text
+    .replace("ws://127.0.0.1:4000", server.url.replace("http", "ws"))
+    .replace("YOUR-TOKEN", server.token);
+  await writeFile(join(folder, "frontend.mjs"), program);
+  const frontend = run(process.execPath, ["frontend.mjs"]);
+  const heard = () => frontend.lines.map((line) => JSON.parse(line) as { sequence: number });
+  const work = async () => {
+    const input = { parentSession: "commander", repository: octocat, task: "true" };
+    await untilEnded(server, (await dispatch(server, input)).name);
+  };
+  try {
+    await work();
+    await eventually(() => heard().length === 4);
+    await server.terminate();
+    server = await server.restart({ PORT: new URL(server.url).port });
+    await work();
+    await eventually(() => heard().length >= 8);
+    expect(heard().map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  } finally {
+    frontend.stop();
+  }
+});
