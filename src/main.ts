@@ -19,14 +19,14 @@ const { CommandError } = await import("./command/connection.ts");
 const { run } = await import("./command/run.ts");
 
 try {
-  process.exit(
-    await run(args, async (options) => {
-      // Here, since other commands do without what a server takes in memory and time.
-      const { serve } = await import("./server/serve.ts");
-      await serve(options);
-      return 0;
-    }),
-  );
+  const exitCode = await run(args, async (options) => {
+    // Here, since other commands do without what a server takes in memory and time.
+    const { serve } = await import("./server/serve.ts");
+    await serve(options);
+    return 0;
+  });
+  // A write may have failed whose error comes as an event still.
+  process.exit(process.stdout.errored === null ? exitCode : brokenPipe);
 } catch (error) {
   if (error instanceof ConfigError) {
     for (const mistake of error.message.split("\n")) process.stderr.write(`factory: ${mistake}\n`);

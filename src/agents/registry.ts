@@ -59,7 +59,8 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
       installs.length === 0
         ? "install it, or correct its command in the FACTORY_AGENTS file"
         : `install it (${installs.join(", or ")})`;
-    return `${where}: ${remedy}.`;
+    // What to do comes first: where a line is cut, the folders are what goes.
+    return `${remedy}: ${where}.`;
   }
 
   function get(name: string): AgentDefinition {

@@ -4,7 +4,23 @@ import fromCommander from "@bomb.sh/tab/commander";
 import type { Command } from "commander";
 import { CommandError, exitCodes, findServer } from "./connection.ts";
 import { shells } from "./define-server.ts";
+import { say } from "./print.ts";
 import { listNames, type KnownNames } from "./suggest.ts";
+
+/**
+ * Not the library's own, which evaluates the words on the line as code, needs a package for bash beside it, and
+ * complains where it is read twice.
+ */
+const bashScript = `# bash completion for factory
+_factory_complete() {
+  local line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    # The last line tells how the others are meant.
+    [[ $line == :* ]] || COMPREPLY+=("\${line%%$'\\t'*}")
+  done < <(factory complete -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+}
+complete -F _factory_complete factory`;
 
 /** Nobody waits longer for a list of names. */
 const timeoutMs = 1_000;
@@ -17,7 +33,8 @@ export function printScript(shell: string): Promise<number> {
       `there is no completion for ${shell}: it may be ${shells.join(", ")}`,
     );
   }
-  tab.setup("factory", "factory", known);
+  if (known === "bash") say(bashScript);
+  else tab.setup("factory", "factory", known);
   return Promise.resolve(exitCodes.done);
 }
 
@@ -27,7 +44,9 @@ export async function complete(program: Command, words: readonly string[]): Prom
   root.commands.get("completion")?.argument("shell", (add) => {
     for (const shell of shells) add(shell, "");
   });
-  addNames(root, await findNames());
+  // Commands and flags are known without asking.
+  const mayBeName = words.length > 1 && words.at(-1)?.startsWith("-") !== true;
+  if (mayBeName) addNames(root, await findNames());
   root.parse([...words]);
   return exitCodes.done;
 }
@@ -60,6 +79,8 @@ function addNames(root: RootCommand, names: KnownNames | undefined): void {
     }
     const parent = command.options.get("parent");
     if (parent !== undefined) parent.handler = offer(names.parents);
+    const agent = command.options.get("agent");
+    if (agent !== undefined) agent.handler = offer(names.agents);
     const repository = command.options.get("repo");
     if (repository !== undefined) repository.handler = offer(names.repositories);
   }

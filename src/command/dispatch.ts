@@ -9,7 +9,13 @@ import { LogPrinter } from "./log-printer.ts";
 import { tellConnection } from "./logs.ts";
 import { hint, printJson, printJsonLine, say, tell } from "./print.ts";
 import { followEvents, unknownWorker } from "./worker-events.ts";
-import { describeEnded, showStatus, workerFields, type Worker } from "./worker-fields.ts";
+import {
+  describeEnded,
+  showStatus,
+  workerFields,
+  type EndedWorker,
+  type Worker,
+} from "./worker-fields.ts";
 
 const dispatchDocument = document<
   { readonly dispatchWorker: { readonly created: boolean; readonly worker: Worker } },
@@ -19,7 +25,7 @@ const dispatchDocument = document<
 }`);
 
 const readDocument = document<
-  { readonly workerSession: Worker | null },
+  { readonly workerSession: EndedWorker | null },
   { readonly id: string }
 >(`query ($id: ID!) {
   workerSession(id: $id) { ${workerFields} commits { id subject } }

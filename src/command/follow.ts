@@ -38,8 +38,8 @@ export interface Following<
 }
 
 /**
- * Ends when all has come, or the signal is aborted.
- * @throws Refusal; CommandError where the first connection fails, or none is made for too long
+ * Of a server that has answered before: one that is away is waited for. Ends when all has come, or the signal is aborted.
+ * @throws Refusal; CommandError where no connection is made for too long
  */
 export async function* follow<Data, Variables extends object, Event extends Numbered>(
   server: Server,
@@ -50,11 +50,10 @@ export async function* follow<Data, Variables extends object, Event extends Numb
   const backoff = createBackoff({ firstMs: 200, longestMs: 5_000 });
   let { after } = following;
   let current = server;
-  const connection: { hasStood: boolean; lostAt?: number } = { hasStood: false };
+  const outage: { since?: number } = {};
   const onOpen = () => {
-    if (connection.lostAt !== undefined) onFound?.();
-    connection.hasStood = true;
-    delete connection.lostAt;
+    if (outage.since !== undefined) onFound?.();
+    delete outage.since;
   };
   for (;;) {
     try {
@@ -71,12 +70,9 @@ export async function* follow<Data, Variables extends object, Event extends Numb
     } catch (error) {
       if (signal.aborted) return;
       if (!isPassing(error)) throw error;
-      if (!connection.hasStood) {
-        throw error instanceof Refusal ? error : notReached(current, error);
-      }
-      if (connection.lostAt === undefined) onLost?.(explainNetworkFailure(error));
-      connection.lostAt ??= performance.now();
-      if (performance.now() - connection.lostAt > patienceMs) throw notReached(current, error);
+      if (outage.since === undefined) onLost?.(explainNetworkFailure(error));
+      outage.since ??= performance.now();
+      if (performance.now() - outage.since > patienceMs) throw notReached(current, error);
     }
     await backoff.wait(signal);
     current = await findAgain(current);

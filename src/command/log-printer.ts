@@ -1,6 +1,6 @@
 // A worker's events as text, as it would have been seen beside the worker.
 import { oneLine, plainLines } from "./harmless.ts";
-import { isTerminal, styled } from "./print.ts";
+import { isTerminal, styled, tell } from "./print.ts";
 import { TerminalFilter } from "./terminal-filter.ts";
 import type { PermissionRequest, WorkerEvent } from "./worker-events.ts";
 
@@ -32,14 +32,11 @@ export class LogPrinter {
         this.#printToolCall(event.toolCallId, event.toolCallStatus, event.title);
         break;
       case "WorkerPermissionEvent":
-        this.#printLine(tellRequest(event.request));
+        this.#printBeside(tellRequest(event.request));
         break;
       case "WorkerReportEvent":
-        this.#printLine(
-          styled(
-            "cyan",
-            `→ ${event.outcome === null ? "" : `${event.outcome}: `}${oneLine(event.message)}`,
-          ),
+        this.#printBeside(
+          `→ ${event.outcome === null ? "" : `${event.outcome}: `}${oneLine(event.message)}`,
         );
         break;
       case "WorkerStatusEvent":
@@ -72,6 +69,12 @@ export class LogPrinter {
     else this.#toolCalls.set(id, status);
   }
 
+  /** What the worker did not print: a pipe gets its bytes alone. */
+  #printBeside(line: string): void {
+    if (isTerminal()) this.#printLine(styled("cyan", line));
+    else tell(line);
+  }
+
   #printLine(line: string): void {
     this.#voice = "line";
     this.#write(`${this.#isLineOpen ? "\n" : ""}${line}\n`);
@@ -92,7 +95,7 @@ export class LogPrinter {
 }
 
 function tellRequest({ title, answer, options }: PermissionRequest): string {
-  if (answer === null) return styled("yellow", `? asks: ${oneLine(title)}`);
+  if (answer === null) return `? ${oneLine(title)}`;
   const chosen = options.find(({ id }) => id === answer)?.name ?? answer;
-  return styled("dim", `? ${oneLine(title)}: ${oneLine(chosen)}`);
+  return `? ${oneLine(title)}: ${oneLine(chosen)}`;
 }

@@ -72,8 +72,8 @@ export async function retry(id: string, { key, json = false }: KeyOption): Promi
   const { retryWorker } = await naming(server, { worker: id }, () =>
     ask(server, retryDocument, { input }),
   );
-  const { worker } = retryWorker;
-  if (json) printJson(worker);
+  const { created, worker } = retryWorker;
+  if (json) printJson({ ...worker, created });
   else say(`${worker.name} does the task of ${id} again: ${showStatus(worker.status)}`);
   if (!json) hint(`factory logs ${worker.name} -f   shows what it prints`);
   return exitCodes.done;

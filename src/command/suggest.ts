@@ -8,6 +8,7 @@ interface Names {
   readonly repositories: { readonly nodes: readonly { readonly nameWithOwner: string }[] };
   readonly worktrees: { readonly nodes: readonly WorktreeName[] };
   readonly parentSessions: { readonly nodes: readonly { readonly name: string }[] };
+  readonly agents: readonly { readonly name: string }[];
 }
 
 interface WorktreeName {
@@ -20,6 +21,7 @@ const namesDocument = document<Names>(`{
   repositories(last: 100) { nodes { nameWithOwner } }
   worktrees(last: 100) { nodes { branch repository { nameWithOwner } } }
   parentSessions(last: 100) { nodes { name } }
+  agents { name }
 }`);
 
 export interface KnownNames {
@@ -27,6 +29,7 @@ export interface KnownNames {
   readonly repositories: readonly string[];
   readonly worktrees: readonly WorktreeName[];
   readonly parents: readonly string[];
+  readonly agents: readonly string[];
 }
 
 /** The latest of each. */
@@ -37,6 +40,7 @@ export async function listNames(server: Server, timeoutMs?: number): Promise<Kno
     repositories: names.repositories.nodes.map(({ nameWithOwner }) => nameWithOwner),
     worktrees: names.worktrees.nodes,
     parents: names.parentSessions.nodes.map(({ name }) => name),
+    agents: names.agents.map(({ name }) => name),
   };
 }
 
@@ -99,13 +103,14 @@ function isSame(a: string, b: string): boolean {
 
 const mostSuggestions = 3;
 
-/** The nearest first; none that is more different than alike. */
+/** Those that are nearest; none that is more different than alike. */
 async function nearest(word: string, known: readonly string[]): Promise<string[]> {
   const { distance } = await import("fastest-levenshtein");
   return known
     .map((name) => ({ name, away: distance(name.toLowerCase(), word.toLowerCase()) }))
     .filter(({ name, away }) => away <= Math.max(2, Math.ceil(name.length / 3)))
     .toSorted((a, b) => a.away - b.away)
+    .filter(({ away }, _, [first]) => away === first?.away)
     .slice(0, mostSuggestions)
     .map(({ name }) => name);
 }

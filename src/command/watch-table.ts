@@ -14,6 +14,7 @@ const redrawMs = 1_000;
 /** Many changes at once are drawn once. */
 const pauseMs = 50;
 const mostEnded = 200;
+const usualFoot = "Ctrl-C ends the watch, and nothing else";
 
 type Changes = (
   after: number,
@@ -54,7 +55,8 @@ export async function showLive(
     }
   }
 
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  // Not once: a signal whose last listener is gone ends the process, before the screen is left in order.
+  process.on("SIGINT", stop).on("SIGTERM", stop);
   const ticking = setInterval(() => {
     wake.resolve();
   }, redrawMs);
@@ -64,12 +66,14 @@ export async function showLive(
   hearing.catch(() => undefined);
   try {
     while (!signal.aborted) {
-      screen(await picture(parent, [...workers.values()], trouble));
+      screen(await picture(parent, [...workers.values()], trouble ?? usualFoot));
       await delay(pauseMs);
       await wake.promise;
       wake = Promise.withResolvers<void>();
     }
     await hearing;
+    // As it is at the end, to be read on.
+    screen(await picture(parent, [...workers.values()]));
   } finally {
     clearInterval(ticking);
     screen.done();
@@ -85,25 +89,20 @@ function forgetOldest(workers: Map<string, Worker>): void {
     workers.delete(name);
 }
 
-async function picture(
-  parent: string,
-  workers: readonly Worker[],
-  trouble: string | undefined,
-): Promise<string> {
-  const head = `${styled("bold", oneLine(parent))}   ${tellCounts(workers)}`;
-  const foot = trouble ?? "Ctrl-C ends the watch alone";
-  const footLine = styled(trouble === undefined ? "dim" : "yellow", foot);
+async function picture(parent: string, workers: readonly Worker[], foot?: string): Promise<string> {
+  const head = `${styled("bold", oneLine(parent))}   ${tellCounts(workers)}`.trimEnd();
+  const footLines = foot === undefined ? [] : ["", styled("dim", foot)];
   if (workers.length === 0) {
-    return [head, "", `waiting for the first dispatch of ${oneLine(parent)}`, "", footLine].join(
-      "\n",
-    );
+    const body =
+      foot === undefined ? [] : ["", `waiting for the first dispatch of ${oneLine(parent)}`];
+    return [head, ...body, ...footLines].join("\n");
   }
   const { columns, rows } = process.stdout;
   const shown = choose(workers, Math.max(3, rows - 7));
   const left = workers.length - shown.length;
   const more = left > 0 ? [styled("dim", `… and ${String(left)} more`)] : [];
   const table = await drawTable(workerColumns(shown), shown, columns - 1);
-  return [head, "", ...table, ...more, "", footLine].join("\n");
+  return [head, "", ...table, ...more, ...footLines].join("\n");
 }
 
 /** Those that have not ended first of all, then the latest; in their own order. */

@@ -60,7 +60,7 @@ export async function watch(parent: string, options: WatchOptions): Promise<numb
       changesOf(server, parent, { after: from, ...how }),
     );
   }
-  const from = await toSequence(server, parent, after ?? "0");
+  const from = toSequence(after ?? "0", await readParent(server, parent, 0));
   const changes = changesOf(server, parent, {
     after: from,
     onLost: (reason) => {
@@ -102,8 +102,8 @@ async function readParent(server: Server, parent: string, count: number): Promis
   return parentSession ?? { lastSequence: 0, workerSessions: { nodes: [] } };
 }
 
-async function toSequence(server: Server, parent: string, after: string): Promise<number> {
-  if (after === "last") return (await readParent(server, parent, 0)).lastSequence;
+function toSequence(after: string, { lastSequence }: ParentState): number {
+  if (after === "last") return lastSequence;
   if (/^\d+$/.test(after)) return Number(after);
   throw new CommandError(
     exitCodes.badUsage,

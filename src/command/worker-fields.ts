@@ -64,17 +64,22 @@ export function showStatus(status: string): string {
   return styled(statusStyles[status] ?? "reset", status);
 }
 
+export interface EndedWorker extends Worker {
+  readonly commits: readonly unknown[];
+}
+
 /** What became of it, in some lines. */
-export function describeEnded(worker: Worker): string {
+export function describeEnded(worker: EndedWorker): string {
   const { name, status, statusReason, branch, repositoryName, summary, pushedTo, usage } = worker;
   const { startedAt, finishedAt, diffStatistics: diff } = worker;
   const reason = statusReason === null ? "" : `: ${oneLine(statusReason)}`;
   const took =
     startedAt === null || finishedAt === null ? "" : ` after ${span(startedAt, finishedAt)}`;
   const facts = [
+    worker.commits.length === 0 ? undefined : count(worker.commits.length, "commit"),
     diff === null || diff.filesChanged === 0
       ? undefined
-      : `${String(diff.filesChanged)} files changed, +${String(diff.additions)} -${String(diff.deletions)}`,
+      : `${count(diff.filesChanged, "file")} changed, +${String(diff.additions)} -${String(diff.deletions)}`,
     pushedTo === null ? undefined : `pushed to ${oneLine(pushedTo)}`,
     usage === null
       ? undefined
@@ -83,9 +88,13 @@ export function describeEnded(worker: Worker): string {
   return [
     `${name} ${showStatus(status)}${took}${reason}`,
     `  ${repositoryName}, branch ${oneLine(branch)}`,
-    ...facts.map((fact) => `  ${fact}`),
+    ...(facts.length === 0 ? [] : [`  ${facts.join(", ")}`]),
     ...(summary === null ? [] : [indent(plainLines(summary.trim()))]),
   ].join("\n");
+}
+
+function count(number: number, noun: string): string {
+  return `${String(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 function indent(text: string): string {
