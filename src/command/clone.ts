@@ -71,6 +71,7 @@ async function untilCloned(
   { lastSequence, nameWithOwner }: Followed,
 ): Promise<Repository> {
   const progress = await openProgress(nameWithOwner);
+  progress.show({ message: "cloning", percent: null });
   try {
     const changes = follow(server, {
       document: changesDocument,

@@ -46,7 +46,7 @@ export class LogPrinter {
   }
 
   end(): void {
-    this.#write(this.#filter?.end() ?? "");
+    process.stdout.write(this.#filter?.end() ?? "");
     // What is printed next, such as a shell's prompt, begins on a line of its own; a pipe gets no byte too many.
     if (isTerminal() && this.#isLineOpen) this.#write("\n");
   }

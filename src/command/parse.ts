@@ -6,25 +6,20 @@ export interface RepositoryName {
   readonly name: string;
 }
 
+/** The end of a remote's address, of either form. */
+const address = /^(?:\w+:\/\/[^/]+\/|[^@\s/]+@[^:\s/]+:)([^/\s]+)\/([^/\s]+?)(?:\.git)?\/?$/;
+
 /** OWNER/NAME. */
 export function parseRepository(text: string): RepositoryName {
-  const [owner, name, ...rest] = text.split("/");
-  if (
-    owner !== undefined &&
-    owner !== "" &&
-    name !== undefined &&
-    name !== "" &&
-    rest.length === 0
-  ) {
-    return { owner, name };
+  const [, ownerOfUrl, nameOfUrl] = address.exec(text) ?? [];
+  if (ownerOfUrl !== undefined && nameOfUrl !== undefined) {
+    throw new InvalidArgumentError(
+      `It must be OWNER/NAME: ${ownerOfUrl}/${nameOfUrl}; "factory clone" takes the address as --url.`,
+    );
   }
-  const fromUrl =
-    /^(?:https?:\/\/[^/]+\/|[^@\s]+@[^:\s]+:)([^/\s]+)\/([^/\s]+?)(?:\.git)?\/?$/.exec(text);
-  throw new InvalidArgumentError(
-    fromUrl === null
-      ? "It must be OWNER/NAME, such as octocat/Hello-World."
-      : `It must be OWNER/NAME: ${fromUrl[1] ?? ""}/${fromUrl[2] ?? ""}; "factory clone" takes the address as --url.`,
-  );
+  const [owner = "", name = "", ...rest] = text.split("/");
+  if (owner !== "" && name !== "" && rest.length === 0) return { owner, name };
+  throw new InvalidArgumentError("It must be OWNER/NAME, such as octocat/Hello-World.");
 }
 
 /** worker-17, or just 17. */

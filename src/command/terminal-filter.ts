@@ -65,8 +65,8 @@ export class TerminalFilter {
 
   #takeSequence(character: string, code: number): string {
     if (code >= 0x20 && code <= 0x3f) {
-      // None that is longer means a colour.
-      if (this.#parameters.length < 100) this.#parameters += character;
+      // None that is longer means a colour; the mark says so from then on.
+      this.#parameters = this.#parameters.length < 100 ? this.#parameters + character : "!";
       return "";
     }
     this.#state = code === escape ? "escape" : "text";

@@ -2,7 +2,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { main, runCommand, startCommand, type RunningCommand } from "../support/command.ts";
+import {
+  main,
+  openTerminal,
+  runCommand,
+  startCommand,
+  type RunningCommand,
+  type Terminal,
+} from "../support/command.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { createGate, dispatch, followParent, untilEnded, untilStatus } from "../support/workers.ts";
@@ -11,6 +18,7 @@ let git: GitServer;
 let server: FactoryServer;
 const repository = { owner: "acme", name: "app" };
 const started = new Set<RunningCommand>();
+const terminals = new Set<Terminal>();
 
 beforeAll(async () => {
   git = await startGitServer();
@@ -22,6 +30,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const { process } of started) process.kill("SIGKILL");
+  for (const terminal of terminals) terminal.kill();
   await server.dispose();
   await git.stop();
 });
@@ -69,11 +78,15 @@ test("logs -f, watch and dispatch --wait go on over a killed and a stopped serve
   const { name } = changesOf(watching.stdout())[0]!.worker;
   const logs = start("logs", name, "-f");
   await logs.until("one\n");
+  const table = openTerminal(server, ["watch", "restart"]);
+  terminals.add(table);
+  await table.until("1 running");
 
   await server.kill();
   // Printed and told of while nobody is there to hear it.
   await gate.open();
   await watching.until("the connection is lost", watching.stderr);
+  await table.until("the connection is lost");
   // It listens on another port, which the commands find by its address file.
   server = await server.restart();
   await logs.until("two\n");
@@ -98,6 +111,11 @@ test("logs -f, watch and dispatch --wait go on over a killed and a stopped serve
   ]);
   all.end();
   await watching.until('"sequence":8');
+  await table.until("2 succeeded");
+  table.type("\u0003");
+  expect(await table.ended).toMatchObject({ code: 130 });
+  // At its end it is as it was last seen, without the word of trouble.
+  expect(table.text().slice(table.text().lastIndexOf("restart  "))).not.toContain("lost");
   expect(changesOf(watching.stdout()).map(({ sequence, status }) => [sequence, status])).toEqual(
     told,
   );
