@@ -1,8 +1,9 @@
-// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents]
+// npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents] [command]
 // [metrics]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { benchAgents } from "./agents.ts";
+import { benchCommand } from "./command.ts";
 import { benchDispatch } from "./dispatch.ts";
 import { judge, summarise, type Finding } from "./finding.ts";
 import { benchHistory } from "./history.ts";
@@ -25,6 +26,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   queue: benchQueue,
   history: benchHistory,
   agents: benchAgents,
+  command: benchCommand,
   metrics: benchMetrics,
 };
 

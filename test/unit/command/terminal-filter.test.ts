@@ -39,7 +39,7 @@ describe("a worker's output for a terminal", () => {
     for (let index = 0; index <= text.length; index += 1) {
       expect(filter(text.slice(0, index), text.slice(index))).toBe(`a${esc}[31mred${esc}[0mb`);
     }
-    expect(filter(...text)).toBe(`a${esc}[31mred${esc}[0mb`);
+    expect(filter(...Array.from(text))).toBe(`a${esc}[31mred${esc}[0mb`);
   });
 
   test("loses no line behind a sequence that nobody ends", () => {
