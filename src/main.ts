@@ -25,23 +25,33 @@ try {
     await serve(options);
     return 0;
   });
-  // A write may have failed whose error comes as an event still.
-  process.exit(process.stdout.errored === null ? exitCode : brokenPipe);
+  await end(exitCode);
 } catch (error) {
   if (error instanceof ConfigError) {
     for (const mistake of error.message.split("\n")) process.stderr.write(`factory: ${mistake}\n`);
-    process.exit(1);
+    await end(1);
   }
   if (error instanceof CommandError) {
     process.stderr.write(`factory: ${error.message}\n`);
-    process.exit(error.exitCode);
+    await end(error.exitCode);
   }
   if (error instanceof FactoryError) {
     process.stderr.write(`factory: ${error.message}\n`);
-    process.exit(1);
+    await end(1);
   }
   // A bug: with where it happened, but without the line of code that Node would print, which may be long.
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`factory: ${trace}\n`);
-  process.exit(1);
+  await end(1);
+}
+
+/** With all that was said: what a slow reader has not taken yet would be lost at the exit. */
+async function end(exitCode: number): Promise<never> {
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => {
+      stream.write("", () => resolve());
+    });
+  }
+  // Of a write that has failed, the event may be still to come.
+  process.exit(process.stdout.errored === null ? exitCode : brokenPipe);
 }

@@ -7,7 +7,7 @@ import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { LogPrinter } from "./log-printer.ts";
 import { tellConnection } from "./logs.ts";
-import { hint, printJson, printJsonLine, say, tell } from "./print.ts";
+import { hint, printJson, printJsonLine, say, tell, untilTaken } from "./print.ts";
 import { followEvents, unknownWorker } from "./worker-events.ts";
 import {
   describeEnded,
@@ -123,6 +123,7 @@ async function stay(server: Server, { name }: Worker, options: DispatchOptions):
   for await (const event of events) {
     if (follow && json) printJsonLine(event);
     printer?.print(event);
+    await untilTaken();
     if (event.__typename === "WorkerStatusEvent" && event.status === "WAITING") {
       tell(
         `${name} waits for you: ${oneLine(event.reason ?? "it asks for something")} ("factory answer ${name}")`,

@@ -3,7 +3,7 @@ import { exitCodes, findServer } from "./connection.ts";
 import type { LogsOptions } from "./define-workers.ts";
 import { oneLine } from "./harmless.ts";
 import { LogPrinter } from "./log-printer.ts";
-import { hint, isTerminal, printJsonLine } from "./print.ts";
+import { hint, isTerminal, printJsonLine, untilTaken } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { followEvents, readEvents, type WorkerEvent } from "./worker-events.ts";
 import { isFinal } from "./worker-fields.ts";
@@ -27,12 +27,18 @@ export async function logs(id: string, options: LogsOptions): Promise<number> {
   };
 
   await naming(server, { worker: id }, async () => {
-    for await (const event of readEvents(server, id)) print(event);
+    for await (const event of readEvents(server, id)) {
+      print(event);
+      await untilTaken();
+    }
   });
   if (follow && !isFinal(status)) {
     if (last <= 1) tellStatus();
     const events = followEvents(server, id, { after: last, ...tellConnection() });
-    for await (const event of events) print(event);
+    for await (const event of events) {
+      print(event);
+      await untilTaken();
+    }
   }
   printer?.end();
   if (isTerminal() && !json) tellStatus();

@@ -1,4 +1,5 @@
 // What a command says: results on standard output, everything else on standard error.
+import { once } from "node:events";
 import { styleText } from "node:util";
 
 export type Style = Parameters<typeof styleText>[0];
@@ -16,6 +17,11 @@ export function tell(line: string): void {
 /** What to do next: for people at a terminal alone. */
 export function hint(line: string): void {
   if (isTerminal()) tell(onErrors("dim", line));
+}
+
+/** Resolves when the reader has taken what was printed: for what prints without an end. */
+export async function untilTaken(): Promise<void> {
+  if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
 }
 
 /** One document. */

@@ -6,7 +6,7 @@ import type { WatchOptions } from "./define-workers.ts";
 import { document } from "./document.ts";
 import { follow } from "./follow.ts";
 import { oneLine } from "./harmless.ts";
-import { isTerminal, printJsonLine, say, tell } from "./print.ts";
+import { isTerminal, printJsonLine, say, tell, untilTaken } from "./print.ts";
 import type { PermissionRequest } from "./worker-events.ts";
 import { workerFields, type Worker } from "./worker-fields.ts";
 import { permissionFields } from "./worker-events.ts";
@@ -70,6 +70,7 @@ export async function watch(parent: string, options: WatchOptions): Promise<numb
   for await (const change of changes) {
     if (json) printJsonLine(change);
     else say(describe(change));
+    await untilTaken();
   }
   return exitCodes.done;
 }

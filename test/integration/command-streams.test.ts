@@ -190,10 +190,15 @@ test("Ctrl-C leaves a worker that is waited for to itself", async () => {
   await gate.dispose();
 });
 
-test("a reader that leaves ends it without a word", async () => {
+test("a slow reader gets all, and one that leaves ends it without a word", async () => {
   const { name } = await dispatch(server, { parentSession: "me", task: "seq 100000", repository });
   await untilEnded(server, name);
   const command = `"${process.execPath}" "${main}"`;
+  // More than a pipe holds.
+  const slow = startShell(`${command} logs ${name} | (sleep 0.5; tail -n 1; wc -c); echo "$?"`);
+  expect((await slow.ended).stdout).toBe("100000\n0\n0\n");
+  const list = startShell(`${command} logs ${name} --json | (sleep 0.5; wc -l)`);
+  expect(Number((await list.ended).stdout)).toBeGreaterThan(5);
   const { ended } = startShell(`${command} logs ${name} | head -n 1; echo "$?:\${PIPESTATUS[*]}"`);
   expect(await ended).toEqual({ code: 0, stdout: "1\n0:141 0\n", stderr: "" });
 });

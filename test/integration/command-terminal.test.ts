@@ -52,7 +52,7 @@ test("a clone shows how far it is, on a line that is gone when it is there", asy
   const hold = git.hold(/git-upload-pack/);
   const terminal = open(["clone", "acme/app"]);
   await hold.arrived;
-  await terminal.until("acme/app cloning").finally(hold.release);
+  await terminal.until("acme/app cloning").finally(() => hold.release());
   expect(await terminal.ended).toMatchObject({ code: 0 });
   expect(terminal.text()).toMatch(/acme\/app is cloned: main is at [0-9a-f]{8}\n$/);
   // The cursor is back, and the line was taken away.

@@ -79,8 +79,7 @@ describe("a table", () => {
     expect(lines[2]).toBe("worker-1  abc     y");
   });
 
-  test("of many rows is one table, drawn in no time", async () => {
-    const started = performance.now();
+  test("of many rows is one table, although it is drawn in parts", async () => {
     const rows = Array.from({ length: 5_000 }, (_, index) => ({
       ...row("x"),
       name: `worker-${String(index)}`,
@@ -88,8 +87,6 @@ describe("a table", () => {
     const lines = await draw(rows);
     expect(lines).toHaveLength(5_001);
     expect(new Set(lines.map((line) => line.search(/main|BRANCH/)))).toEqual(new Set([13]));
-    // Drawn at once it takes some two seconds, on a machine that does nothing else.
-    expect(performance.now() - started).toBeLessThan(1_500);
   });
 });
 
