@@ -88,6 +88,13 @@ export const dispatchWorker = defineRoute({
         "Per parent, kept for ever: the same key with the same input answers with the first session, however often it is sent; with another input IDEMPOTENCY_MISMATCH.",
       ),
   }),
+  example: {
+    parentSession: "me",
+    agent: "shell",
+    task: "ls -la && git log --oneline",
+    owner: "octocat",
+    repo: "Hello-World",
+  },
   answers: {
     202: {
       description: "It is queued.",

@@ -85,7 +85,7 @@ function describeOperation(route: Route): ZodOpenApiOperationObject {
       : {
           requestBody: {
             required: isRequired(body),
-            content: { "application/json": { schema: body } },
+            content: { "application/json": { schema: body, example: route.example ?? {} } },
           },
         }),
     responses: { ...describeAnswers(route.answers), ...describeErrors(route.errors) },

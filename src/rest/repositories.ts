@@ -81,6 +81,7 @@ const cloneRepository = defineRoute({
         "Where from: https://… or ssh (git@host:owner/name.git). Default: as FACTORY_REMOTE_TEMPLATE says.",
       ),
   }),
+  example: { owner: "octocat", repo: "Hello-World" },
   answers: {
     200: { description: "It was there.", body: repository },
     202: { description: "It is being cloned.", body: repository },

@@ -26,6 +26,8 @@ interface RouteDefinition<
   readonly query?: Query;
   readonly headers?: Headers;
   readonly body?: Body;
+  /** A body that the API's page offers to try. */
+  readonly example?: z.input<Body>;
   readonly answers: Given;
   /** Beside those that every route may answer with. */
   readonly errors: readonly ErrorCode[];
@@ -52,6 +54,7 @@ export interface Route {
   readonly headers: z.ZodObject;
   /** undefined: it takes none. */
   readonly body: z.ZodObject | undefined;
+  readonly example: object | undefined;
   readonly answers: Answers;
   readonly errors: readonly ErrorCode[];
   /** @param params those of the path, decoded */
@@ -68,7 +71,7 @@ export function defineRoute<
   Body extends z.ZodObject = typeof nothing,
 >(definition: RouteDefinition<Params, Query, Headers, Body, Given>): Route {
   const { method, path, operationId, tag, summary, description, answers, errors } = definition;
-  const { params = nothing, query = nothing, headers = nothing, body } = definition;
+  const { params = nothing, query = nothing, headers = nothing, body, example } = definition;
   return {
     method,
     path,
@@ -80,6 +83,7 @@ export function defineRoute<
     query,
     headers,
     body,
+    example,
     answers,
     errors,
     async answer(request, givenParams, call): Promise<AnyReply> {

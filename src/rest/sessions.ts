@@ -200,6 +200,7 @@ const cancelWorker = defineRoute({
       .optional()
       .describe("Also the workers that it dispatched, and those that they dispatched."),
   }),
+  example: { reason: "not needed any more" },
   answers: { 200: { description: "The worker.", body: worker } },
   errors: ["WORKER_NOT_FOUND"],
   async run({ params: { name }, body: { reason, children } }, call) {
