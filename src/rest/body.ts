@@ -3,7 +3,7 @@ import { FactoryError } from "../errors.ts";
 
 /** undefined: there is none. @throws FactoryError BAD_INPUT */
 export async function readBody(request: Request): Promise<unknown> {
-  const bytes = await request.arrayBuffer();
+  const bytes = await readBytes(request);
   if (bytes.byteLength === 0) return undefined;
   const [type = ""] = (request.headers.get("content-type") ?? "").split(";");
   if (type.trim().toLowerCase() !== "application/json") {
@@ -22,6 +22,15 @@ export async function readBody(request: Request): Promise<unknown> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw malformed(`the body is no valid JSON: ${why}`, error);
+  }
+}
+
+/** Whoever sent half of it has left, and hears of no failure; nobody else has one. */
+async function readBytes(request: Request): Promise<ArrayBuffer> {
+  try {
+    return await request.arrayBuffer();
+  } catch (error) {
+    throw malformed("the body has ended before its end", error);
   }
 }
 

@@ -1,7 +1,5 @@
 // Starts the parts in the order in which they need each other, and stops them in the other one.
-import type { Server } from "node:http";
 import { hostname } from "node:os";
-import { createAdaptorServer } from "@hono/node-server";
 import { createAgentRegistry } from "../agents/registry.ts";
 import type { Config } from "../config.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
@@ -35,7 +33,7 @@ import { createAuthenticator } from "./auth.ts";
 import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
-import { addressOf, bind, closeServer } from "./listen.ts";
+import { addressOf, bind, closeServer, createHttpServer } from "./listen.ts";
 import { createMcpRoute } from "./mcp.ts";
 import { createRestRoute } from "./rest.ts";
 import { startMetrics, startTraces } from "./telemetry.ts";
@@ -284,10 +282,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   const { token, version, metrics, logger, closers, database, queue } = edge;
   const authenticator = createAuthenticator(token, services.workers);
   // First, as it replaces the global Response by one whose text is sent without a stream.
-  // Without options for TLS it is the plain server of node:http.
-  const server = createAdaptorServer({
-    fetch: (request, environment) => app.fetch(request, environment),
-  }) as Server;
+  const server = createHttpServer((request, environment) => app.fetch(request, environment));
   const { introspection } = config;
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });

@@ -1,7 +1,9 @@
 // The REST routes, as a script meets them. Every answer is held against the OpenAPI document: see support/rest.ts.
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { errorCodes } from "../../src/errors.ts";
@@ -572,6 +574,17 @@ describe("what is malformed", () => {
     ["GET", `/api/agents/sessions/${"x".repeat(300)}/events`, "name"],
   ])("is refused in a path or a query: %s %s", async (method, path, word) => {
     expectRefusal(await rest.send(method, path), "BAD_INPUT", word);
+  });
+
+  test("is refused as an address", async () => {
+    const { hostname, port } = new URL(server.url);
+    for (const path of ["/api\\factory", "*", "http://x:99999/api"]) {
+      const socket = connect(Number(port), hostname);
+      socket.end(`GET ${path} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: close\r\n\r\n`);
+      const answer = await text(socket);
+      expect(answer).toMatch(/^HTTP\/1.1 400 /);
+      expect(answer).toContain(`{"error":{"code":"BAD_INPUT"`);
+    }
   });
 
   test("is refused in a header", async () => {
