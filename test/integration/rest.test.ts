@@ -14,7 +14,14 @@ import { queryDatabase } from "../support/inventory.ts";
 import { endSchedules, runMaintenance } from "../support/maintenance.ts";
 import { cloned, untilRepository } from "../support/repositories.ts";
 import { openRest, type Rest, type RestAnswer, type RestOptions } from "../support/rest.ts";
-import { cancel, createGate, untilEnded, untilPrinted, untilStatus } from "../support/workers.ts";
+import {
+  cancel,
+  createGate,
+  eventually,
+  untilEnded,
+  untilPrinted,
+  untilStatus,
+} from "../support/workers.ts";
 
 let git: GitServer;
 let server: FactoryServer;
@@ -631,6 +638,11 @@ describe("methods and paths", () => {
       const { status, body } = await rest.send("HEAD", path);
       expect([status, body]).toEqual([200, undefined]);
     }
+    // Nobody is left who follows.
+    await eventually(async () => {
+      const metrics = await (await server.fetch("/metrics")).text();
+      return /^factory_subscribers\{stream="parent"\} 0$/m.test(metrics);
+    });
     expect((await rest.send("HEAD", "/api/factory/repos/acme/nothing")).status).toBe(404);
   });
 
