@@ -6,17 +6,17 @@ import { FactoryError } from "../errors.ts";
 import { failureResponse } from "../failure-response.ts";
 
 export function createHttpServer(fetch: Parameters<typeof getRequestListener>[0]): Server {
-  return createServer(
-    getRequestListener(fetch, {
-      errorHandler(error) {
-        // Errors of the app's are answered there: what comes as far as this has nobody left to answer.
-        if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
-        const message =
-          "the request's address is malformed: percent-encode its path as UTF-8, and send the header Host";
-        return failureResponse(new FactoryError("BAD_INPUT", message));
-      },
-    }),
-  );
+  const answer = getRequestListener(fetch, {
+    errorHandler(error) {
+      // Errors of the app's are answered there: what comes as far as this has nobody left to answer.
+      if (!(error instanceof RequestError)) return new Response(null, { status: 500 });
+      const message =
+        "the request's address is malformed: percent-encode its path as UTF-8, and send the header Host";
+      return failureResponse(new FactoryError("BAD_INPUT", message));
+    },
+  });
+  // It answers failures too, and rejects with none.
+  return createServer((request, response) => void answer(request, response));
 }
 
 /** @throws FactoryError HOST_FAILURE where the port can't be had */

@@ -151,6 +151,9 @@ test("npx factory serve starts from there, with its own Postgres, and a dispatch
     });
     const page = await fetch(`${url}/`, { headers: { ...headers, accept: "text/html" } });
     expect(await page.text()).toContain("<title>Factory</title>");
+    for (const path of ["/api/factory/repos", "/api/openapi.json", "/api/page/swagger-ui.css"]) {
+      expect([path, (await fetch(`${url}${path}`, { headers })).status]).toEqual([path, 200]);
+    }
 
     process.kill(pid, "SIGTERM");
     await eventually(() => server.exitCode !== null);
