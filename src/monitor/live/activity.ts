@@ -7,7 +7,7 @@ import { parentChanges, type Parent } from "./operations.ts";
 import { overview, type Overview } from "./overview.ts";
 import { isLive } from "./states.ts";
 
-/** Streams that are followed at once: those of the youngest parents. */
+/** Streams that are followed at once: those of the youngest parents with workers at work. */
 const mostStreams = 20;
 const mostEntries = 200;
 const mostReports = 1_000;
@@ -34,14 +34,16 @@ export function followActivity(): () => void {
   const streams = new Map<string, () => void>();
 
   function look(): void {
-    const wanted = new Map(findBusy(overview.read()).map((parent) => [parent.id, parent]));
+    const busy = new Map(findBusy(overview.read()).map((parent) => [parent.id, parent]));
+    for (const [id, parent] of busy) {
+      if (!streams.has(id)) streams.set(id, followParent(parent));
+    }
+    // One that has come to rest is kept while there is room: its last change may still be on its way.
     for (const [id, end] of streams) {
-      if (wanted.has(id)) continue;
+      if (streams.size <= mostStreams) break;
+      if (busy.has(id)) continue;
       end();
       streams.delete(id);
-    }
-    for (const [id, parent] of wanted) {
-      if (!streams.has(id)) streams.set(id, followParent(parent));
     }
   }
 
@@ -53,7 +55,7 @@ export function followActivity(): () => void {
   };
 }
 
-/** Parents with workers that have not ended; the others' streams are silent. */
+/** Parents with workers that have not ended; nothing comes from the others. */
 function findBusy({ workers, parents }: Overview): Parent[] {
   const ids = new Set<string>();
   for (const { status, parentSession } of workers.values()) {

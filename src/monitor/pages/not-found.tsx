@@ -4,7 +4,7 @@ import { EmptyState } from "../components/empty-state.tsx";
 
 export function NotFound() {
   return (
-    <EmptyState title="There is no such page">
+    <EmptyState isPage title="There is no such page">
       <Link href={routes.overview}>Go to the overview</Link>
     </EmptyState>
   );

@@ -4,7 +4,7 @@ import { EmptyState } from "../components/empty-state.tsx";
 export function SignIn() {
   return (
     <main>
-      <EmptyState title="This browser is not signed in any more">
+      <EmptyState isPage title="This browser is not signed in any more">
         <p>
           The server knows another token now. Open the address that it printed at its start, which
           ends in <code>/?token=…</code>; the token is also in the file <code>token</code> in

@@ -3,5 +3,5 @@ import { usePageTitle } from "../../components/page-title.ts";
 
 export default function TimeChartPage({ parent }: { parent: string }) {
   usePageTitle(`${parent}: time`);
-  return <EmptyState title={parent} />;
+  return <EmptyState isPage title={parent} />;
 }

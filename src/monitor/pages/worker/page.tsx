@@ -3,5 +3,5 @@ import { usePageTitle } from "../../components/page-title.ts";
 
 export default function WorkerPage({ name }: { name: string }) {
   usePageTitle(name);
-  return <EmptyState title={name} />;
+  return <EmptyState isPage title={name} />;
 }
