@@ -37,7 +37,7 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   return {
     open(events, cut) {
       if (isClosed || endings.size >= mostStreams) {
-        void events.return(undefined);
+        events.return(undefined).catch(options.mask);
         throw isClosed
           ? new FactoryError("SERVICE_UNAVAILABLE", "the server is about to stop: try again")
           : new FactoryError(
@@ -87,7 +87,7 @@ function streamOf(
     isOver = true;
     clearInterval(timer);
     ended(finish);
-    void events.return(undefined);
+    events.return(undefined).catch(mask);
   }
 
   return new ReadableStream<Uint8Array>(
