@@ -122,6 +122,10 @@ describe("while Postgres is away", () => {
     const bringBack = await takePostgresAway();
     expect((await server.fetch("/healthz")).status).toBe(200);
     expect((await server.fetch("/readyz")).status).toBe(503);
+    const metrics = await (await server.fetch("/metrics")).text();
+    expect(metrics).toContain("\nfactory_database_up 0\n");
+    expect(metrics).toContain("\nprocess_resident_memory_bytes ");
+    expect(metrics).not.toMatch(/^factory_(sessions|queue_\w+|capacity)\b/m);
     const asked = [
       "{ workerSessions { totalCount } }",
       `mutation { dispatchWorker(input: {
