@@ -9,6 +9,7 @@ import { connection } from "./client/connection.ts";
 import { useStore } from "./client/store.ts";
 import { Announcer } from "./components/announcer.tsx";
 import { ConnectionBanner } from "./components/connection-banner.tsx";
+import { useLinks } from "./components/links.ts";
 import { Toasts } from "./components/toasts.tsx";
 import { TopBar } from "./components/top-bar.tsx";
 import { Watch } from "./components/watch.tsx";
@@ -26,6 +27,7 @@ export function App() {
   const { kind } = useStore(connection.state);
   const isDialogOpen = useStore(opened) !== undefined;
   useEffect(listenForKeys, []);
+  useLinks();
 
   if (kind === "refused") return <SignIn />;
   return (

@@ -13,3 +13,6 @@ export function workerPath(name: string): string {
 export function timeChartPath(parent: string): string {
   return `/parents/${encodeURIComponent(parent)}/time`;
 }
+
+/** What the addresses of pages begin with, but for the overview's. */
+export const pagePrefixes = ["/workers/", "/parents/"];

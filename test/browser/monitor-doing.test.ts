@@ -1,7 +1,7 @@
 // What a person does in the monitor: by mouse and by keyboard, against a real server with real workers.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { Locator, Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
@@ -31,6 +31,8 @@ beforeAll(async () => {
   ]);
   await cloned(factory, git, repository);
 });
+
+afterEach(() => browser.closePages());
 
 afterAll(async () => {
   await browser.close();

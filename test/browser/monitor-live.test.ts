@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -41,6 +41,8 @@ beforeAll(async () => {
   ]);
   await cloned(factory, git, repository);
 });
+
+afterEach(() => browser.closePages());
 
 afterAll(async () => {
   await browser.close();
@@ -185,32 +187,23 @@ test("200 workers are drawn and followed without holding the browser up", async 
       }),
     ),
   );
-  const opened = await openMonitor(browser, factory, "/", {
-    script: () => {
-      const tasks: number[] = [];
-      Object.assign(window, { tasks });
-      new PerformanceObserver((list) => {
-        tasks.push(...list.getEntries().map(({ duration }) => duration));
-      }).observe({ type: "longtask", buffered: true });
-    },
-  });
-  const { page } = opened;
-  for (const { name } of [workers[0]!, workers[199]!]) await rowOf(page, name).waitFor();
-  expect(await panel(page, "Workers").locator(".worker-row").count()).toBeGreaterThanOrEqual(200);
+  const longest = await browser.measureLongestTask(async () => {
+    const opened = await openMonitor(browser, factory);
+    const { page } = opened;
+    for (const { name } of [workers[0]!, workers[199]!]) await rowOf(page, name).waitFor();
+    const rows = panel(page, "Workers").locator(".worker-row");
+    expect(await rows.count()).toBeGreaterThanOrEqual(200);
 
-  // Twenty of them begin and end meanwhile, and somebody types.
-  await gate.open(20);
-  await page.keyboard.press("/");
-  await page.keyboard.type("team-3");
-  await rowOf(page, workers[3]!.name).waitFor();
-  await page.keyboard.press("Control+A");
-  await page.keyboard.press("Delete");
-  await page
-    .getByRole("button", { name: `${String(done.totalCount + 20)} succeeded` })
-    .waitFor({ timeout: 60_000 });
-  const longest = await page.evaluate(() =>
-    Math.max(0, ...(window as unknown as { tasks: number[] }).tasks),
-  );
+    // Twenty of them begin and end meanwhile, and somebody types.
+    await gate.open(20);
+    await page.keyboard.press("/");
+    await page.keyboard.type("team-3");
+    await rowOf(page, workers[3]!.name).waitFor();
+    await page.keyboard.press("Control+A");
+    await page.keyboard.press("Delete");
+    const ended = `${String(done.totalCount + 20)} succeeded`;
+    await page.getByRole("button", { name: ended }).waitFor({ timeout: 60_000 });
+    expectNoComplaints(opened, factory);
+  });
   expect(longest).toBeLessThan(200);
-  expectNoComplaints(opened, factory);
 }, 120_000);

@@ -1,5 +1,5 @@
 // What the overview shows, live: against a real server with real workers.
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
@@ -29,6 +29,8 @@ beforeAll(async () => {
     startBrowser(),
   ]);
 });
+
+afterEach(() => browser.closePages());
 
 afterAll(async () => {
   await browser.close();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { expectAccessible, expectNoComplaints, openMonitor } from "../support/monitor.ts";
@@ -9,6 +9,8 @@ let browser: TestBrowser;
 beforeAll(async () => {
   [factory, browser] = await Promise.all([startFactory(), startBrowser()]);
 });
+
+afterEach(() => browser.closePages());
 
 afterAll(async () => {
   await browser.close();

@@ -29,6 +29,13 @@ export interface PageOptions {
 export interface TestBrowser {
   /** In a profile of its own: no cookie of another page's. */
   open(address: string, options?: PageOptions): Promise<OpenPage>;
+  /** All that are open. */
+  closePages(): Promise<void>;
+  /**
+   * How long the longest task of a page's own thread took while `run` ran, in ms of that thread's own time:
+   * what other programs of the machine took meanwhile doesn't count.
+   */
+  measureLongestTask(run: () => Promise<void>): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -52,6 +59,10 @@ export async function startBrowser(): Promise<TestBrowser> {
     });
     return {
       open: (address, options) => openPage(browser, address, options),
+      async closePages() {
+        await Promise.all(browser.contexts().map((context) => context.close()));
+      },
+      measureLongestTask: (run) => measureLongestTask(browser, run),
       async close() {
         await browser.close();
         await rm(folder, { recursive: true, force: true });
@@ -61,6 +72,37 @@ export async function startBrowser(): Promise<TestBrowser> {
     await rm(folder, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function measureLongestTask(browser: Browser, run: () => Promise<void>): Promise<number> {
+  await browser.startTracing(undefined, { categories: ["toplevel", "__metadata"] });
+  let trace: Buffer;
+  try {
+    await run();
+  } finally {
+    trace = await browser.stopTracing();
+  }
+  const { traceEvents } = JSON.parse(trace.toString("utf8")) as { traceEvents: TraceEvent[] };
+  const threads = new Set(
+    traceEvents
+      .filter(({ name, args }) => name === "thread_name" && args?.name === "CrRendererMain")
+      .map(({ pid, tid }) => `${String(pid)} ${String(tid)}`),
+  );
+  const tasks = traceEvents.filter(
+    ({ name, pid, tid }) =>
+      name === "ThreadControllerImpl::RunTask" && threads.has(`${String(pid)} ${String(tid)}`),
+  );
+  if (tasks.length === 0) throw new Error("the trace tells of no task");
+  return tasks.reduce((longest, { tdur = 0 }) => Math.max(longest, tdur / 1000), 0);
+}
+
+/** Times in µs; tdur: of the thread's own. Source: the Trace Event Format. */
+interface TraceEvent {
+  readonly name: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
 }
 
 async function unpack(folder: string) {

@@ -1,6 +1,5 @@
 import { Bell, BellRing, Keyboard, Monitor, Moon, Plus, Search, Sun } from "lucide-react";
 import type { ReactNode } from "react";
-import { Link } from "wouter";
 import { connection } from "../client/connection.ts";
 import { useStore } from "../client/store.ts";
 import { notifyState, switchNotifications } from "../live/notify.ts";
@@ -26,10 +25,10 @@ export function TopBar({ onPalette, onKeys, onDispatch }: TopBarActions) {
   const { kind } = useStore(connection.state);
   return (
     <header className="top-bar">
-      <Link href={routes.overview} className="brand">
+      <a href={routes.overview} className="brand">
         <Mark />
         Factory
-      </Link>
+      </a>
       <span className="connection" data-kind={kind}>
         <span className="dot" aria-hidden="true" />
         {connectionWords[kind]}

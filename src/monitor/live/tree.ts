@@ -55,6 +55,25 @@ export function buildTree(
     .sort(compareParents);
 }
 
+/** The first rows of the tree, from the top down, as many as `most`. */
+export function cutTree(tree: readonly ParentNode[], most: number): ParentNode[] {
+  let left = most;
+  function cut(nodes: readonly WorkerNode[]): WorkerNode[] {
+    const kept: WorkerNode[] = [];
+    for (const node of nodes) {
+      if (left === 0) break;
+      left -= 1;
+      kept.push(node.children.length === 0 ? node : { ...node, children: cut(node.children) });
+    }
+    return kept;
+  }
+  return tree.map((parent) =>
+    parent.size <= left
+      ? ((left -= parent.size), parent)
+      : { ...parent, workers: cut(parent.workers) },
+  );
+}
+
 function isNodeLive(node: { readonly isLive: boolean }): boolean {
   return node.isLive;
 }

@@ -1,5 +1,4 @@
 import { useState } from "react";
-import { Link } from "wouter";
 import { useStore } from "../../client/store.ts";
 import { Panel } from "../../components/panel.tsx";
 import { Status } from "../../components/status.tsx";
@@ -45,9 +44,9 @@ function Entry({ entry }: { entry: ActivityEntry }) {
   return (
     <li className="side-item" data-parent={parent} data-sequence={sequence}>
       <p className="side-head">
-        <Link href={workerPath(worker.name)} className="worker-name">
+        <a href={workerPath(worker.name)} className="worker-name">
           {worker.name}
-        </Link>
+        </a>
         {report === null ? <Status status={status} /> : <span className="reported">reported</span>}
         <span className="side-end">
           <Ago at={at} />

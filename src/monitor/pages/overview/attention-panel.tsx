@@ -1,5 +1,4 @@
 import { useState } from "react";
-import { Link } from "wouter";
 import { useStore } from "../../client/store.ts";
 import { Panel } from "../../components/panel.tsx";
 import { PermissionRequest } from "../../components/permission-request.tsx";
@@ -58,9 +57,9 @@ function AttentionItem({ worker }: { worker: Worker }) {
       <Status status={status} />
       <div className="attention-text">
         <p className="attention-head">
-          <Link href={workerPath(name)} className="worker-name">
+          <a href={workerPath(name)} className="worker-name">
             {name}
-          </Link>
+          </a>
           <span className="attention-task">{firstLine(task)}</span>
         </p>
         <p className="quiet">

@@ -1,5 +1,4 @@
 import { useMemo, useState } from "react";
-import { Link } from "wouter";
 import { useStore } from "../../client/store.ts";
 import { Panel } from "../../components/panel.tsx";
 import { Since } from "../../components/time.tsx";
@@ -25,9 +24,9 @@ export function QueuePanel() {
           {shown.map((worker) => (
             <li key={worker.id} className="side-item">
               <p className="side-head">
-                <Link href={workerPath(worker.name)} className="worker-name">
+                <a href={workerPath(worker.name)} className="worker-name">
                   {worker.name}
-                </Link>
+                </a>
                 <span className="side-text">{firstLine(worker.task).slice(0, 120)}</span>
                 <span className="side-end">
                   <Since at={worker.createdAt} />

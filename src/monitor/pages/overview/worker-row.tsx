@@ -1,6 +1,4 @@
 import { memo } from "react";
-import { useSyncExternalStore } from "react";
-import { Link } from "wouter";
 import { Status } from "../../components/status.tsx";
 import { Ago, Since } from "../../components/time.tsx";
 import {
@@ -10,24 +8,28 @@ import {
   tellUsage,
   tellWholeUsage,
 } from "../../components/words.ts";
-import { reports } from "../../live/activity.ts";
 import type { Worker } from "../../live/operations.ts";
 import { isLive } from "../../live/states.ts";
 import { workerPath } from "../../routes.ts";
 
+interface WorkerRowProps {
+  readonly worker: Worker;
+  /** What it reported last. */
+  readonly report: string | undefined;
+}
+
 /** Drawn anew only where this worker has changed: there may be hundreds. */
-export const WorkerRow = memo(function WorkerRow({ worker }: { worker: Worker }) {
-  const { id, name, status, agent, task, branch, usage } = worker;
-  const report = useSyncExternalStore(reports.watch, () => reports.read().get(id));
+export const WorkerRow = memo(function WorkerRow({ worker, report }: WorkerRowProps) {
+  const { name, status, agent, task, branch, usage } = worker;
   const news = newsOf(worker, report);
   return (
     <div className="worker-row" data-status={status}>
       <Status status={status} />
       <div className="worker-text">
         <p className="worker-head">
-          <Link href={workerPath(name)} className="worker-name" data-worker-link="">
+          <a href={workerPath(name)} className="worker-name" data-worker-link="">
             {name}
-          </Link>
+          </a>
           <span className="worker-task" title={task.slice(0, 500)}>
             {firstLine(task).slice(0, 200)}
           </span>

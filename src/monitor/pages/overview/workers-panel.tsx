@@ -1,20 +1,24 @@
 import { ChevronRight } from "lucide-react";
-import { memo, useMemo, useState } from "react";
-import { Link } from "wouter";
+import { createContext, memo, useContext, useMemo, useState } from "react";
 import { open } from "../../actions/open.ts";
 import { useStore } from "../../client/store.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
+import { useGradual } from "../../components/gradual.ts";
 import { Panel } from "../../components/panel.tsx";
 import { loadOlder } from "../../components/watch.tsx";
 import { tellCost, tellWholeUsage } from "../../components/words.ts";
+import { reports } from "../../live/activity.ts";
 import type { Parent, Worker } from "../../live/operations.ts";
 import { mostLive, overview } from "../../live/overview.ts";
 import { liveStatuses, statusWords } from "../../live/states.ts";
-import { buildTree, type ParentNode, type WorkerNode } from "../../live/tree.ts";
+import { buildTree, cutTree, type ParentNode, type WorkerNode } from "../../live/tree.ts";
 import { timeChartPath } from "../../routes.ts";
 import { everything } from "./filter.ts";
 import { FilterText, type FilterProps } from "./filter-bar.tsx";
 import { WorkerRow } from "./worker-row.tsx";
+
+/** What each worker reported last. */
+const Reports = createContext<ReadonlyMap<string, string>>(new Map());
 
 /** Of one parent's workers that have ended, so many are shown at first. */
 const mostEnded = 8;
@@ -23,7 +27,10 @@ const mostEnded = 8;
 export function WorkersPanel({ workers, filter, onFilter }: { workers: Worker[] } & FilterProps) {
   const isFiltered = filter !== everything;
   const { parents, isLoaded, hasOlder, counts } = useStore(overview);
+  const told = useStore(reports);
+  const drawn = useGradual(workers.length);
   const tree = useMemo(() => buildTree(workers, parents), [workers, parents]);
+  const shown = useMemo(() => cutTree(tree, drawn), [tree, drawn]);
   const live = liveStatuses.reduce((sum, status) => sum + counts[status], 0);
   return (
     <Panel
@@ -32,9 +39,11 @@ export function WorkersPanel({ workers, filter, onFilter }: { workers: Worker[] 
       actions={<FilterText filter={filter} onFilter={onFilter} />}
     >
       {tree.length === 0 && isLoaded && <NoWorkers isFiltered={isFiltered} />}
-      {tree.map((node) => (
-        <ParentGroup key={node.name} node={node} isFiltered={isFiltered} />
-      ))}
+      <Reports value={told}>
+        {shown.map((node) => (
+          <ParentGroup key={node.name} node={node} isFiltered={isFiltered} />
+        ))}
+      </Reports>
       {live > mostLive && (
         <p className="more-note">
           {live - mostLive} more workers are queued or at work: filter by status, or ask GraphiQL.
@@ -94,9 +103,9 @@ function ParentGroup({ node, isFiltered }: { node: ParentNode; isFiltered: boole
           </button>
         </h3>
         {parent !== undefined && <ParentFacts parent={parent} />}
-        <Link href={timeChartPath(name)} className="parent-link">
+        <a href={timeChartPath(name)} className="parent-link">
           Time chart<span className="visually-hidden"> of {name}</span>
-        </Link>
+        </a>
       </div>
       {isOpen && <WorkerList nodes={workers} isWhole={isFiltered} label={`Workers of ${name}`} />}
     </div>
@@ -163,9 +172,10 @@ function WorkerList({
 
 function WorkerItem({ node, isWhole }: { node: WorkerNode; isWhole: boolean }) {
   const { worker, children } = node;
+  const report = useContext(Reports).get(worker.id);
   return (
     <li className="worker-item">
-      <WorkerRow worker={worker} />
+      <WorkerRow worker={worker} report={report} />
       {children.length > 0 && (
         <WorkerList nodes={children} isWhole={isWhole} label={`Workers of ${worker.name}`} />
       )}

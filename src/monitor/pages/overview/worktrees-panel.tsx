@@ -1,6 +1,5 @@
 import { ArrowRight, GitBranchPlus, Play, Trash2 } from "lucide-react";
 import { Fragment, useMemo, useState } from "react";
-import { Link } from "wouter";
 import { open } from "../../actions/open.ts";
 import { useStore } from "../../client/store.ts";
 import { Panel } from "../../components/panel.tsx";
@@ -78,9 +77,9 @@ function WorktreeItem({ worktree }: { worktree: Worktree }) {
         {activeWorker !== null && (
           <span className="side-arrow">
             <ArrowRight size={12} aria-label="worked on by" />
-            <Link href={workerPath(activeWorker.name)} className="worker-name">
+            <a href={workerPath(activeWorker.name)} className="worker-name">
               {activeWorker.name}
-            </Link>
+            </a>
           </span>
         )}
         <span className="side-end">{words[status]}</span>
