@@ -17,6 +17,7 @@ export async function writeScriptedAgents(folder: string): Promise<string> {
     forgetful: scripted("--no-load"),
     foreign: scripted("--protocol-version", "99"),
     mute: { command: ["true"], protocol: "acp" },
+    plain: { command: ["true"], protocol: "plain" },
   };
   const file = join(folder, "scripted-agents.json");
   await writeFile(file, JSON.stringify({ agents }));

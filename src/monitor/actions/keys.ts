@@ -23,7 +23,7 @@ export const bindings: readonly KeyBinding[] = [
   { key: "d", words: "dispatch a worker", run: () => open({ kind: "dispatch" }) },
   { key: "c", words: "clone a repository", run: () => open({ kind: "clone" }) },
   { key: "w", words: "create a worktree", run: () => open({ kind: "create-worktree" }) },
-  { key: "/", words: "filter the workers", run: focusFilter },
+  { key: "/", words: "filter the workers, or find in the stream", run: focusFilter },
   { key: "j", words: "next worker", run: () => moveFocus(1) },
   { key: "k", words: "previous worker", run: () => moveFocus(-1) },
   { key: "a", words: "first worker that needs you", run: focusAttention },
@@ -66,7 +66,7 @@ function focusFilter(): void {
 }
 
 function focusAttention(): void {
-  document.querySelector<HTMLElement>("[data-attention] a")?.focus();
+  document.querySelector<HTMLElement>("[data-attention] :is(a, button)")?.focus();
 }
 
 /** From the worker that has the focus, else from the beginning. */

@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useState, type KeyboardEvent } from "react";
 import { useMutation } from "urql";
 import { failureOf } from "../client/failure.ts";
 import { graphql } from "../client/graphql.ts";
@@ -35,16 +35,30 @@ export function PermissionRequest({
     if (data?.answerPermission != null) setAnswered(true);
   }
 
+  /** 1 is the first of the options, and so on. */
+  function onKey(event: KeyboardEvent): void {
+    const option = request.options[Number(event.key) - 1];
+    if (option === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    if (!fetching && !isAnswered) void choose(option.id);
+  }
+
   return (
     <div className="permission">
       <p className="permission-title">{request.title}</p>
-      <div className="permission-options" role="group" aria-label={`Answer ${worker.name}`}>
-        {request.options.map(({ id, name, kind }) => (
+      <div
+        className="permission-options"
+        role="group"
+        aria-label={`Answer ${worker.name}`}
+        onKeyDown={onKey}
+      >
+        {request.options.map(({ id, name, kind }, at) => (
           <button
             key={id}
             type="button"
             className="button"
             data-kind={kind === "allow_once" ? "primary" : "plain"}
+            title={`Key ${String(at + 1)}`}
             disabled={fetching || isAnswered}
             onClick={() => void choose(id)}
           >

@@ -1,0 +1,176 @@
+// The time chart of a parent, live: against a real server with real workers.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Page } from "playwright-core";
+import { startBrowser, type TestBrowser } from "../support/browser.ts";
+import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startGitServer, type GitServer } from "../support/git-server.ts";
+import {
+  expectAccessible,
+  expectNoComplaints,
+  expectNoReload,
+  longestTask,
+  openMonitor,
+  watchLongTasks,
+  widthBeyond,
+} from "../support/monitor.ts";
+import { createGate, dispatch, untilEnded, untilPrinted, type Gate } from "../support/workers.ts";
+
+const repository = { owner: "acme", name: "app" };
+
+let git: GitServer;
+let factory: FactoryServer;
+let browser: TestBrowser;
+let gate: Gate;
+
+beforeAll(async () => {
+  git = await startGitServer();
+  await git.createRepository("acme", "app");
+  [factory, browser, gate] = await Promise.all([
+    startFactory({
+      env: {
+        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
+        FACTORY_MAX_WORKERS: "2",
+      },
+    }),
+    startBrowser(),
+    createGate(),
+  ]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await factory.dispose();
+  await git.stop();
+  await gate.dispose();
+});
+
+const run = (parentSession: string, task: string) =>
+  dispatch(factory, { parentSession, repository, task });
+
+const bar = (page: Page, worker: string) =>
+  page.getByRole("link", { name: new RegExp(`^${worker} on`) });
+
+test("each worker is a bar from the queue to its end, which grows while it has not ended", async () => {
+  const failed = await run("ada", "exit 3");
+  await untilEnded(factory, failed.name);
+  const running = await run("ada", `echo there; ${gate.wait}`);
+  await untilPrinted(factory, running.name, "there");
+
+  const opened = await openMonitor(browser, factory, "/parents/ada/time");
+  const { page } = opened;
+  await bar(page, failed.name).waitFor();
+  const stays = await expectNoReload(page);
+  expect(await bar(page, failed.name).getAttribute("aria-label")).toMatch(
+    /^worker-\d+ on worker-\d+, shell: failed, queued [\d.]+s, preparing [\d.]+s, (running [\d.]+s, )?[\d.]+s in all$/,
+  );
+  const statuses = (worker: string) =>
+    bar(page, worker)
+      .locator("rect")
+      .evaluateAll((rects) => rects.map((rect) => rect.getAttribute("data-status")));
+  expect((await statuses(failed.name)).slice(0, 2)).toEqual(["QUEUED", "PREPARING"]);
+  expect((await statuses(failed.name)).at(-1)).toBe("FAILED");
+  expect((await statuses(running.name)).at(-1)).toBe("RUNNING");
+
+  // What is dispatched meanwhile comes by itself.
+  const last = await run("ada", "true");
+  await bar(page, last.name)
+    .and(page.getByLabel(/: succeeded/))
+    .waitFor();
+  const share = async () => {
+    const [own, all] = await Promise.all([
+      bar(page, running.name).locator('rect[data-status="RUNNING"]').boundingBox(),
+      bar(page, running.name).locator("svg.bar").boundingBox(),
+    ]);
+    return own!.width / all!.width;
+  };
+  const before = await share();
+  const text = await bar(page, running.name).locator(".bar-figure").innerText();
+  await page.waitForFunction(
+    ([name, was]) =>
+      [...document.querySelectorAll(".bar-row")]
+        .find((row) => row.getAttribute("aria-label")?.startsWith(`${name} on`))
+        ?.querySelector(".bar-figure")?.textContent !== was,
+    [running.name, text] as const,
+  );
+  expect(await share()).toBeGreaterThan(before);
+
+  // Its figures, by the pointer and by the keyboard.
+  await bar(page, failed.name).hover();
+  const details = page.locator(".bar-details");
+  await details.getByText("exit code 3").waitFor();
+  await page.mouse.move(0, 0);
+  await bar(page, failed.name).focus();
+  await page.keyboard.press("ArrowDown");
+  await details.getByRole("strong").getByText(running.name).waitFor();
+  await page.keyboard.press("End");
+  await details.getByRole("strong").getByText(last.name).waitFor();
+  await expectAccessible(page);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await expectAccessible(page);
+
+  // The same as a table.
+  await page.getByRole("button", { name: "Table" }).click();
+  const row = page.getByRole("row", { name: new RegExp(`^${failed.name}`) });
+  await row.getByText("failed").waitFor();
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Chart" }).click();
+
+  await gate.open();
+  await bar(page, running.name)
+    .and(page.getByLabel(/: succeeded/))
+    .waitFor();
+  await stays();
+  await page.keyboard.press("Tab");
+  await bar(page, last.name).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/workers/${last.name}`);
+  expectNoComplaints(opened, factory);
+});
+
+test("200 workers are no burden, and 390 pixels are wide enough", async () => {
+  const own = await createGate();
+  const held = await run("many", `echo there; ${own.wait}`);
+  await untilPrinted(factory, held.name, "there");
+  const workers = await Promise.all(
+    Array.from({ length: 199 }, () => run("many", `echo; ${gate.wait}`)),
+  );
+  const opened = await openMonitor(browser, factory, "/parents/many/time", {
+    viewport: { width: 390, height: 844 },
+    script: watchLongTasks,
+  });
+  const { page } = opened;
+  await page.getByText("200", { exact: true }).first().waitFor();
+  expect(await page.locator("a.bar-row").count()).toBe(200);
+  expect(await widthBeyond(page)).toBe(0);
+  await longestTask(page);
+  const [first] = workers;
+  await page.getByLabel("Order").selectOption("longest first");
+  await bar(page, first!.name).scrollIntoViewIfNeeded();
+  await bar(page, first!.name).focus();
+  await page.keyboard.press("End");
+  await own.open();
+  await bar(page, held.name)
+    .and(page.getByLabel(/: succeeded/))
+    .waitFor();
+  expect(await longestTask(page)).toBeLessThan(200);
+  await expectAccessible(page);
+  expectNoComplaints(opened, factory);
+});
+
+test("a parent without workers says what will be here", async () => {
+  const { page } = await openMonitor(browser, factory, "/parents/nobody%20yet/time");
+  await page.getByText("nobody yet has dispatched no workers yet").waitFor();
+  await expectAccessible(page);
+  const { name } = await run("nobody yet", "true");
+  await bar(page, name).waitFor();
+});
+
+test("all of its JavaScript together stays below 300 kB, compressed", () => {
+  const assets = join(import.meta.dirname, "../../dist/monitor/assets");
+  const sizes = readdirSync(assets)
+    .filter((name) => name.endsWith(".js.br"))
+    .map((name) => readFileSync(join(assets, name)).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300_000);
+});
