@@ -99,13 +99,27 @@ function run(program: string, commandLine: readonly string[], env = {}): Run {
 const shell = (text: string, env = {}) => run("bash", ["-c", text], env);
 
 test("a first dispatch", async () => {
+  // Nothing is installed where the tests paste it.
+  const text = find("A first dispatch", "sh").text.replaceAll("npx factory", "factory");
+  const pasted = shell(text);
+  try {
+    await eventually(() => pasted.lines.filter((line) => line.includes("SUCCEEDED")).length === 3);
+  } finally {
+    // The watch goes on until it is ended; what comes after it:
+    pasted.stop();
+  }
+  const rest = shell(text.slice(text.indexOf("\n", text.indexOf("factory watch me"))));
+  expect([await rest.ended, rest.lines.at(-1)]).toEqual([0, "done"]);
+});
+
+test("the same over GraphQL", async () => {
   const given = `export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}`;
-  const { text } = find("A first dispatch", "sh");
+  const { text } = find("The same over GraphQL", "sh");
   expect(text).toContain("export FACTORY_URL=http://127.0.0.1:4000 FACTORY_TOKEN=…");
   const pasted = shell(text.replace(/^export .*$/m, given));
   try {
     await eventually(
-      () => pasted.lines.filter((line) => line.includes('"SUCCEEDED"')).length === 3,
+      () => pasted.lines.filter((line) => line.includes('"SUCCEEDED"')).length === 6,
     );
     expect(pasted.lines.filter((line) => line.includes('"errors"'))).toEqual([]);
   } finally {
