@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { diffArguments, parseCounts, type ChangeCounts } from "./diff-counts.ts";
@@ -61,7 +61,11 @@ export async function diffWorktree(
 
 async function copyIndex(from: string, to: string): Promise<void> {
   try {
+    const { atime, mtime } = await stat(from);
     await copyFile(from, to);
+    // An entry no older than its index is compared by content, since it may have changed within that second:
+    // with a younger index git would believe that it has not. Source: git's Documentation/technical/racy-git.
+    await utimes(to, atime, mtime);
   } catch (error) {
     // A worktree without a commit has none.
     if (codeOf(error) !== "ENOENT") throw error;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { appendFile, mkdir, readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { eventually } from "../../support/workers.ts";
 import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
 
 let workspace: Workspace;
@@ -150,6 +151,17 @@ describe("a diff", () => {
     }
     const usual = await repository.diff({ branch: "b", baseCommit: first });
     expect(Buffer.byteLength(usual.text)).toBeGreaterThan(1024 * 1024 - 4);
+  });
+
+  test("sees a file that was changed within the second of its commit, and is as long as before", async () => {
+    const { repository, path } = await worktree("racy");
+    await writeFile(join(path, "file"), "before");
+    const base = await commit(path, "Before");
+    await writeFile(join(path, "file"), "behind");
+    const { mtimeMs } = await stat(join(path, "file"));
+    await eventually(() => Date.now() > mtimeMs + 1_000);
+    const diff = await repository.diff({ branch: "b", baseCommit: base });
+    expect(diff).toMatchObject({ filesChanged: 1, insertions: 1, deletions: 1 });
   });
 
   test("passes over repositories and unreadable things inside the worktree", async () => {
