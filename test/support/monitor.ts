@@ -66,23 +66,6 @@ export async function expectNoReload(page: Page): Promise<() => Promise<void>> {
   };
 }
 
-/** For a page's `script`: remembers how long the page was not to be spoken to. */
-export function watchLongTasks(): void {
-  const durations: number[] = [];
-  Object.assign(window, { longTasks: durations });
-  new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) durations.push(duration);
-  }).observe({ type: "longtask", buffered: true });
-}
-
-/** In milliseconds, since the last time that they were asked for; 0: none was long. */
-export async function longestTask(page: Page): Promise<number> {
-  return page.evaluate(() => {
-    const { longTasks } = window as unknown as { longTasks: number[] };
-    return Math.max(0, ...longTasks.splice(0));
-  });
-}
-
 /** By how many pixels the page is wider than its window. */
 export async function widthBeyond(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

@@ -20,7 +20,8 @@ export function BarDetails({ bar, now }: { bar: Bar | undefined; now: number }) 
       <p className="bar-details-head">
         <strong>{worker.name}</strong> <Status status={worker.status} /> {worker.agent} on{" "}
         <code>{worker.branch}</code>
-        {worker.attempt > 1 && `, attempt ${String(worker.attempt)}`}
+        {worker.attempt > 1 && `, attempt ${String(worker.attempt)}`},{" "}
+        <span className="quiet">{tellMoment(worker.createdAt)}</span>
       </p>
       <dl>
         {phaseStatuses.map((status) => (
@@ -42,10 +43,6 @@ export function BarDetails({ bar, now }: { bar: Bar | undefined; now: number }) 
             <dd>{tellWholeUsage(worker.usage)}</dd>
           </div>
         )}
-        <div>
-          <dt>dispatched</dt>
-          <dd>{tellMoment(worker.createdAt)}</dd>
-        </div>
       </dl>
       {worker.statusReason !== null && <p className="bar-reason">{worker.statusReason}</p>}
     </div>

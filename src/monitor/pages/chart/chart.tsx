@@ -1,5 +1,4 @@
 import { memo, useRef, useState, type KeyboardEvent } from "react";
-import { Link } from "wouter";
 import { Status } from "../../components/status.tsx";
 import { tellUsage } from "../../components/words.ts";
 import { statusWords } from "../../live/states.ts";
@@ -148,12 +147,11 @@ const BarRow = memo(function BarRow(props: BarRowProps) {
   const end = bar.to ?? now ?? to;
   return (
     <li onPointerEnter={() => onHover(worker.id)}>
-      <Link
+      <a
         href={workerPath(worker.name)}
         className="bar-row"
         data-worker-link
         tabIndex={isReached ? 0 : -1}
-        aria-label={describe(bar, end)}
         onFocus={() => onFocus(worker.id)}
       >
         <span className="bar-name">
@@ -187,22 +185,19 @@ const BarRow = memo(function BarRow(props: BarRowProps) {
           <Status status={worker.status} />
           <span className="bar-figure">{tellExact(end - bar.from)}</span>
         </span>
-      </Link>
+        <span className="visually-hidden">{describe(bar, end)}</span>
+      </a>
     </li>
   );
 });
 
-/** All that the bar shows. */
-function describe({ worker, phases, from }: Bar, end: number): string {
+/** What the bar shows, for those who don't see it. */
+function describe({ worker, phases }: Bar, end: number): string {
   const sums = spent(phases, end);
   const parts = phaseStatuses
     .filter((status) => sums[status] > 0)
     .map((status) => `${statusWords[status]} ${tellExact(sums[status])}`);
-  const usage = worker.usage === null ? [] : [tellUsage(worker.usage)];
-  return [
-    `${worker.name} on ${worker.branch}, ${worker.agent}: ${statusWords[worker.status]}`,
-    ...parts,
-    `${tellExact(end - from)} in all`,
-    ...usage,
-  ].join(", ");
+  return [worker.agent, ...parts, ...(worker.usage === null ? [] : [tellUsage(worker.usage)])].join(
+    ", ",
+  );
 }

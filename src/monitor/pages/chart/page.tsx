@@ -1,6 +1,5 @@
 import { ChartGantt, Table2 } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
-import { Link } from "wouter";
 import { useStore } from "../../client/store.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { FailureNote } from "../../components/failure-note.tsx";
@@ -30,9 +29,9 @@ export default function TimeChartPage({ parent }: { parent: string }) {
     <div className="chart-page">
       <div className="chart-head">
         <p className="crumbs">
-          <Link href={routes.overview}>Overview</Link>
+          <a href={routes.overview}>Overview</a>
           <span aria-hidden="true"> / </span>
-          {/^worker-\d+$/.test(parent) ? <Link href={workerPath(parent)}>{parent}</Link> : parent}
+          {/^worker-\d+$/.test(parent) ? <a href={workerPath(parent)}>{parent}</a> : parent}
         </p>
         <h1>How {parent}’s time was spent</h1>
       </div>

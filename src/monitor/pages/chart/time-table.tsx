@@ -1,4 +1,3 @@
-import { Link } from "wouter";
 import { Status } from "../../components/status.tsx";
 import { tellMoment, tellUsage } from "../../components/words.ts";
 import { workerPath } from "../../routes.ts";
@@ -29,7 +28,7 @@ export function TimeTable({ bars, now }: { bars: readonly Bar[]; now: number }) 
             return (
               <tr key={worker.id}>
                 <th scope="row">
-                  <Link href={workerPath(worker.name)}>{worker.name}</Link>
+                  <a href={workerPath(worker.name)}>{worker.name}</a>
                 </th>
                 <td>
                   <Status status={worker.status} />

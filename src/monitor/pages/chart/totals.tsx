@@ -25,7 +25,7 @@ export function TotalsView({
       <Total label="Run time, all together" value={tellExact(spent.RUNNING)} />
       <Total
         label="Running at once"
-        value={parallel.toFixed(1)}
+        value={parallel.toFixed(parallel < 1 ? 2 : 1)}
         detail={`on average, ${String(peak)} at most`}
       />
       <Total

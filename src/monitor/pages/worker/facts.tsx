@@ -1,5 +1,4 @@
 import type { ReactNode } from "react";
-import { Link } from "wouter";
 import { Panel } from "../../components/panel.tsx";
 import { Status } from "../../components/status.tsx";
 import { Ago, Since } from "../../components/time.tsx";
@@ -144,7 +143,7 @@ function Family({ worker }: { worker: Worker }) {
 function Relative({ relative: { name, status } }: { relative: Pick<Worker, "name" | "status"> }) {
   return (
     <span className="relative">
-      <Link href={workerPath(name)}>{name}</Link> <Status status={status} />
+      <a href={workerPath(name)}>{name}</a> <Status status={status} />
     </span>
   );
 }

@@ -1,6 +1,6 @@
 import { Ban, ChartGantt, RotateCcw } from "lucide-react";
 import { useState } from "react";
-import { Link, useLocation } from "wouter";
+import { useLocation } from "wouter";
 import { client } from "../../client/client.ts";
 import { failureOf } from "../../client/failure.ts";
 import { Status } from "../../components/status.tsx";
@@ -17,7 +17,7 @@ export function Head({ worker }: { worker: Worker }) {
   return (
     <header className="session-head">
       <p className="crumbs">
-        <Link href={routes.overview}>Overview</Link>
+        <a href={routes.overview}>Overview</a>
         <span aria-hidden="true"> / </span>
         <ParentLink name={parentSession.name} />
       </p>
@@ -31,7 +31,7 @@ export function Head({ worker }: { worker: Worker }) {
         <span className="spring" />
         <Actions worker={worker} />
       </div>
-      {statusReason !== null && (
+      {statusReason !== null && status !== "WAITING" && (
         <p className="session-reason" data-status={status}>
           {statusReason}
           {failureCode !== null && <code> {failureCode}</code>}
@@ -45,7 +45,7 @@ export function Head({ worker }: { worker: Worker }) {
 /** A parent that is itself a worker has a page of its own; of any other the time chart tells most. */
 export function ParentLink({ name }: { name: string }) {
   const isWorker = /^worker-\d+$/.test(name);
-  return <Link href={isWorker ? workerPath(name) : timeChartPath(name)}>{name}</Link>;
+  return <a href={isWorker ? workerPath(name) : timeChartPath(name)}>{name}</a>;
 }
 
 function Actions({ worker }: { worker: Worker }) {
@@ -53,10 +53,10 @@ function Actions({ worker }: { worker: Worker }) {
   const live = isLive(worker.status);
   return (
     <div className="session-actions">
-      <Link href={timeChartPath(worker.parentSession.name)} className="button">
+      <a href={timeChartPath(worker.parentSession.name)} className="button">
         <ChartGantt size={15} aria-hidden="true" />
         Time chart
-      </Link>
+      </a>
       {live ? (
         <button
           type="button"

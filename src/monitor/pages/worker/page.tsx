@@ -1,5 +1,4 @@
 import { useEffect, useState } from "react";
-import { Link } from "wouter";
 import { useStore } from "../../client/store.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { FailureNote } from "../../components/failure-note.tsx";
@@ -20,15 +19,12 @@ export default function WorkerPage({ name }: { name: string }) {
 
   if (worker === null) {
     return (
-      <>
-        <h1 className="visually-hidden">{name}</h1>
-        <EmptyState title={`There is no ${name}`}>
-          <p>
-            Workers are called worker-1, worker-2 and so on.{" "}
-            <Link href={routes.overview}>See which there are</Link>
-          </p>
-        </EmptyState>
-      </>
+      <EmptyState isPage title={`There is no ${name}`}>
+        <p>
+          Workers are called worker-1, worker-2 and so on.{" "}
+          <a href={routes.overview}>See which there are</a>
+        </p>
+      </EmptyState>
     );
   }
   if (worker === undefined) return <FailureNote failure={failure} />;

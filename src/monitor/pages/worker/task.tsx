@@ -1,19 +1,16 @@
 import { useState } from "react";
+import { firstLine } from "../../components/words.ts";
 
-const shortLength = 240;
-const shortLines = 2;
+const shortLength = 200;
 
-/** What it was told to do. A task may be a hundred thousand bytes long. */
+/** What it was told to do: its first line, as a title would be. A task may be a hundred thousand bytes long. */
 export function Task({ task }: { task: string }) {
   const [isOpen, setOpen] = useState(false);
-  const start = task.split("\n").slice(0, shortLines).join("\n").slice(0, shortLength);
-  const isLong = start.length < task.length;
+  const start = firstLine(task).slice(0, shortLength);
+  const isLong = start.length < task.trim().length;
   return (
     <div className="task">
-      <p className="task-text">
-        {isOpen ? task : start}
-        {isLong && !isOpen && "…"}
-      </p>
+      <span className="task-text">{isOpen ? task : start}</span>{" "}
       {isLong && (
         <button
           type="button"
