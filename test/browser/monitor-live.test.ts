@@ -16,7 +16,13 @@ import {
 } from "../support/monitor.ts";
 import { cloned } from "../support/repositories.ts";
 import { untilAsked, writeScriptedAgents } from "../support/talks.ts";
-import { createGate, dispatch, followParent, untilPrinted } from "../support/workers.ts";
+import {
+  createGate,
+  dispatch,
+  followParent,
+  untilPrinted,
+  dispatchMany,
+} from "../support/workers.ts";
 
 const repository = { owner: "acme", name: "shop" };
 
@@ -177,16 +183,12 @@ test("200 workers are drawn and followed without holding the browser up", async 
     "{ done: workerSessions(status: [SUCCEEDED]) { totalCount } }",
   );
   const gate = await createGate();
-  const workers = await Promise.all(
-    Array.from({ length: 200 }, (_, number) =>
-      dispatch(factory, {
-        parentSession: `team-${String(number % 8)}`,
-        repository,
-        branch: `many/${String(number % 4)}`,
-        task: `echo ${String(number)}; ${gate.wait}`,
-      }),
-    ),
-  );
+  const workers = await dispatchMany(factory, 200, (number) => ({
+    parentSession: `team-${String(number % 8)}`,
+    repository,
+    branch: `many/${String(number % 4)}`,
+    task: `echo ${String(number)}; ${gate.wait}`,
+  }));
   const longest = await browser.measureLongestTask(async () => {
     const opened = await openMonitor(browser, factory);
     const { page } = opened;

@@ -14,7 +14,7 @@ import {
   rowOf,
 } from "../support/monitor.ts";
 import { cloned, createWorktree } from "../support/repositories.ts";
-import { cancel, createGate, dispatch, untilEnded } from "../support/workers.ts";
+import { cancel, createGate, dispatch, dispatchMany, untilEnded } from "../support/workers.ts";
 
 const repository = { owner: "acme", name: "shop" };
 
@@ -175,10 +175,8 @@ test("older workers are loaded when asked for, and no more", async () => {
   const gate = await createGate();
   const many = { parentSession: "many", repository, branch: "many" };
   const first = await dispatch(factory, { ...many, task: gate.wait });
-  const waiting = await Promise.all(
-    Array.from({ length: 55 }, () => dispatch(factory, { ...many, task: "true" })),
-  );
-  await Promise.all(waiting.map(({ name }) => cancel(factory, name)));
+  const waiting = await dispatchMany(factory, 55, () => ({ ...many, task: "true" }));
+  for (const { name } of waiting) await cancel(factory, name);
   await gate.open();
   await untilEnded(factory, first.name);
   await gate.dispose();
