@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startMember } from "../support/family.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { queryDatabase } from "../support/inventory.ts";
 import { runMaintenance } from "../support/maintenance.ts";
@@ -191,6 +192,34 @@ test("a follow-up goes on in a session of its own, and a refusal says why", asyn
   await page.getByRole("textbox", { name: `Follow up on ${silent}` }).fill("Hello?");
   await page.getByRole("button", { name: "Send" }).click();
   await page.getByRole("alert").getByText("NOT_SUPPORTED").waitFor();
+});
+
+test("its family and its place in the queue are told, and its children go with it", async () => {
+  const lead = await startMember(factory, { parentSession: "ada", repository, branch: "lead" });
+  const child = await startMember(
+    factory,
+    { parentSession: lead.name, repository, branch: "lead-1" },
+    lead.token,
+  );
+  const input = { parentSession: "ada", repository, branch: "lead", task: "true" };
+  const { name: behind } = await dispatch(factory, input);
+  const opened = await openMonitor(browser, factory, `/workers/${behind}`);
+  const { page } = opened;
+  await page.getByText(`worktree busy with ${lead.name}`).first().waitFor();
+
+  await page.goto(`${factory.url}/workers/${lead.name}`);
+  await panel(page, "Family").getByRole("link", { name: child.name }).click();
+  await page.getByRole("heading", { name: child.name }).waitFor();
+  await panel(page, "Family").getByRole("link", { name: lead.name }).click();
+  await page.getByRole("heading", { name: lead.name }).waitFor();
+  await page.getByRole("button", { name: "Cancel…" }).click();
+  await page.getByRole("checkbox", { name: "Cancel the workers that it dispatched, too" }).click();
+  await page.getByText("1 of them has not ended.").waitFor();
+  await page.getByRole("button", { name: `Cancel ${lead.name}` }).click();
+  const relative = panel(page, "Family").getByRole("listitem").filter({ hasText: child.name });
+  await relative.getByText("cancelled").waitFor();
+  await untilEnded(factory, behind);
+  expectNoComplaints(opened, factory);
 });
 
 test("a long stream begins near its end, and what came earlier is loaded where it is asked for", async () => {
