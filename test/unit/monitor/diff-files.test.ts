@@ -38,6 +38,7 @@ beforeAll(() => {
   mkdirSync(join(folder, "with space"));
   write("changed.txt", "one\ntwo\nthree\n");
   write("with space/old name.txt", "a\n".repeat(50));
+  write("with space/same name.txt", "s\n");
   write("moved away.txt", "b\n".repeat(50));
   write("gone.txt", "x\ny\n");
   write("mode.sh", "#!/bin/sh\n");
@@ -48,6 +49,7 @@ beforeAll(() => {
   write("changed.txt", "one\n--- two\n+++ more\ndiff --git a/x b/x\nthree\n");
   renameSync(join(folder, "with space/old name.txt"), join(folder, "with space/new name.txt"));
   write("with space/new name.txt", `${"a\n".repeat(50)}z\n`);
+  write("with space/same name.txt", "S\n");
   renameSync(join(folder, "moved away.txt"), join(folder, "moved here.txt"));
   unlinkSync(join(folder, "gone.txt"));
   chmodSync(join(folder, "mode.sh"), 0o755);
@@ -79,6 +81,7 @@ describe("a diff of git's, file by file", () => {
       ...same("new and empty file", { kind: "new" }),
       ...same("picture.png", { isBinary: true }),
       ...same('quote".txt', { insertions: 1, deletions: 1 }),
+      ...same("with space/same name.txt", { insertions: 1, deletions: 1 }),
       ...same("with space/new name.txt", {
         kind: "renamed",
         oldPath: "with space/old name.txt",

@@ -44,8 +44,6 @@ function joinOutput(earlier: Builder, later: Builder, channel: OutputBlock["chan
     block = withLines(first, [...joined.lines, ...rest]);
     later.list.replace(block);
     removeLastLine(earlier, blockId);
-    const end = later.channels[channel];
-    if (end.blockId === first.id && rest.length === 0) end.open = joined.open;
   }
   recolour(later, block, blockId === undefined ? open.look : lookOf(block));
 }
