@@ -114,6 +114,10 @@ test("escapes, HTML and a line of a megabyte are shown, and do nothing", async (
   const { page } = opened;
   await stream(page).getByText("after", { exact: true }).waitFor();
   expect(await widthBeyond(page)).toBe(0);
+  const long = stream(page)
+    .locator(".line", { hasText: /^x{1000}/ })
+    .last();
+  expect(await long.evaluate((line) => line.scrollWidth - line.clientWidth)).toBe(0);
   await stream(page).focus();
   await page.keyboard.press("Home");
   const first = stream(page).getByText("click red on orange end", { exact: true });
