@@ -38,7 +38,7 @@ export function loadClientConfig(
 ): ClientConfig {
   // An empty variable is an unset one, as it is among the server's settings.
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ""));
-  const { HOST, PORT, FACTORY_URL, FACTORY_WORKER } = given;
+  const { HOST = "127.0.0.1", PORT = "4000", FACTORY_URL, FACTORY_WORKER } = given;
   if (FACTORY_URL !== undefined && !isWebAddress(FACTORY_URL)) {
     throw new ConfigError(
       "FACTORY_URL must be an http or https URL, such as http://127.0.0.1:4000",
@@ -46,7 +46,7 @@ export function loadClientConfig(
   }
   return {
     url: FACTORY_URL?.replace(/\/+$/, ""),
-    usualUrl: `http://${HOST ?? "127.0.0.1"}:${PORT ?? "4000"}`,
+    usualUrl: `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${PORT}`,
     token: given["FACTORY_TOKEN"],
     home: homeOf(given["FACTORY_HOME"]),
     traceparent: readTraceparent(given["TRACEPARENT"]),

@@ -57,7 +57,6 @@ function createProgram(act: Act, serve: Serve): Command {
     .version(readVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .usage("COMMAND [options]")
-    .helpCommand("help [COMMAND]", "say more about a command")
     .addHelpText("after", firstSteps)
     .exitOverride()
     .configureOutput({
@@ -75,7 +74,8 @@ function createProgram(act: Act, serve: Serve): Command {
   defineSteeringCommands(program, act);
   defineRepositoryCommands(program, act);
   defineServerCommands(program, act, serve);
-  return program;
+  // Here, so that it stands among the last ones.
+  return program.helpCommand("help [COMMAND]", "say more about a command");
 }
 
 function nameOf(argument: Argument): string {

@@ -2,6 +2,7 @@
 import { ask, Refusal } from "./ask.ts";
 import type { Agent } from "./agents.ts";
 import { exitCodes, findServer, type Server } from "./connection.ts";
+import { count } from "./count.ts";
 import type { JsonOption } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
@@ -81,7 +82,7 @@ export async function status({ json = false }: JsonOption): Promise<number> {
   say(`${styled("bold", "Factory")} at ${server.url}`);
   say("");
   say(`Workers        ${tellCounts({ ...counts, ended })}`);
-  say(`Repositories   ${String(repositories)}, with ${String(worktrees)} worktrees`);
+  say(`Repositories   ${String(repositories)}, with ${count(worktrees, "worktree")}`);
   if (runners !== undefined)
     say(`Runners        ${runners.map(tellRunner).join("\n               ")}`);
   say(`Agents         ${tellAgents(agents)}`);

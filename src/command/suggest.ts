@@ -71,6 +71,11 @@ export async function naming<Result>(
   }
 }
 
+/** Parents whose names are near one that has not dispatched yet. */
+export async function nearParents(server: Server, parent: string): Promise<string[]> {
+  return nearest(parent, (await listNames(server)).parents);
+}
+
 async function findNear(server: Server, code: string, given: GivenNames): Promise<string[]> {
   const { worker, repository, branch } = given;
   const word = {

@@ -93,8 +93,7 @@ async function picture(parent: string, workers: readonly Worker[], foot?: string
   const head = `${styled("bold", oneLine(parent))}   ${tellCounts(workers)}`.trimEnd();
   const footLines = foot === undefined ? [] : ["", styled("dim", foot)];
   if (workers.length === 0) {
-    const body =
-      foot === undefined ? [] : ["", `waiting for the first dispatch of ${oneLine(parent)}`];
+    const body = foot === undefined ? [] : ["", "no workers yet"];
     return [head, ...body, ...footLines].join("\n");
   }
   const { columns, rows } = process.stdout;

@@ -7,6 +7,7 @@ import { document } from "./document.ts";
 import { follow } from "./follow.ts";
 import { oneLine } from "./harmless.ts";
 import { isTerminal, printJsonLine, say, tell, untilTaken } from "./print.ts";
+import { nearParents } from "./suggest.ts";
 import type { PermissionRequest } from "./worker-events.ts";
 import { workerFields, type Worker } from "./worker-fields.ts";
 import { permissionFields } from "./worker-events.ts";
@@ -97,10 +98,14 @@ function changesOf(
   });
 }
 
-/** One that has not dispatched yet has no workers and no changes. */
+/** One that has not dispatched yet has no workers and no changes; its name may also be mistyped. */
 async function readParent(server: Server, parent: string, count: number): Promise<ParentState> {
   const { parentSession } = await ask(server, parentDocument, { parent, count });
-  return parentSession ?? { lastSequence: 0, workerSessions: { nodes: [] } };
+  if (parentSession !== null) return parentSession;
+  const near = await nearParents(server, parent);
+  const advice = near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`;
+  tell(`${oneLine(parent)} has not dispatched yet, and is waited for.${advice}`);
+  return { lastSequence: 0, workerSessions: { nodes: [] } };
 }
 
 function toSequence(after: string, { lastSequence }: ParentState): number {

@@ -1,5 +1,6 @@
 // A worker as commands read and show it.
 import { span } from "./age.ts";
+import { count } from "./count.ts";
 import { oneLine, plainLines } from "./harmless.ts";
 import { styled, type Style } from "./print.ts";
 
@@ -91,10 +92,6 @@ export function describeEnded(worker: EndedWorker): string {
     ...(facts.length === 0 ? [] : [`  ${facts.join(", ")}`]),
     ...(summary === null ? [] : [indent(plainLines(summary.trim()))]),
   ].join("\n");
-}
-
-function count(number: number, noun: string): string {
-  return `${String(number)} ${noun}${number === 1 ? "" : "s"}`;
 }
 
 function indent(text: string): string {

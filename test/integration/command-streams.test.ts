@@ -136,6 +136,12 @@ test("a watch begins where it is told, and has a line for each change", async ()
   await some.until('"sequence":4');
   expect(changesOf(some.stdout()).map(({ sequence }) => sequence)).toEqual([3, 4]);
 
+  const mistyped = start("watch", "linse");
+  await mistyped.until(
+    "linse has not dispatched yet, and is waited for. Did you mean lines?",
+    mistyped.stderr,
+  );
+  mistyped.process.kill();
   expect(await run("watch", "lines", "--after", "99")).toMatchObject({
     code: 1,
     stdout: "",

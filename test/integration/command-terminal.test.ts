@@ -123,7 +123,7 @@ test("what an agent says, does and asks is told in its order", async () => {
 
 test("a watch is a table that follows the workers, waits for a first one, and leaves the terminal in order", async () => {
   const terminal = open(["watch", "live"]);
-  await terminal.until("waiting for the first dispatch of live");
+  await terminal.until("live has not dispatched yet, and is waited for.");
   const gate = await createGate();
   const { name } = await dispatch(server, { parentSession: "live", task: gate.wait, repository });
   await terminal.until(new RegExp(`${name} +RUNNING`));
