@@ -12,7 +12,7 @@ export type Target =
 
 export interface Finding {
   readonly what: string;
-  readonly unit: "ms" | "MB" | "rows" | "MB/s" | "events" | "events/s";
+  readonly unit: "ms" | "kB" | "MB" | "rows" | "MB/s" | "events" | "events/s";
   readonly ours: readonly number[];
   /** The least that it can cost, measured in turns with ours. */
   readonly floor?: readonly number[];

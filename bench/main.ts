@@ -1,5 +1,5 @@
 // npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents] [command]
-// [metrics]
+// [metrics] [monitor]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { benchAgents } from "./agents.ts";
@@ -11,6 +11,7 @@ import { benchList } from "./list.ts";
 import { readMachineFacts } from "./machine.ts";
 import { benchMemory } from "./memory.ts";
 import { benchMetrics } from "./metrics.ts";
+import { benchMonitor } from "./monitor.ts";
 import { benchNotify } from "./notify.ts";
 import { benchQueue } from "./queue.ts";
 import { benchRestart } from "./restart.ts";
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   agents: benchAgents,
   command: benchCommand,
   metrics: benchMetrics,
+  monitor: benchMonitor,
 };
 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]

@@ -1,5 +1,6 @@
 // Hands out the Agents Monitor, as it was built: its page at its own addresses, and its files.
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { serveStatic } from "@hono/node-server/serve-static";
@@ -34,14 +35,10 @@ export function createMonitor(
   };
 }
 
-/** Read anew each time, as it may be built anew while the server runs. */
+/** Read anew each time, as it may be built anew while the server runs; undefined: it is not built. */
 async function readPage(folder: string): Promise<string | undefined> {
-  try {
-    return await readFile(join(folder, "index.html"), "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
+  const file = join(folder, "index.html");
+  return existsSync(file) ? readFile(file, "utf8") : undefined;
 }
 
 /** Files whose names change with their content. */

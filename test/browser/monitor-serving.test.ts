@@ -1,3 +1,5 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
@@ -47,6 +49,23 @@ test("its files are compressed, kept for ever by the browser, and for those with
     expect(response.headers.get("cache-control")).toContain("immutable");
     expect((await fetch(`${factory.url}${path}`)).status).toBe(401);
   }
+});
+
+test("all its JavaScript is under 300 kB, and the overview's under half of that", async () => {
+  const assets = join(import.meta.dirname, "..", "..", "dist", "monitor", "assets");
+  const sizes = new Map<string, number>();
+  for (const name of await readdir(assets)) {
+    if (name.endsWith(".js.br")) sizes.set(name, (await stat(join(assets, name))).size);
+  }
+  const sum = (names: Iterable<string>) =>
+    [...names].reduce((bytes, name) => bytes + (sizes.get(name) ?? NaN), 0);
+  expect(sum(sizes.keys())).toBeLessThan(300_000);
+  const page = await (await factory.fetch("/")).text();
+  const first = [...page.matchAll(/"\/assets\/([^"]+\.js)"/g)].map(
+    ([, name]) => `${name ?? ""}.br`,
+  );
+  expect(first.length).toBeGreaterThan(0);
+  expect(sum(first)).toBeLessThan(150_000);
 });
 
 test("a browser without the token is told what to do, wherever it asks", async () => {
