@@ -170,6 +170,27 @@ test("what failed stands on top and in the title until it is dismissed, also aft
   expectNoComplaints(opened, factory);
 });
 
+test("words of others are shown as they are, whatever they hold", async () => {
+  const opened = await openMonitor(browser, factory);
+  const { page } = opened;
+  const words = `<img src=x onerror="document.title='taken'"> \u001b[31mred\u202e ${"long ".repeat(10_000)}`;
+  const { name } = await dispatch(factory, {
+    parentSession: "<b>nobody</b>",
+    repository,
+    task: `${words}\nexit 1`,
+  });
+  const row = rowOf(page, name);
+  await row.getByText("failed").waitFor();
+  const shown = await row.locator(".worker-task").innerText();
+  expect(shown).toMatch(/^<img src=x onerror="document.title='taken'"> red (long )+/);
+  expect(shown.length).toBeLessThan(600);
+  await page.getByRole("button", { name: "<b>nobody</b>" }).waitFor();
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width).toBe(1280);
+  expect(await page.title()).toMatch(/^\(\d+\) Factory$/);
+  expectNoComplaints(opened, factory);
+});
+
 test("older workers are loaded when asked for, and no more", async () => {
   // They wait for one that has their branch, and are called off: so many that have ended cost no process.
   const gate = await createGate();

@@ -60,6 +60,12 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${String(number)} ${number === 1 ? one : many}`;
 }
 
+/** What a program may have put into its words to colour a terminal, or to turn the words after it around. */
+const unseen = /\p{Cc}\[[0-9;?]*[@-~]|\p{Cc}|\p{Bidi_Control}/gu;
+const longestLine = 500;
+
+/** Of a text that somebody else wrote, what fits into a line. */
 export function firstLine(text: string): string {
-  return text.trimStart().split("\n", 1)[0] ?? "";
+  const line = text.trimStart().split("\n", 1)[0] ?? "";
+  return line.slice(0, longestLine).replace(unseen, "");
 }

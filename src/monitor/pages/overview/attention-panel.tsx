@@ -64,7 +64,7 @@ function AttentionItem({ worker }: { worker: Worker }) {
         </p>
         <p className="quiet">
           {status !== "WAITING" && statusReason !== null && (
-            <span className="attention-reason">{statusReason} · </span>
+            <span className="attention-reason">{firstLine(statusReason)} · </span>
           )}
           {repositoryName} · <code>{branch}</code>
           {finishedAt !== null && (

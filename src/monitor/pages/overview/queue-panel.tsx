@@ -27,7 +27,7 @@ export function QueuePanel() {
                 <a href={workerPath(worker.name)} className="worker-name">
                   {worker.name}
                 </a>
-                <span className="side-text">{firstLine(worker.task).slice(0, 120)}</span>
+                <span className="side-text">{firstLine(worker.task)}</span>
                 <span className="side-end">
                   <Since at={worker.createdAt} />
                 </span>

@@ -30,8 +30,8 @@ export const WorkerRow = memo(function WorkerRow({ worker, report }: WorkerRowPr
           <a href={workerPath(name)} className="worker-name" data-worker-link="">
             {name}
           </a>
-          <span className="worker-task" title={task.slice(0, 500)}>
-            {firstLine(task).slice(0, 200)}
+          <span className="worker-task" title={firstLine(task)}>
+            {firstLine(task)}
           </span>
         </p>
         <p className="worker-news">
@@ -54,10 +54,10 @@ export const WorkerRow = memo(function WorkerRow({ worker, report }: WorkerRowPr
 function newsOf(worker: Worker, report: string | undefined): string | undefined {
   const { status, statusReason, pendingPermissions } = worker;
   const [request] = pendingPermissions;
-  if (request !== undefined) return `asks: ${request.title}`;
-  if (isLive(status) && report !== undefined) return firstLine(report);
-  if (status === "SUCCEEDED" && report !== undefined) return firstLine(report);
-  return statusReason ?? undefined;
+  if (request !== undefined) return `asks: ${firstLine(request.title)}`;
+  const isTold = report !== undefined && (isLive(status) || status === "SUCCEEDED");
+  if (isTold) return firstLine(report);
+  return statusReason === null ? undefined : firstLine(statusReason);
 }
 
 function Age({ worker }: { worker: Worker }) {
