@@ -1,5 +1,6 @@
 import { useStore } from "../client/store.ts";
 import { CloneDialog } from "./clone-dialog.tsx";
+import { DeleteRepositoryDialog } from "./delete-repository-dialog.tsx";
 import { DispatchDialog } from "./dispatch-dialog.tsx";
 import { KeysDialog } from "./keys-dialog.tsx";
 import { close, opened } from "./open.ts";
@@ -24,6 +25,8 @@ export default function Dialogs() {
       );
     case "create-worktree":
       return <CreateWorktreeDialog repository={dialog.repository} onClose={close} />;
+    case "delete-repository":
+      return <DeleteRepositoryDialog repository={dialog.repository} onClose={close} />;
     case "delete-worktree":
       return <DeleteWorktreeDialog worktree={dialog.worktree} onClose={close} />;
   }

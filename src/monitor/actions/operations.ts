@@ -25,6 +25,15 @@ export const syncRepository = graphql(`
   }
 `);
 
+export const deleteRepository = graphql(`
+  mutation DeleteRepository($input: DeleteRepositoryInput!) {
+    deleteRepository(input: $input) {
+      owner
+      name
+    }
+  }
+`);
+
 export const createWorktree = graphql(`
   mutation CreateWorktree($input: CreateWorktreeInput!) {
     createWorktree(input: $input) {

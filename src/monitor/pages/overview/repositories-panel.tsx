@@ -1,7 +1,7 @@
-import { FolderGit2, RefreshCw } from "lucide-react";
+import { FolderGit2, RefreshCw, Trash2 } from "lucide-react";
 import { useState } from "react";
 import { open } from "../../actions/open.ts";
-import { sync } from "../../actions/sync.ts";
+import { cloneAgain, sync } from "../../actions/sync.ts";
 import { useStore } from "../../client/store.ts";
 import { useStream } from "../../client/stream.ts";
 import { Panel } from "../../components/panel.tsx";
@@ -56,6 +56,7 @@ export function RepositoriesPanel() {
 
 function RepositoryItem({ repository }: { repository: Repository }) {
   const { nameWithOwner, status, defaultBranch, lastSyncedAt, error } = repository;
+  const isCloned = lastSyncedAt !== null;
   const isBusy = status === "CLONING" || status === "SYNCING";
   return (
     <li className="side-item">
@@ -68,12 +69,23 @@ function RepositoryItem({ repository }: { repository: Repository }) {
             type="button"
             className="icon-button"
             data-kind="small"
-            aria-label={`Sync ${nameWithOwner}`}
-            title="Fetch from its remote"
-            disabled={isBusy || status === "REMOVING" || lastSyncedAt === null}
-            onClick={() => void sync(repository)}
+            aria-label={isCloned ? `Sync ${nameWithOwner}` : `Clone ${nameWithOwner} again`}
+            title={isCloned ? "Fetch from its remote" : "Try to clone it again"}
+            disabled={isBusy || status === "REMOVING"}
+            onClick={() => void (isCloned ? sync(repository) : cloneAgain(repository))}
           >
             <RefreshCw size={13} aria-hidden="true" data-busy={isBusy ? "" : undefined} />
+          </button>
+          <button
+            type="button"
+            className="icon-button"
+            data-kind="small"
+            aria-label={`Delete ${nameWithOwner}`}
+            title="Delete its clone here"
+            disabled={isBusy || status === "REMOVING"}
+            onClick={() => open({ kind: "delete-repository", repository })}
+          >
+            <Trash2 size={13} aria-hidden="true" />
           </button>
         </span>
       </p>
