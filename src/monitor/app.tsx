@@ -1,7 +1,7 @@
 // The frame that all pages share: who serves which address, the bar on top, and how the connection stands.
-import { lazy, Suspense, useEffect } from "react";
+import { lazy, Suspense, useEffect, useRef, type RefObject } from "react";
 import { Provider } from "urql";
-import { Route, Switch } from "wouter";
+import { Route, Switch, useLocation } from "wouter";
 import { listenForKeys } from "./actions/keys.ts";
 import { open, opened } from "./actions/open.ts";
 import { client } from "./client/client.ts";
@@ -10,6 +10,7 @@ import { useStore } from "./client/store.ts";
 import { Announcer } from "./components/announcer.tsx";
 import { ConnectionBanner } from "./components/connection-banner.tsx";
 import { useLinks } from "./components/links.ts";
+import { Mishap } from "./components/mishap.tsx";
 import { Toasts } from "./components/toasts.tsx";
 import { TopBar } from "./components/top-bar.tsx";
 import { Watch } from "./components/watch.tsx";
@@ -28,6 +29,8 @@ export function App() {
   const isDialogOpen = useStore(opened) !== undefined;
   useEffect(listenForKeys, []);
   useLinks();
+  const [location] = useLocation();
+  const main = useFocusOnNavigation(location);
 
   if (kind === "refused") return <SignIn />;
   return (
@@ -41,19 +44,21 @@ export function App() {
         onDispatch={() => open({ kind: "dispatch" })}
       />
       <ConnectionBanner />
-      <main id="content" tabIndex={-1}>
-        <Suspense fallback={null}>
-          <Switch>
-            <Route path={routes.overview} component={OverviewPage} />
-            <Route path={routes.worker}>
-              {({ name }) => <WorkerPage key={name} name={name} />}
-            </Route>
-            <Route path={routes.timeChart}>
-              {({ name }) => <TimeChartPage key={name} parent={name} />}
-            </Route>
-            <Route component={NotFound} />
-          </Switch>
-        </Suspense>
+      <main id="content" tabIndex={-1} ref={main}>
+        <Mishap key={location}>
+          <Suspense fallback={null}>
+            <Switch>
+              <Route path={routes.overview} component={OverviewPage} />
+              <Route path={routes.worker}>
+                {({ name }) => <WorkerPage key={name} name={name} />}
+              </Route>
+              <Route path={routes.timeChart}>
+                {({ name }) => <TimeChartPage key={name} parent={name} />}
+              </Route>
+              <Route component={NotFound} />
+            </Switch>
+          </Suspense>
+        </Mishap>
       </main>
       <Suspense fallback={null}>{isDialogOpen && <Dialogs />}</Suspense>
       <Watch />
@@ -61,4 +66,16 @@ export function App() {
       <Toasts />
     </Provider>
   );
+}
+
+/** As a browser does with a page that it loads: what has the focus is not what was on the page before. */
+function useFocusOnNavigation(location: string): RefObject<HTMLElement | null> {
+  const main = useRef<HTMLElement>(null);
+  const before = useRef(location);
+  useEffect(() => {
+    if (before.current === location) return;
+    before.current = location;
+    main.current?.focus({ preventScroll: true });
+  }, [location]);
+  return main;
 }

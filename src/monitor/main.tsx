@@ -8,6 +8,7 @@ import { applyTheme } from "./theme/theme.ts";
 import "./theme/index.css";
 
 applyTheme();
+loadAnewWhereReplaced();
 const root = document.getElementById("app");
 if (root === null) throw new Error("index.html has no element #app");
 createRoot(root).render(
@@ -17,3 +18,16 @@ createRoot(root).render(
     </CSPProvider>
   </StrictMode>,
 );
+
+/** The server may have been replaced by another version: what this one would load later is gone. */
+function loadAnewWhereReplaced(): void {
+  const key = "loaded-anew-for";
+  window.addEventListener("vite:preloadError", (event) => {
+    const { message } = event.payload;
+    // Once for each: what is missing after that is no matter of versions.
+    if (window.sessionStorage.getItem(key) === message) return;
+    window.sessionStorage.setItem(key, message);
+    event.preventDefault();
+    window.location.reload();
+  });
+}

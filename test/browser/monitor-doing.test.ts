@@ -88,6 +88,22 @@ test("a repository is cloned from its name or its address; what fails says why",
   await failed.getByText("failed", { exact: true }).waitFor();
   await failed.getByText("the remote has no such repository").waitFor();
   await expectAccessible(page);
+  await git.createRepository("acme", "nothing");
+  await page.getByRole("button", { name: "Clone acme/nothing again" }).click();
+  await failed.getByText("synced", { exact: true }).waitFor();
+  await createWorktree(factory, { owner: "acme", name: "nothing", branch: "feat/lost" });
+  await panel(page, "Worktrees").getByText("feat/lost").waitFor();
+  await page.getByRole("button", { name: "Delete acme/nothing" }).click();
+  const deletion = page.getByRole("dialog", { name: "Delete acme/nothing here?" });
+  await deletion.getByText("It has 1 worktree.").waitFor();
+  await deletion.getByText("feat/lost").waitFor();
+  await expectAccessible(page);
+  const remove = deletion.getByRole("button", { name: "Delete", exact: true });
+  expect(await remove.isDisabled()).toBe(true);
+  await deletion.getByRole("checkbox").click();
+  await remove.click();
+  await failed.waitFor({ state: "detached" });
+  await panel(page, "Worktrees").getByText("feat/lost").waitFor({ state: "detached" });
   expectNoComplaints(opened, factory);
 });
 
@@ -234,6 +250,14 @@ test("everything can be found, opened and left again by keyboard", async () => {
   await palette.getByRole("option", { name: /worker-1/ }).waitFor();
   await page.keyboard.press("Enter");
   await page.waitForURL(`${factory.url}/workers/worker-1`);
+  // What has the focus is of this page.
+  await page.waitForFunction(() => document.activeElement?.id === "content");
+  await page.goBack();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("123");
+  await palette.getByRole("option", { name: "Go to worker-123" }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${factory.url}/workers/worker-123`);
   await page.goBack();
 
   const keys = await openDialog(page, "?", "Keys");

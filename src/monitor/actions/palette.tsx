@@ -1,7 +1,7 @@
 import { Autocomplete } from "@base-ui/react/autocomplete";
 import { Dialog } from "@base-ui/react/dialog";
 import { Search } from "lucide-react";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { useLocation } from "wouter";
 import { useStore } from "../client/store.ts";
 import { firstLine } from "../components/words.ts";
@@ -31,7 +31,11 @@ const mostShown = 50;
 export function Palette({ onClose }: { onClose: () => void }) {
   const known = useStore(overview);
   const [, navigate] = useLocation();
-  const groups = useMemo(() => collect(known, navigate), [known, navigate]);
+  const [query, setQuery] = useState("");
+  const groups = useMemo(
+    () => [...goTo(query, known, navigate), ...collect(known, navigate)],
+    [query, known, navigate],
+  );
 
   function run(item: Item): void {
     onClose();
@@ -48,6 +52,8 @@ export function Palette({ onClose }: { onClose: () => void }) {
               open
               inline
               items={groups}
+              value={query}
+              onValueChange={setQuery}
               itemToStringValue={({ label, detail }: Item) => `${label} ${detail}`}
               limit={mostShown}
               autoHighlight="always"
@@ -91,6 +97,21 @@ export function Palette({ onClose }: { onClose: () => void }) {
       </Dialog.Portal>
     </Dialog.Root>
   );
+}
+
+/** A worker by its name or number, where it is so old that it isn't loaded. */
+function goTo(query: string, { workers }: Overview, navigate: (path: string) => void): Group[] {
+  const [, number] = /^\s*(?:worker-)?([1-9]\d{0,9})\s*$/.exec(query) ?? [];
+  if (number === undefined) return [];
+  const name = `worker-${number}`;
+  if ([...workers.values()].some((worker) => worker.name === name)) return [];
+  const item = {
+    value: name,
+    label: `Go to ${name}`,
+    detail: query,
+    run: () => navigate(workerPath(name)),
+  };
+  return [{ value: "Go to", items: [item] }];
 }
 
 function collect(

@@ -15,6 +15,7 @@ export function useLinks(): void {
       if (origin !== window.location.origin || !isOurs || hash !== "") return;
       event.preventDefault();
       navigate(pathname);
+      window.scrollTo(0, 0);
     }
     document.addEventListener("click", onClick);
     return () => document.removeEventListener("click", onClick);
