@@ -1,4 +1,4 @@
-// `factory answer`: what a worker asks leave for, and what it is told.
+// `factory answer`: what a worker asks permission for, and what it is told.
 import { createInterface } from "node:readline/promises";
 import { ask } from "./ask.ts";
 import { CommandError, exitCodes, findServer, type Server } from "./connection.ts";

@@ -64,9 +64,9 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     );
   program
     .command("answer")
-    .summary("answer what a worker asks leave for")
+    .summary("answer what a worker asks permission for")
     .description(
-      "Answer what a worker asks leave for. Without OPTION: list it, and ask in a terminal.",
+      "Answer what a worker asks permission for. Without OPTION: list it, and ask in a terminal.",
     )
     .argument(...worker)
     .argument("[OPTION]", "one of the listed, by its number, its name or its id")

@@ -9,7 +9,7 @@ interface PageArguments {
 
 /** An event may hold 64 KiB of a worker's output, which other fields don't. */
 const eventCost = 50;
-/** Of a worker that asks for leave now and then; those that do so all the time are few. */
+/** Of a worker that asks for permission now and then; those that do so all the time are few. */
 const usualStatusEvents = 20;
 const mostNext = 20;
 /** As many changes as a long poll answers with. */

@@ -10,7 +10,7 @@ import { useStore } from "./client/store.ts";
 import { Announcer } from "./components/announcer.tsx";
 import { ConnectionBanner } from "./components/connection-banner.tsx";
 import { useLinks } from "./components/links.ts";
-import { Mishap } from "./components/mishap.tsx";
+import { ErrorBoundary } from "./components/error-boundary.tsx";
 import { Toasts } from "./components/toasts.tsx";
 import { TopBar } from "./components/top-bar.tsx";
 import { Watch } from "./components/watch.tsx";
@@ -45,7 +45,7 @@ export function App() {
       />
       <ConnectionBanner />
       <main id="content" tabIndex={-1} ref={main}>
-        <Mishap key={location}>
+        <ErrorBoundary key={location}>
           <Suspense fallback={null}>
             <Switch>
               <Route path={routes.overview} component={OverviewPage} />
@@ -58,7 +58,7 @@ export function App() {
               <Route component={NotFound} />
             </Switch>
           </Suspense>
-        </Mishap>
+        </ErrorBoundary>
       </main>
       <Suspense fallback={null}>{isDialogOpen && <Dialogs />}</Suspense>
       <Watch />

@@ -83,7 +83,7 @@ builder.objectRef<StoredEvent>("WorkerUsageEvent").implement({
 });
 
 builder.objectRef<StoredEvent>("WorkerPermissionEvent").implement({
-  description: "The agent asks leave for something; and as a second event, that was answered.",
+  description: "The agent asks permission for something; and as a second event, that was answered.",
   interfaces: [WorkerEventRef],
   fields: (t) => ({
     request: t.field({

@@ -17,7 +17,7 @@ const PermissionOptionRef = builder
 export const PermissionRequestRef = builder
   .objectRef<PermissionRequestPayload>("PermissionRequest")
   .implement({
-    description: "Something that an agent asks leave for.",
+    description: "Something that an agent asks permission for.",
     fields: (t) => ({
       id: t.exposeID("id", { description: "Unique within its session." }),
       title: t.exposeString("title", {

@@ -2,7 +2,7 @@
 import type { Pool } from "../database/client.ts";
 import type { StoredEvent } from "../events/read.ts";
 
-/** An agent that asks for leave again and again changes its status twice each time. */
+/** An agent that asks for permission again and again changes its status twice each time. */
 export const mostStatusEvents = 200;
 
 /** For each stream the latest of them, oldest first, with one statement for all. */

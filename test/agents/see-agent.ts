@@ -211,13 +211,13 @@ function seeForm(form: Form, programs: string): void {
 
   const { asking } = form;
   if (asking === undefined) {
-    test.skip("asks for leave: by this protocol nobody can be asked", () => undefined);
+    test.skip("asks for permission: by this protocol nobody can be asked", () => undefined);
     return;
   }
 
   for (const isAllowed of [true, false]) {
     const words = isAllowed ? "does what it is allowed" : "doesn't do what it is refused";
-    further(`asks for leave, and ${words}`, async () => {
+    further(`asks for permission, and ${words}`, async () => {
       const file = wantCommit();
       model.play({ more: asking });
       const { id } = await begin({ permissions: "ASK" });

@@ -133,7 +133,7 @@ test("the keyboard alone answers what an agent asks, and cancels it", async () =
   const { name } = await begin("ask rm -rf build", "ask git push", "wait-cancel");
   await untilAsked(factory, name);
   const { page } = await openMonitor(browser, factory, `/workers/${name}`);
-  await page.getByRole("heading", { name: `${name} asks for leave` }).waitFor();
+  await page.getByRole("heading", { name: `${name} asks for permission` }).waitFor();
   await page.getByText("rm -rf build").first().waitFor();
   await expectAccessible(page);
 
@@ -286,7 +286,7 @@ test("it fits a phone, and says so where there is no such worker", async () => {
     viewport: { width: 390, height: 844 },
   });
   const { page } = opened;
-  await page.getByRole("heading", { name: `${name} asks for leave` }).waitFor();
+  await page.getByRole("heading", { name: `${name} asks for permission` }).waitFor();
   await panel(page, "Timeline").getByText("waiting").waitFor();
   expect(await widthBeyond(page)).toBe(0);
   await expectAccessible(page);

@@ -232,7 +232,7 @@ test("the pages of a worker and of its parent's time", async () => {
       colorScheme,
       viewport,
     });
-    await page.getByText("asks for leave").waitFor();
+    await page.getByText("asks for permission").waitFor();
     await page.getByText("All 41 tests pass").waitFor();
     await page.evaluate(() => document.fonts.ready);
     await page.screenshot({ path: join(docs, `worker-${colorScheme}.png`) });

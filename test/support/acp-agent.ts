@@ -7,7 +7,7 @@
 //
 //   do: say TEXT              do: think TEXT            do: say-parts TEXT (a chunk for each word)
 //   do: tool KIND TITLE       do: plan ONE | TWO        do: usage INPUT OUTPUT COST (of this turn)
-//   do: ask TITLE             asks leave, and says what was answered
+//   do: ask TITLE             asks for permission, and says what was answered
 //   do: ask-path PATH TITLE   the same, for a place
 //   do: commit FILE           writes and commits it in the session's folder
 //   do: wait-cancel           works until session/cancel

@@ -1,4 +1,4 @@
-// What the agent asks leave for, and who answers: the session's policy, or somebody.
+// What the agent asks permission for, and who answers: the session's policy, or somebody.
 import type { PermissionOptionKind, RequestPermissionResponse } from "@agentclientprotocol/sdk";
 import { listIn, objectIn, textIn } from "../json.ts";
 import { output } from "../said.ts";

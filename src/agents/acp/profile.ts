@@ -19,7 +19,7 @@ const profiles: readonly Profile[] = [
     modes: { ALLOW: "default", ASK: "default", DENY: "default" },
   },
   {
-    // "agent" has a model review what is asked, and "read-only" can't work at all without leave.
+    // "agent" has a model review what is asked, and "read-only" can't work at all without permission.
     // "workspace-write" is a sandbox that asks before it is left; a commit needs that, as a worktree's git
     // data lies outside of it, so ALLOW goes without.
     name: /codex/i,

@@ -135,6 +135,6 @@ function verdictOn(draft: HeadlessDraft, line: JsonObject): AgentVerdict {
   const tool = textIn(first, "tool_name") ?? "a tool";
   const what = plain(titleOf(tool, objectIn(first, "tool_input")));
   return failure(
-    `the agent was refused leave ${denied.length === 1 ? "once" : `${denied.length} times`}, first for: ${what}`,
+    `the agent was refused permission ${denied.length === 1 ? "once" : `${denied.length} times`}, first for: ${what}`,
   );
 }

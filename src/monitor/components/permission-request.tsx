@@ -18,7 +18,7 @@ const answerPermission = graphql(`
 
 type Request = Worker["pendingPermissions"][number];
 
-/** What an agent asks leave for, with an answer a button. */
+/** What an agent asks permission for, with an answer a button. */
 export function PermissionRequest({
   worker,
   request,

@@ -92,7 +92,7 @@ describe("a turn that failed, whatever the exit code", () => {
     // Its result's subtype is "success".
     ["claude-headless-401", key],
     ["claude-headless-500", "the agent failed: 500"],
-    ["claude-headless-noperm", "the agent was refused leave once, first for: printf hello"],
+    ["claude-headless-noperm", "the agent was refused permission once, first for: printf hello"],
     ["claude-headless-sigterm", early],
     ["claude-headless-skip", early],
     ["codex-headless-401", key],

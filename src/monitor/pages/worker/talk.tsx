@@ -18,7 +18,7 @@ export function Talk({ worker, onChange }: { worker: Worker; onChange: () => voi
     <div className="talk">
       {pendingPermissions.length > 0 && (
         <section className="asked" data-attention aria-label={`What ${name} asks`}>
-          <h2 className="asked-title">{name} asks for leave</h2>
+          <h2 className="asked-title">{name} asks for permission</h2>
           {pendingPermissions.map((request) => (
             <PermissionRequest key={request.id} worker={worker} request={request} />
           ))}

@@ -5,7 +5,7 @@ import { tellDuration, tellMoment } from "../../components/words.ts";
 import { isLive } from "../../live/states.ts";
 import type { Worker } from "./operations.ts";
 
-/** More are there where they are asked for: an agent that asks for leave all the time has hundreds. */
+/** More are there where they are asked for: an agent that asks for permission all the time has hundreds. */
 const mostShown = 8;
 
 /** Its statuses, when and why it had each, and for how long. */

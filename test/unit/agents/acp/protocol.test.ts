@@ -37,7 +37,7 @@ function outcomes(talk: Talk): unknown[] {
   return talk.takeSent().map(({ result }) => result?.["outcome"]);
 }
 
-describe("a request for leave", () => {
+describe("a request for permission", () => {
   test.each([
     ["/w/a/b.txt", "once"],
     ["/w", "once"],

@@ -88,7 +88,7 @@ function Permission({ block, marks }: { block: PermissionBlock; marks: Marks }) 
         <Lines lines={[title]} marks={marks} className="tool-title" />
       </div>
       <p className="permission-answer">
-        {answer === null ? "Asked for leave" : `Answered: ${chosen?.name ?? answer}`}
+        {answer === null ? "Asked for permission" : `Answered: ${chosen?.name ?? answer}`}
       </p>
     </Row>
   );

@@ -1,15 +1,15 @@
 import { Component, type ReactNode } from "react";
 import { EmptyState } from "./empty-state.tsx";
 
-interface MishapState {
+interface ErrorBoundaryState {
   readonly error: Error | undefined;
 }
 
 /** In the place of a page that has thrown: a bug, which is said rather than left white. */
-export class Mishap extends Component<{ readonly children: ReactNode }, MishapState> {
-  override state: MishapState = { error: undefined };
+export class ErrorBoundary extends Component<{ readonly children: ReactNode }, ErrorBoundaryState> {
+  override state: ErrorBoundaryState = { error: undefined };
 
-  static getDerivedStateFromError(error: unknown): MishapState {
+  static getDerivedStateFromError(error: unknown): ErrorBoundaryState {
     return { error: error instanceof Error ? error : new Error(String(error)) };
   }
 
