@@ -28,26 +28,29 @@ export function createLimits(
   /** For which cost the parents' limits were looked at last. */
   let checkedCostUsd: number | null = null;
 
+  /** A parent's limit that is used up. */
+  function findUsedUp(
+    onFound?: (budget: ParentBudget) => Promise<void>,
+  ): Promise<AgentVerdict | undefined> {
+    return insist(async () => {
+      const budget = await findUsedUpBudget(prisma, session);
+      if (budget === undefined) return undefined;
+      await onFound?.(budget);
+      return reached(`a limit: ${describeUsedUp(budget)}`);
+    }, patience);
+  }
+
   return {
     async findReached(state) {
       const own = findLimit(session, state);
       const costUsd = state.usage?.costUsd ?? null;
       if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
       checkedCostUsd = costUsd;
-      return insist(async () => {
-        const budget = await findUsedUpBudget(prisma, session);
-        if (budget === undefined) return undefined;
-        await prisma.$transaction((transaction) =>
-          wakeSpenders(transaction, budget.parentSessionId, session.id),
-        );
-        return usedUp(budget);
-      }, patience);
+      return findUsedUp(({ parentSessionId }) =>
+        prisma.$transaction((transaction) => wakeSpenders(transaction, parentSessionId, session.id)),
+      );
     },
-    findReachedByOthers: () =>
-      insist(async () => {
-        const budget = await findUsedUpBudget(prisma, session);
-        return budget === undefined ? undefined : usedUp(budget);
-      }, patience),
+    findReachedByOthers: () => findUsedUp(),
   };
 }
 
@@ -68,10 +71,6 @@ export function findLimit(
     );
   }
   return undefined;
-}
-
-function usedUp(budget: ParentBudget): AgentVerdict {
-  return reached(`a limit: ${describeUsedUp(budget)}`);
 }
 
 function reached(what: string): AgentVerdict {
