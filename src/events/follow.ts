@@ -4,7 +4,13 @@ import { abortable } from "./abortable.ts";
 import { Bell } from "./bell.ts";
 import { checkCursor, expired } from "./cursor.ts";
 import type { Notices } from "./notices.ts";
-import { batchSize, type EventReader, type StoredEvent, type StreamPosition } from "./read.ts";
+import {
+  emptyBatch,
+  type EventBatch,
+  type BatchReader,
+  type StoredEvent,
+  type StreamPosition,
+} from "./read.ts";
 import { createWaits, type WaitOptions } from "./wait.ts";
 
 /** An outage of the database that is shorter than this delays a subscription, and doesn't end it. */
@@ -40,7 +46,7 @@ export interface EventLog {
   checkCursor(after: number | undefined, position: StreamPosition | undefined): number;
 }
 
-export function createEventLog(reader: EventReader, notices: Notices): EventLog {
+export function createEventLog(reader: BatchReader, notices: Notices): EventLog {
   async function* loop(
     key: string,
     options: FollowOptions,
@@ -49,20 +55,20 @@ export function createEventLog(reader: EventReader, notices: Notices): EventLog 
     signal: AbortSignal,
   ): AsyncGenerator<StoredEvent> {
     let { cursor, streamId } = start;
-    const read = async () => {
+    const read = async (): Promise<EventBatch> => {
       streamId ??= (await reader.position(key))?.streamId;
-      return streamId === undefined ? [] : reader.read(streamId, cursor, batchSize);
+      return streamId === undefined ? emptyBatch : reader.readBatch(streamId, cursor);
     };
     while (!signal.aborted) {
       bell.silence(cursor);
-      const events = await insist(read, { signal, patienceMs });
+      const { events, isFull } = await insist(read, { signal, patienceMs });
       for (const event of events) {
         if (event.sequence !== cursor + 1) throw expired(event.sequence);
         cursor = event.sequence;
         yield event;
         if (options.isLast?.(event) === true) return;
       }
-      if (events.length < batchSize) await bell.rung();
+      if (!isFull) await bell.rung();
     }
   }
 

@@ -5,7 +5,7 @@ import { FactoryError } from "../errors.ts";
 import { Bell } from "./bell.ts";
 import { checkCursor, expired } from "./cursor.ts";
 import type { Notices } from "./notices.ts";
-import { batchSize, type EventReader, type StoredEvent } from "./read.ts";
+import { emptyBatch, type BatchReader, type StoredEvent } from "./read.ts";
 
 /** A client may leave polls behind over a WebSocket, which has no way to end a query. */
 const mostWaits = 10_000;
@@ -22,7 +22,7 @@ export interface Waits {
   end(): void;
 }
 
-export function createWaits(reader: EventReader, notices: Notices): Waits {
+export function createWaits(reader: BatchReader, notices: Notices): Waits {
   const underway = new Set<() => void>();
   let areOver = false;
 
@@ -32,11 +32,11 @@ export function createWaits(reader: EventReader, notices: Notices): Waits {
     let streamId = start?.streamId;
     const read = async () => {
       streamId ??= (await reader.position(key))?.streamId;
-      return streamId === undefined ? [] : reader.read(streamId, cursor, batchSize);
+      return streamId === undefined ? emptyBatch : reader.readBatch(streamId, cursor);
     };
     for (;;) {
       wait.bell.silence(cursor);
-      const events = await insist(read, wait);
+      const { events } = await insist(read, wait);
       wait.onFailure(undefined);
       const [first] = events;
       if (first !== undefined && first.sequence !== cursor + 1) throw expired(first.sequence);

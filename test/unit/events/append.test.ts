@@ -103,3 +103,26 @@ test("equal reads at the same time are one statement", async () => {
   expect(query).toHaveBeenCalledTimes(2);
   query.mockRestore();
 });
+
+test("a batch ends with the event that fills it, by its number or by its bytes", async () => {
+  const [many, large] = await createStreams("many", "large");
+  await append(
+    [many!],
+    Array.from({ length: 201 }, () => "a"),
+  );
+  await append([large!], ["b".repeat(600_000), "c".repeat(600_000), "d"]);
+  const reader = createEventReader(connection.pool);
+  const readBatch = async (stream: string, after: number) => {
+    const { events, isFull } = await reader.readBatch(stream, after);
+    return { sequences: events.map(({ sequence }) => sequence), isFull };
+  };
+  expect(await readBatch(many!, 0)).toEqual({
+    sequences: Array.from({ length: 200 }, (_, index) => index + 1),
+    isFull: true,
+  });
+  expect(await readBatch(many!, 200)).toEqual({ sequences: [201], isFull: false });
+  // Each payload of this test holds its event's type.
+  expect(await readBatch(large!, 0)).toEqual({ sequences: [1, 2], isFull: true });
+  expect(await readBatch(large!, 2)).toEqual({ sequences: [3], isFull: false });
+  expect(await readBatch(large!, 3)).toEqual({ sequences: [], isFull: false });
+});

@@ -2,7 +2,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { createEventLog } from "../../../src/events/follow.ts";
 import type { NoticeListener, Notices } from "../../../src/events/notices.ts";
-import type { EventReader, StoredEvent } from "../../../src/events/read.ts";
+import type { BatchReader, StoredEvent } from "../../../src/events/read.ts";
+
+const mostInBatch = 200;
 
 function createLog() {
   const events: StoredEvent[] = [];
@@ -12,7 +14,7 @@ function createLog() {
   let onRead: () => void = () => {};
   let reads = 0;
   let failure: Error | undefined;
-  const reader: EventReader = {
+  const reader: BatchReader = {
     async position() {
       const found = {
         streamId: "stream",
@@ -22,14 +24,12 @@ function createLog() {
       onPosition();
       return events.length === 0 ? undefined : found;
     },
-    async read(_streamId, after, limit) {
+    async readBatch(_streamId, after) {
       reads += 1;
       if (failure !== undefined) throw failure;
-      const found = events
-        .filter(({ sequence }) => sequence > after && sequence >= firstSequence)
-        .slice(0, limit);
+      const found = events.filter(({ sequence }) => sequence > after && sequence >= firstSequence);
       onRead();
-      return found;
+      return { events: found.slice(0, mostInBatch), isFull: found.length >= mostInBatch };
     },
   };
   const notices: Notices = {

@@ -1,7 +1,7 @@
 // A long poll, against a log in memory whose every step the test decides.
 import { describe, expect, test } from "@jest/globals";
 import type { NoticeListener, Notices } from "../../../src/events/notices.ts";
-import type { EventReader, StoredEvent } from "../../../src/events/read.ts";
+import type { BatchReader, StoredEvent } from "../../../src/events/read.ts";
 import { createWaits } from "../../../src/events/wait.ts";
 
 function createLog() {
@@ -13,16 +13,17 @@ function createLog() {
   function assertThere(): void {
     if (isAway) throw Object.assign(new Error("away"), { code: "ECONNREFUSED" });
   }
-  const reader: EventReader = {
+  const reader: BatchReader = {
     async position() {
       assertThere();
       if (events.length === 0) return undefined;
       return { streamId: "stream", firstSequence, lastSequence: events.length };
     },
-    async read(_streamId, after, limit) {
+    async readBatch(_streamId, after) {
       assertThere();
       isReading();
-      return events.filter(({ sequence }) => sequence > after).slice(0, limit);
+      const found = events.filter(({ sequence }) => sequence > after);
+      return { events: found.slice(0, 200), isFull: found.length >= 200 };
     },
   };
   const notices: Notices = {
