@@ -1,5 +1,6 @@
 // The one WebSocket of the page: it is opened again for as long as the page is, and says how it stands.
 import { createClient, type Client } from "graphql-ws";
+import { delay } from "./delay.ts";
 import { createStore, type Store } from "./store.ts";
 
 /** A server that is there answers a ping within this time, else the connection is taken for dead. */
@@ -27,7 +28,8 @@ export interface Connection {
 function createConnection(): Connection {
   const state = createStore<ConnectionState>({ kind: "connecting" });
   let epoch = 0;
-  let wake: () => void = () => undefined;
+  /** For the next try. */
+  let waiting = new AbortController();
   let pongTimer: number | undefined;
 
   const address = new URL("/graphql", window.location.href);
@@ -42,13 +44,10 @@ function createConnection(): Connection {
     shouldRetry: () => state.read().kind !== "refused",
     onNonLazyError: () => undefined,
     async retryWait(retries) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      wake = resolve;
       const waitMs = Math.min(longestWaitMs, shortestWaitMs * 2 ** retries);
+      waiting = new AbortController();
       // Spread, so that many pages don't come back to a server at the same moment.
-      const timer = window.setTimeout(resolve, waitMs * (0.5 + Math.random() / 2));
-      await promise;
-      window.clearTimeout(timer);
+      await delay(waitMs * (0.5 + Math.random() / 2), waiting.signal);
     },
     on: {
       connected() {
@@ -71,7 +70,7 @@ function createConnection(): Connection {
     },
   });
 
-  const retry = (): void => wake();
+  const retry = (): void => waiting.abort();
   window.addEventListener("online", retry);
   return { client, state, retry };
 }

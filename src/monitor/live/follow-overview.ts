@@ -1,5 +1,6 @@
 // Keeps the overview as the server has it: read whole at each connection, then what is told to have changed.
 import { connection } from "../client/connection.ts";
+import { delay } from "../client/delay.ts";
 import { AskError, follow } from "../client/stream.ts";
 import { overviewChanged } from "./operations.ts";
 import { change, endedPage, overview } from "./overview.ts";
@@ -95,7 +96,7 @@ export function followOverview(): OverviewFollower {
     while (!leaving.signal.aborted) {
       if (isDue() || countsDue) {
         await read();
-        await delay(roundMs);
+        await delay(roundMs, leaving.signal);
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -138,10 +139,4 @@ export function followOverview(): OverviewFollower {
       plan("everything");
     },
   };
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    window.setTimeout(resolve, ms);
-  });
 }

@@ -1,4 +1,5 @@
 // A parent's workers and how their time is spent, live: read page by page, then kept by the stream of its changes.
+import { delay } from "../../client/delay.ts";
 import type { Failure } from "../../client/failure.ts";
 import { createStore, type Store } from "../../client/store.ts";
 import { ask, AskError, follow } from "../../client/stream.ts";
@@ -63,14 +64,15 @@ export function createParentFollower(name: string): ParentFollower {
 
   /** Tries again for as long as the page is there. */
   async function insist<Value>(read: () => Promise<Value>): Promise<Value | undefined> {
+    const { signal } = leaving;
     for (;;) {
       try {
         return await read();
       } catch (error) {
-        if (leaving.signal.aborted) return undefined;
+        if (signal.aborted) return undefined;
         if (!(error instanceof AskError)) throw error;
         change({ failure: error.failure });
-        await new Promise((resolve) => window.setTimeout(resolve, retryMs));
+        await delay(retryMs, signal);
       }
     }
   }
@@ -99,17 +101,17 @@ export function createParentFollower(name: string): ParentFollower {
     }
   }
 
-  async function begin(): Promise<void> {
+  async function begin(signal: AbortSignal): Promise<void> {
     await insist(readParent);
     // What changes from here on is told, also while the pages are read.
     after = state.read().parent?.lastSequence ?? 0;
-    followChanges();
+    followChanges(signal);
     await insist(readPages);
-    change({ isLoaded: true, failure: undefined });
+    if (!signal.aborted) change({ isLoaded: true, failure: undefined });
   }
 
-  function followChanges(): void {
-    if (leaving.signal.aborted) return;
+  function followChanges(signal: AbortSignal): void {
+    if (signal.aborted) return;
     endStream = follow(changes, () => ({ parent: name, after }), {
       onData({ workerStatusChanged }) {
         after = workerStatusChanged.sequence;
@@ -119,7 +121,7 @@ export function createParentFollower(name: string): ParentFollower {
       onFailure(failure) {
         const first = failure.facts["firstSequence"];
         if (failure.code === "EVENTS_EXPIRED" && typeof first === "number") after = first - 1;
-        window.setTimeout(followChanges, retryMs);
+        void delay(retryMs, signal).then(() => followChanges(signal));
       },
     });
   }
@@ -139,9 +141,10 @@ export function createParentFollower(name: string): ParentFollower {
 
   function start(): () => void {
     leaving = new AbortController();
-    void begin();
+    void begin(leaving.signal);
     const timer = window.setInterval(() => {
       if (state.read().workers.some(({ finishedAt }) => finishedAt === null)) {
+        // A refusal is no news here: the stream shows it too, and the next round may do better.
         void readParent().catch(() => undefined);
       }
     }, usageMs);
