@@ -105,7 +105,7 @@ const mayImport = {
 const entryPoint = path.join(root, "src/main.ts");
 const forAll = path.join(root, "src/!(main).ts");
 
-/** Folders whose schema*.ts files say what clients see and whose other files say what happens. */
+/** Folders whose schema*.ts or schema/ say what clients see and whose other files say what happens. */
 const domains = ["repositories", "worktrees", "workers", "runners", "maintenance"];
 
 /** Packages that have one home, so that their quirks are known in one place. */
@@ -167,8 +167,10 @@ function zonesOf(folder) {
 
 /** A domain's schema files may use the GraphQL builder; its other files know nothing of GraphQL. */
 function domainZones(folder, forbidden, message) {
-  const schemas = path.join(root, "src", folder, "**/schema*.ts");
-  const services = path.join(root, "src", folder, "**/!(schema*).ts");
+  const schemas = schemasOf(folder);
+  const services = ["!(schema*).ts", "!(schema)/**/*.ts"].map((files) =>
+    path.join(root, "src", folder, files),
+  );
   return [
     ...forbidden
       .filter((other) => other !== "graphql")
@@ -184,7 +186,7 @@ function domainZones(folder, forbidden, message) {
     },
     ...domains.map((domain) => ({
       target: services,
-      from: path.join(root, "src", domain, "**/schema*.ts"),
+      from: schemasOf(domain),
       message: "A schema calls services, never the other way.",
     })),
     {
@@ -198,6 +200,10 @@ function domainZones(folder, forbidden, message) {
       message: "A schema file calls its service, which calls the rest.",
     })),
   ];
+}
+
+function schemasOf(domain) {
+  return ["schema*.ts", "schema/*.ts"].map((files) => path.join(root, "src", domain, files));
 }
 
 /** Pages are apart; what they share is in the folders below them. */

@@ -1,9 +1,9 @@
-import { assertCommands, forbidden } from "../access/viewer.ts";
-import { builder } from "../graphql/builder.ts";
-import { RepositoryInputRef } from "../repositories/schema.ts";
-import { PermissionPolicyRef, ReportOutcomeRef, WorktreeCleanupRef } from "./schema-enums.ts";
-import { WorkerSessionRef } from "./schema.ts";
-import type { Dispatched } from "./dispatch.ts";
+import { assertCommands, forbidden } from "../../access/viewer.ts";
+import { builder } from "../../graphql/builder.ts";
+import { RepositoryInputRef } from "../../repositories/schema.ts";
+import { PermissionPolicyRef, ReportOutcomeRef, WorktreeCleanupRef } from "./enums.ts";
+import { WorkerSessionRef } from "./worker-session.ts";
+import type { Dispatched } from "../dispatch.ts";
 
 const workerId = "The worker's global id, or its name (worker-17).";
 

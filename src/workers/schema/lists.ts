@@ -1,14 +1,14 @@
 // Where worker sessions are found: by name, in lists, and beside what they belong to.
-import { assertSeesWorker, visibleWorkers, type Viewer } from "../access/viewer.ts";
-import type { Prisma } from "../generated/prisma/client.ts";
-import type { WorkerStatus } from "../generated/prisma/enums.ts";
-import { builder } from "../graphql/builder.ts";
-import { RepositoryRef } from "../repositories/schema.ts";
-import { WorktreeRef } from "../worktrees/schema.ts";
-import { WorkerStatusRef } from "./schema-enums.ts";
-import { WorkerSessionRef } from "./schema.ts";
-import type { WorkerService } from "./service.ts";
-import { activeStatuses } from "./states.ts";
+import { assertSeesWorker, visibleWorkers, type Viewer } from "../../access/viewer.ts";
+import type { Prisma } from "../../generated/prisma/client.ts";
+import type { WorkerStatus } from "../../generated/prisma/enums.ts";
+import { builder } from "../../graphql/builder.ts";
+import { RepositoryRef } from "../../repositories/schema.ts";
+import { WorktreeRef } from "../../worktrees/schema.ts";
+import { WorkerStatusRef } from "./enums.ts";
+import { WorkerSessionRef } from "./worker-session.ts";
+import type { WorkerService } from "../service.ts";
+import { activeStatuses } from "../states.ts";
 
 export const WorkerSessionConnectionRef = builder.connectionObject(
   {

@@ -1,5 +1,5 @@
-import { builder } from "../graphql/builder.ts";
-import type { PermissionRequestPayload } from "./events.ts";
+import { builder } from "../../graphql/builder.ts";
+import type { PermissionRequestPayload } from "../events.ts";
 
 const PermissionOptionRef = builder
   .objectRef<PermissionRequestPayload["options"][number]>("PermissionOption")

@@ -1,9 +1,9 @@
 // The events of agents that speak a protocol. A plain one has none of them: it has output alone.
-import type { StoredEvent } from "../events/read.ts";
-import { builder } from "../graphql/builder.ts";
-import { payloadOf, WorkerEventRef } from "./schema-events.ts";
-import { PermissionRequestRef } from "./schema-permissions.ts";
-import { UsageRef } from "./schema.ts";
+import type { StoredEvent } from "../../events/read.ts";
+import { builder } from "../../graphql/builder.ts";
+import { payloadOf, WorkerEventRef } from "./events.ts";
+import { PermissionRequestRef } from "./permissions.ts";
+import { UsageRef } from "./worker-session.ts";
 
 const MessageRoleRef = builder.enumType("MessageRole", {
   description: "Whose words a message is.",

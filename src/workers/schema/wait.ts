@@ -1,8 +1,8 @@
-import type { Viewer } from "../access/viewer.ts";
-import { FactoryError } from "../errors.ts";
-import { builder } from "../graphql/builder.ts";
-import { assertHearsParent, statusChangeOf, WorkerStatusChangeRef } from "./schema-events.ts";
-import type { WorkerService } from "./service.ts";
+import type { Viewer } from "../../access/viewer.ts";
+import { FactoryError } from "../../errors.ts";
+import { builder } from "../../graphql/builder.ts";
+import { assertHearsParent, statusChangeOf, WorkerStatusChangeRef } from "./events.ts";
+import type { WorkerService } from "../service.ts";
 
 builder.queryField("waitForWorkers", (t) =>
   t.field({

@@ -1,7 +1,7 @@
 // What is set for a parent, by whoever runs the server.
-import { assertOperator } from "../access/viewer.ts";
-import { builder } from "../graphql/builder.ts";
-import { ParentSessionRef } from "./schema-parents.ts";
+import { assertOperator } from "../../access/viewer.ts";
+import { builder } from "../../graphql/builder.ts";
+import { ParentSessionRef } from "./parents.ts";
 
 const parentName =
   "The parent's name. One that has not dispatched yet exists from then on, so that nothing of its first dispatch is missed.";

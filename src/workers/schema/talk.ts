@@ -1,11 +1,11 @@
 // What is said to a worker after its task, and what it asks.
-import { assertCommands } from "../access/viewer.ts";
-import { builder } from "../graphql/builder.ts";
-import type { WorkerMessage } from "../generated/prisma/client.ts";
-import type { Dispatched } from "./dispatch.ts";
-import { workerPayload } from "./schema-mutations.ts";
-import { PermissionRequestRef } from "./schema-permissions.ts";
-import { WorkerSessionRef } from "./schema.ts";
+import { assertCommands } from "../../access/viewer.ts";
+import { builder } from "../../graphql/builder.ts";
+import type { WorkerMessage } from "../../generated/prisma/client.ts";
+import type { Dispatched } from "../dispatch.ts";
+import { workerPayload } from "./mutations.ts";
+import { PermissionRequestRef } from "./permissions.ts";
+import { WorkerSessionRef } from "./worker-session.ts";
 
 const workerId = "Its global id, or its name (worker-17).";
 

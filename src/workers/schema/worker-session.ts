@@ -1,8 +1,8 @@
-import { canSeeWorker, visibleWorkers, type Viewer } from "../access/viewer.ts";
-import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
-import { builder, encodeGlobalId } from "../graphql/builder.ts";
-import { workerName } from "./find.ts";
-import { PermissionPolicyRef, WorkerStatusRef, WorktreeCleanupRef } from "./schema-enums.ts";
+import { canSeeWorker, visibleWorkers, type Viewer } from "../../access/viewer.ts";
+import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
+import { builder, encodeGlobalId } from "../../graphql/builder.ts";
+import { workerName } from "../find.ts";
+import { PermissionPolicyRef, WorkerStatusRef, WorktreeCleanupRef } from "./enums.ts";
 
 interface Commit {
   readonly id: string;

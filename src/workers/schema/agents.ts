@@ -1,4 +1,4 @@
-import { builder } from "../graphql/builder.ts";
+import { builder } from "../../graphql/builder.ts";
 
 const AgentRef = builder
   .objectRef<{ name: string; available: boolean; unavailableReason: string | null }>("Agent")

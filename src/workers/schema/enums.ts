@@ -3,8 +3,8 @@ import type {
   ReportOutcome,
   WorkerStatus,
   WorktreeCleanup,
-} from "../generated/prisma/enums.ts";
-import { builder } from "../graphql/builder.ts";
+} from "../../generated/prisma/enums.ts";
+import { builder } from "../../graphql/builder.ts";
 
 export const WorkerStatusRef = builder.enumType("WorkerStatus", {
   description: "Where a session stands. The last five are final, and final is final.",

@@ -1,10 +1,15 @@
-import { assertOperator, assertSeesParent, visibleParents, type Viewer } from "../access/viewer.ts";
-import type { ParentSession, ParentWebhook, WorkerSession } from "../generated/prisma/client.ts";
-import { builder } from "../graphql/builder.ts";
-import { UsageRef } from "./schema.ts";
-import { WorkerStatusRef } from "./schema-enums.ts";
-import { listedWorkers, WorkerSessionConnectionRef } from "./schema-lists.ts";
-import type { WorkerCounts } from "./service.ts";
+import {
+  assertOperator,
+  assertSeesParent,
+  visibleParents,
+  type Viewer,
+} from "../../access/viewer.ts";
+import type { ParentSession, ParentWebhook, WorkerSession } from "../../generated/prisma/client.ts";
+import { builder } from "../../graphql/builder.ts";
+import { UsageRef } from "./worker-session.ts";
+import { WorkerStatusRef } from "./enums.ts";
+import { listedWorkers, WorkerSessionConnectionRef } from "./lists.ts";
+import type { WorkerCounts } from "../service.ts";
 
 const statuses = [
   ["queued", "QUEUED"],

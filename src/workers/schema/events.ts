@@ -1,13 +1,13 @@
-import type { StoredEvent } from "../events/read.ts";
-import type { ReportOutcome, WorkerStatus } from "../generated/prisma/enums.ts";
-import { builder } from "../graphql/builder.ts";
-import type { ParentEventPayload, WorkerEventPayloads } from "./events.ts";
-import { ReportOutcomeRef, WorkerStatusRef } from "./schema-enums.ts";
-import { PermissionRequestRef } from "./schema-permissions.ts";
-import { WorkerSessionRef } from "./schema.ts";
-import { mostStatusEvents } from "./status-events.ts";
-import { assertSeesParent, assertSeesWorker, type Viewer } from "../access/viewer.ts";
-import type { WorkerService } from "./service.ts";
+import type { StoredEvent } from "../../events/read.ts";
+import type { ReportOutcome, WorkerStatus } from "../../generated/prisma/enums.ts";
+import { builder } from "../../graphql/builder.ts";
+import type { ParentEventPayload, WorkerEventPayloads } from "../events.ts";
+import { ReportOutcomeRef, WorkerStatusRef } from "./enums.ts";
+import { PermissionRequestRef } from "./permissions.ts";
+import { WorkerSessionRef } from "./worker-session.ts";
+import { mostStatusEvents } from "../status-events.ts";
+import { assertSeesParent, assertSeesWorker, type Viewer } from "../../access/viewer.ts";
+import type { WorkerService } from "../service.ts";
 
 const OutputChannelRef = builder.enumType("OutputChannel", {
   description: "Where a worker printed something.",
