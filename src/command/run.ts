@@ -42,7 +42,7 @@ export async function run(args: readonly string[], serve: Serve): Promise<number
     return exitCode;
   }
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(withDeepHelp(args), { from: "user" });
     return exitCode;
   } catch (error) {
     // It has said already what is wrong; help and --version come here too.
@@ -75,7 +75,13 @@ function createProgram(act: Act, serve: Serve): Command {
   defineRepositoryCommands(program, act);
   defineServerCommands(program, act, serve);
   // Here, so that it stands among the last ones.
-  return program.helpCommand("help [COMMAND]", "say more about a command");
+  return program.helpCommand("help [COMMAND...]", "say more about a command");
+}
+
+/** commander's help takes the first word alone: "help worktree create" would be that of "worktree". */
+function withDeepHelp(args: readonly string[]): readonly string[] {
+  const [first, ...command] = args;
+  return first === "help" && command.length > 1 ? [...command, "--help"] : args;
 }
 
 function nameOf(argument: Argument): string {

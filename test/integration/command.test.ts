@@ -423,6 +423,8 @@ describe("the command line itself", () => {
     }
     const help = await run(["help", "dispatch"]);
     expect(help).toMatchObject({ code: 0, stdout: expect.stringContaining("--max-cost <USD>") });
+    const deep = await run(["help", "worktree", "create"]);
+    expect(deep).toMatchObject({ code: 0, stdout: expect.stringContaining("--base <REF>") });
     expect((await run(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
