@@ -47,7 +47,9 @@ export function createLimits(
       if (own !== undefined || costUsd === null || costUsd === checkedCostUsd) return own;
       checkedCostUsd = costUsd;
       return findUsedUp(({ parentSessionId }) =>
-        prisma.$transaction((transaction) => wakeSpenders(transaction, parentSessionId, session.id)),
+        prisma.$transaction((transaction) =>
+          wakeSpenders(transaction, parentSessionId, session.id),
+        ),
       );
     },
     findReachedByOthers: () => findUsedUp(),
