@@ -20,7 +20,8 @@ import { SignIn } from "./pages/sign-in.tsx";
 import { routes } from "./routes.ts";
 
 // Each in a file of its own, which the overview does without.
-const Dialogs = lazy(() => import("./actions/dialogs.tsx"));
+const loadDialogs = () => import("./actions/dialogs.tsx");
+const Dialogs = lazy(loadDialogs);
 const WorkerPage = lazy(() => import("./pages/worker/page.tsx"));
 const TimeChartPage = lazy(() => import("./pages/chart/page.tsx"));
 
@@ -28,6 +29,10 @@ export function App() {
   const { kind } = useStore(connection.state);
   const isDialogOpen = useStore(opened) !== undefined;
   useEffect(listenForKeys, []);
+  useEffect(() => {
+    // Whoever types on behind a key that opens one is not kept waiting. Where it fails, opening one asks again.
+    void loadDialogs().catch(() => undefined);
+  }, []);
   useLinks();
   const [location] = useLocation();
   const main = useFocusOnNavigation(location);

@@ -1,6 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { expectAccessible, expectNoComplaints, openMonitor } from "../support/monitor.ts";
@@ -83,3 +84,39 @@ test("an address that there is no page for leads back to the overview", async ()
   await page.getByRole("link", { name: "Go to the overview" }).click();
   expect(page.url()).toBe(`${factory.url}/`);
 });
+
+/** The file of a worker's page, which is loaded when it is gone to. */
+const pageFile = /\/assets\/page-[^/]+\.js$/;
+
+test("a file that is no longer there, as the server's was replaced, has the page loaded anew", async () => {
+  const { page, requests } = await openMonitor(browser, factory);
+  await page.route(pageFile, (route) => route.fulfill({ status: 404 }), { times: 1 });
+  await goToWorker(page, 9);
+  await page.getByText("There is no worker-9").waitFor();
+  expect(requests.filter((address) => pageFile.test(address)).length).toBeGreaterThan(1);
+});
+
+test("a page that throws says so in its place, and the others go on", async () => {
+  const { page } = await openMonitor(browser, factory);
+  await page.route(pageFile, (route) =>
+    route.fulfill({
+      contentType: "text/javascript",
+      body: 'export default () => { throw new Error("broken on purpose"); };',
+    }),
+  );
+  await goToWorker(page, 9);
+  await page.getByText("This page has met a mistake of its own").waitFor();
+  await page.getByText("broken on purpose").waitFor();
+  await expectAccessible(page);
+  await page.goBack();
+  await page.getByRole("heading", { name: "Workers" }).waitFor();
+});
+
+/** From a page that is there, without a load of its own. */
+async function goToWorker(page: Page, number: number): Promise<void> {
+  await page.keyboard.press("Control+k");
+  const palette = page.getByRole("dialog", { name: "Command palette" });
+  await palette.getByRole("combobox").fill(String(number));
+  await palette.getByRole("option", { name: `Go to worker-${String(number)}` }).waitFor();
+  await page.keyboard.press("Enter");
+}
