@@ -1,3 +1,4 @@
+import DataLoader from "dataloader";
 import type pg from "pg";
 
 export interface StoredEvent {
@@ -16,6 +17,9 @@ export interface StreamPosition {
 /** What is held for each subscriber that reads on: an event's payload may be of 64 KB and more. */
 const mostInBatch = 200;
 const mostBytesInBatch = 1_000_000;
+/** Reads of one statement, and statements at a time: what streams at their ends ask for is little. */
+const mostGathered = 32;
+const mostUnderway = 2;
 
 export interface EventBatch {
   /** Oldest first; none: nothing came after. */
@@ -50,24 +54,22 @@ export function createEventReader(pool: pg.Pool): EventReader {
     return rows;
   }
 
-  /** Row by row, so that no payload beyond the last of the batch is read. */
-  async function queryBatch(streamId: string, after: number): Promise<EventBatch> {
-    const { rows } = await pool.query<StoredEvent & { isFull: boolean }>({
-      name: "read-event-batch",
-      text: `WITH RECURSIVE batch AS (
-               (SELECT sequence, at, type, payload, 1 AS size, octet_length(payload::text) AS bytes
-                FROM "Event" WHERE "streamId" = $1 AND sequence > $2 ORDER BY sequence LIMIT 1)
-               UNION ALL
-               SELECT event.sequence, event.at, event.type, event.payload,
-                      batch.size + 1, batch.bytes + octet_length(event.payload::text)
-               FROM batch JOIN "Event" AS event
-                 ON event."streamId" = $1 AND event.sequence = batch.sequence + 1
-               WHERE batch.size < $3 AND batch.bytes < $4
-             )
-             SELECT sequence, at, type, payload, size >= $3 OR bytes >= $4 AS "isFull" FROM batch`,
-      values: [streamId, after, mostInBatch, mostBytesInBatch],
+  async function queryBatches(asked: readonly Asked[]): Promise<EventBatch[]> {
+    const { rows } = await pool.query<BatchRow>({
+      name: "read-event-batches",
+      text: batchesQuery,
+      values: [
+        asked.map(({ streamId }) => streamId),
+        asked.map(({ after }) => after),
+        mostInBatch,
+        mostBytesInBatch,
+      ],
     });
-    return { events: rows, isFull: rows.at(-1)?.isFull ?? false };
+    const batches = Map.groupBy(rows, ({ place }) => place);
+    return asked.map((_, index) => {
+      const events = batches.get(index + 1) ?? [];
+      return { events, isFull: events.at(-1)?.isFull ?? false };
+    });
   }
 
   return {
@@ -80,7 +82,79 @@ export function createEventReader(pool: pg.Pool): EventReader {
       return rows[0];
     },
     read: shared(query),
-    readBatch: shared(queryBatch),
+    readBatch: gathered(queryBatches),
+  };
+}
+
+interface Asked {
+  readonly streamId: string;
+  readonly after: number;
+}
+
+type BatchRow = StoredEvent & { readonly place: number; readonly isFull: boolean };
+
+/** Row by row, so that no payload beyond the last of a batch is read. */
+const batchesQuery = `
+  SELECT asked.place::int, batch.*
+  FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS asked("streamId", after, place)
+  CROSS JOIN LATERAL (
+    WITH RECURSIVE batch AS (
+      (SELECT sequence, at, type, payload, 1 AS size, octet_length(payload::text) AS bytes
+       FROM "Event" AS event
+       WHERE event."streamId" = asked."streamId" AND event.sequence > asked.after
+       ORDER BY sequence LIMIT 1)
+      UNION ALL
+      SELECT event.sequence, event.at, event.type, event.payload,
+             batch.size + 1, batch.bytes + octet_length(event.payload::text)
+      FROM batch JOIN "Event" AS event
+        ON event."streamId" = asked."streamId" AND event.sequence = batch.sequence + 1
+      WHERE batch.size < $3 AND batch.bytes < $4
+    )
+    SELECT sequence, at, type, payload, size >= $3 OR bytes >= $4 AS "isFull" FROM batch
+  ) AS batch
+  ORDER BY place, sequence`;
+
+/** What is asked for while as many statements are under way as there may be becomes few. */
+function gathered(
+  query: (asked: readonly Asked[]) => Promise<EventBatch[]>,
+): BatchReader["readBatch"] {
+  const waiting: (() => void)[] = [];
+  let underway = 0;
+
+  function begin(): void {
+    while (underway < mostUnderway) {
+      const dispatch = waiting.shift();
+      if (dispatch === undefined) return;
+      dispatch();
+    }
+  }
+
+  const loader = new DataLoader<Asked, EventBatch, string>(
+    async (asked) => {
+      underway += 1;
+      try {
+        return await query(asked);
+      } finally {
+        underway -= 1;
+        begin();
+      }
+    },
+    {
+      cacheKeyFn: ({ streamId, after }) => `${streamId} ${String(after)}`,
+      maxBatchSize: mostGathered,
+      batchScheduleFn(dispatch) {
+        waiting.push(dispatch);
+        setImmediate(begin);
+      },
+    },
+  );
+  return async (streamId, after) => {
+    const asked = { streamId, after };
+    try {
+      return await loader.load(asked);
+    } finally {
+      loader.clear(asked);
+    }
   };
 }
 

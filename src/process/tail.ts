@@ -79,7 +79,7 @@ async function follow(options: TailOptions, alarm: Alarm): Promise<OutputOffsets
     while (!signal.aborted) {
       if (alarm.finishing && ends === undefined) {
         // Something that outlived the worker may write on for ever; that isn't waited for.
-        ends = await inspectSizes(files);
+        ends = inspectSizes(files);
       }
       const round = await takeRound(files, ends, options);
       if (round.chunks > 0) {
@@ -113,7 +113,7 @@ async function takeRound(
 ): Promise<{ chunks: number; full: boolean }> {
   let chunks = 0;
   let full = false;
-  for (const { channel, size } of await inspectByAge(files)) {
+  for (const { channel, size } of inspectByAge(files)) {
     const file = files[channel];
     let chunk;
     try {
@@ -131,10 +131,9 @@ async function takeRound(
   return { chunks, full };
 }
 
-async function inspectByAge(
-  files: OutputFiles,
-): Promise<readonly { channel: OutputChannel; size: number }[]> {
-  const [stdout, stderr] = await Promise.all([files.stdout.inspect(), files.stderr.inspect()]);
+function inspectByAge(files: OutputFiles): readonly { channel: OutputChannel; size: number }[] {
+  const stdout = files.stdout.inspect();
+  const stderr = files.stderr.inspect();
   const inOrder = [
     { channel: "stdout", size: stdout.size },
     { channel: "stderr", size: stderr.size },
@@ -142,9 +141,8 @@ async function inspectByAge(
   return stderr.modifiedAt < stdout.modifiedAt ? inOrder.toReversed() : inOrder;
 }
 
-async function inspectSizes(files: OutputFiles): Promise<OutputOffsets> {
-  const [stdout, stderr] = await Promise.all([files.stdout.inspect(), files.stderr.inspect()]);
-  return { stdout: stdout.size, stderr: stderr.size };
+function inspectSizes(files: OutputFiles): OutputOffsets {
+  return { stdout: files.stdout.inspect().size, stderr: files.stderr.inspect().size };
 }
 
 async function openFiles({ folder, offsets }: TailOptions): Promise<OutputFiles> {

@@ -126,3 +126,31 @@ test("a batch ends with the event that fills it, by its number or by its bytes",
   expect(await readBatch(large!, 2)).toEqual({ sequences: [3], isFull: false });
   expect(await readBatch(large!, 3)).toEqual({ sequences: [], isFull: false });
 });
+
+test("many streams read at once are few statements, and each gets its own", async () => {
+  const streams = await createStreams(
+    ...Array.from({ length: 200 }, (_, index) => `at-once-${String(index)}`),
+  );
+  await Promise.all(streams.map((stream, index) => append([stream], [`type ${String(index)}`])));
+  const query = jest.spyOn(connection.pool, "query");
+  const reader = createEventReader(connection.pool);
+  const batches = await Promise.all([
+    ...streams.map((stream) => reader.readBatch(stream, 0)),
+    ...streams.map((stream) => reader.readBatch(stream, 0)),
+  ]);
+  expect(query.mock.calls.length).toBeLessThan(20);
+  query.mockRestore();
+  const types = streams.map((_, index) => [`type ${String(index)}`]);
+  expect(batches.map(({ events }) => events.map(({ type }) => type))).toEqual([...types, ...types]);
+});
+
+test("a failed statement fails those that it was for, and the next ones are read", async () => {
+  const [stream] = await createStreams("after-failure");
+  await append([stream!], ["a"]);
+  const reader = createEventReader(connection.pool);
+  const query = jest.spyOn(connection.pool, "query");
+  query.mockImplementationOnce(() => Promise.reject(new Error("away")));
+  await expect(reader.readBatch(stream!, 0)).rejects.toThrow("away");
+  query.mockRestore();
+  expect((await reader.readBatch(stream!, 0)).events).toHaveLength(1);
+});
