@@ -21,9 +21,19 @@ export type Notice = z.infer<typeof noticeSchema>;
 /** undefined: notices may have been missed; look for yourself. */
 export type NoticeListener = (notice: Notice | undefined) => void;
 
+/** That a stream has grown to this sequence. */
+export function streamNotice(streamKey: string, sequence: number): Notice {
+  return { topic: `stream:${streamKey}`, sequence, subjects: [] };
+}
+
 export interface Notices {
   /** Calls the listener for each notice on the topic ("*": on any) until the returned function is called. */
   watch(topic: string, listener: NoticeListener): () => void;
+  /**
+   * Tells of what is committed: those who watch here at once, other servers soon, of several notices on one
+   * topic the last alone. What can't be told is dropped: who waits looks for itself now and then.
+   */
+  tell(notice: Notice): void;
   /** Resolves once the first connection listens. */
   start(): Promise<void>;
   close(): Promise<void>;
@@ -34,6 +44,9 @@ export function createNotices(url: string, logger: Logger): Notices {
   const closing = new AbortController();
   let client: pg.Client | undefined;
   let running: Promise<void> | undefined;
+  /** For other servers, by topic. */
+  const untold = new Map<string, Notice>();
+  let isTelling = false;
 
   function wake(topic: string, notice: Notice | undefined): void {
     for (const listener of listeners.get(topic) ?? []) listener(notice);
@@ -43,11 +56,35 @@ export function createNotices(url: string, logger: Logger): Notices {
     for (const topic of listeners.keys()) wake(topic, undefined);
   }
 
+  function hear(notice: Notice): void {
+    wake(notice.topic, notice);
+    wake("*", notice);
+  }
+
+  /** One statement at a time: what is told of meanwhile goes into the next. */
+  async function tellOthers(): Promise<void> {
+    if (isTelling) return;
+    isTelling = true;
+    try {
+      while (untold.size > 0) {
+        const payloads = [...untold.values()].map((notice) => JSON.stringify(notice));
+        untold.clear();
+        await client?.query({
+          name: "tell",
+          text: `SELECT count(pg_notify('${channel}', payload)::text) FROM unnest($1::text[]) AS payload`,
+          values: [payloads],
+        });
+      }
+    } catch (error) {
+      logger.debug({ err: error }, "notices were not told to other servers");
+    } finally {
+      isTelling = false;
+    }
+  }
+
   function receive(payload: string | undefined): void {
     try {
-      const notice = noticeSchema.parse(JSON.parse(payload ?? ""));
-      wake(notice.topic, notice);
-      wake("*", notice);
+      hear(noticeSchema.parse(JSON.parse(payload ?? "")));
     } catch (error) {
       logger.warn({ err: error, payload }, "a notice on the channel could not be read");
     }
@@ -119,6 +156,11 @@ export function createNotices(url: string, logger: Logger): Notices {
         set.delete(listener);
         if (set.size === 0 && listeners.get(topic) === set) listeners.delete(topic);
       };
+    },
+    tell(notice) {
+      hear(notice);
+      untold.set(notice.topic, notice);
+      void tellOthers();
     },
     async start() {
       const first = await connect();

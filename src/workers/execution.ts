@@ -219,7 +219,7 @@ async function watchOver(
   ending: Ending,
   leaving: AbortSignal,
 ): Promise<WorkerOutcome> {
-  const { pool, logger, killGraceMs } = deps;
+  const { pool, notices, logger, killGraceMs } = deps;
   const folder = sessionFolder(deps.host.home, session);
   const secrets = secretsOf(deps.agents, deps.host, session);
   const startedAt = new Date(
@@ -240,8 +240,7 @@ async function watchOver(
   // Written by beginTalk alone; null: it was started by a version that knew plain agents alone.
   const protocol = protocolOf(session.protocol ?? "plain");
   if (protocol === undefined) {
-    const { id: sessionId, attempt } = session;
-    const store = { pool, sessionId, attempt, offsets, secrets, signal: leaving, logger };
+    const store = { pool, notices, session, offsets, secrets, signal: leaving, logger };
     const exit = await supervise({ ...watched, output: createOutputStore(store), talk: undefined });
     tellAgent(session, startedAt, exit);
     return { exit, told: null };

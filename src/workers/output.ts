@@ -1,10 +1,12 @@
 // A worker's output on its way from the spool to the event log.
 import type { Pool } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
+import { streamNotice, type Notices } from "../events/notices.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import { tellAppended } from "../measurements.ts";
 import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
-import type { WorkerOutputPayload } from "./events.ts";
+import { workerStreamKey, type WorkerOutputPayload } from "./events.ts";
 import { createRedactor } from "./redact.ts";
 
 /** What one session may store; the rest is dropped, with a marker that says so. */
@@ -13,8 +15,8 @@ const marker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is
 
 export interface OutputStoreOptions {
   readonly pool: Pool;
-  readonly sessionId: string;
-  readonly attempt: number;
+  readonly notices: Pick<Notices, "tell">;
+  readonly session: Pick<WorkerSession, "id" | "number" | "attempt">;
   readonly offsets: OutputOffsets;
   /** Never stored. */
   readonly secrets: readonly string[];
@@ -34,7 +36,7 @@ export interface OutputStore {
 }
 
 export function createOutputStore(options: OutputStoreOptions): OutputStore {
-  const { pool, sessionId, attempt, secrets, signal, logger } = options;
+  const { pool, notices, session, secrets, signal, logger } = options;
   const redactors = { stdout: createRedactor(secrets), stderr: createRedactor(secrets) };
   const read = { ...options.offsets };
   const stored = { ...options.offsets };
@@ -50,18 +52,20 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
     const reached = { ...stored };
     const offsets = [recorded.stdout, recorded.stderr, reached.stdout, reached.stderr];
     const query = {
-      name: "append-output",
-      text: "SELECT append_output($1, $2, $3, $4, $5, $6, $7) AS accepted",
-      values: [sessionId, attempt, ...offsets, JSON.stringify(events)],
+      name: "store-output",
+      text: "SELECT store_output($1, $2, $3, $4, $5, $6, $7) AS sequence",
+      values: [session.id, session.attempt, ...offsets, JSON.stringify(events)],
     };
-    const { rows } = await insist(() => pool.query<{ accepted: boolean }>(query), {
+    const { rows } = await insist(() => pool.query<{ sequence: number | null }>(query), {
       signal,
       onFailure(error) {
         logger.warn({ err: error }, "output waits for the database in its file");
       },
     });
-    if (rows[0]?.accepted !== true) throw new OutputRefused();
+    const sequence = rows[0]?.sequence ?? null;
+    if (sequence === null) throw new OutputRefused();
     recorded = reached;
+    if (events.length > 0) notices.tell(streamNotice(workerStreamKey(session.number), sequence));
     tellAppended(events);
   }
 

@@ -4,6 +4,7 @@ import type { AgentEvent, AgentVerdict, Protocol, Step, TalkRequest } from "../.
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import { describeFailure } from "../../database/failure.ts";
 import { insist, type InsistOptions } from "../../database/insist.ts";
+import type { Notices } from "../../events/notices.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { Logger } from "../../log.ts";
 import { appendInput } from "../../process/input.ts";
@@ -16,6 +17,7 @@ import { outboxBytes, readTalk, type StoredTalk } from "./stored.ts";
 export interface ConversationOptions {
   readonly prisma: PrismaClient;
   readonly pool: Pool;
+  readonly notices: Pick<Notices, "tell">;
   readonly session: WorkerSession;
   readonly protocol: Protocol;
   /** The session's folder. */

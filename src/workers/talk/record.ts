@@ -2,15 +2,16 @@
 import type { AgentEvent, AgentPermission } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import { appendEvents, type Append } from "../../events/append.ts";
+import { streamNotice, type Notices } from "../../events/notices.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import { tellAppended } from "../../measurements.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
-import type { ParentEventPayload } from "../events.ts";
+import { workerStreamKey, type ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
 import { asJson, storableText, toStorable, type StoredTalk } from "./stored.ts";
 
 export interface TalkChange {
-  readonly session: Pick<WorkerSession, "id" | "attempt">;
+  readonly session: Pick<WorkerSession, "id" | "number" | "attempt">;
   /** What is to be stored; one version on. */
   readonly talk: StoredTalk;
   readonly events: readonly AgentEvent[];
@@ -27,6 +28,7 @@ export type Recorded = "done" | "refused" | "busy";
 interface RecordDependencies {
   readonly prisma: PrismaClient;
   readonly pool: Pool;
+  readonly notices: Pick<Notices, "tell">;
 }
 
 export async function recordTalk(deps: RecordDependencies, change: TalkChange): Promise<Recorded> {
@@ -36,7 +38,7 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
     change.talk.state.phase !== "idle" &&
     change.talk.state.phase !== "ended" &&
     !change.events.some(({ type }) => type === "permission");
-  if (isPlain) return append(deps.pool, change);
+  if (isPlain) return append(deps, change);
   const { talk, events } = change;
   return recordWithSession(deps.prisma, {
     ...change,
@@ -47,13 +49,13 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
 
 /** The common case, in one statement. */
 async function append(
-  pool: Pool,
+  { pool, notices }: RecordDependencies,
   { session, talk, events, offsets }: TalkChange,
 ): Promise<Recorded> {
   const { conversationId, usage } = talk.state;
-  const { rows } = await pool.query<{ accepted: boolean }>({
-    name: "append-talk",
-    text: "SELECT append_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS accepted",
+  const { rows } = await pool.query<{ sequence: number | null }>({
+    name: "store-talk",
+    text: "SELECT store_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS sequence",
     values: [
       session.id,
       session.attempt,
@@ -68,7 +70,9 @@ async function append(
       usage?.costUsd ?? null,
     ],
   });
-  if (rows[0]?.accepted !== true) return "refused";
+  const sequence = rows[0]?.sequence ?? null;
+  if (sequence === null) return "refused";
+  if (events.length > 0) notices.tell(streamNotice(workerStreamKey(session.number), sequence));
   tellAppended(events);
   return "done";
 }

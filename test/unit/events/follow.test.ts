@@ -39,6 +39,7 @@ function createLog() {
         listeners.delete(listener);
       };
     },
+    tell: () => {},
     start: async () => {},
     close: async () => {},
   };

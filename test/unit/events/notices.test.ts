@@ -77,6 +77,36 @@ test("a notice reaches those that watch its topic, and those that watch all", as
   expect(sequences(two!.heard)).toEqual([2]);
 });
 
+test("what one server tells is heard there at once, and by the others of each topic the last", async () => {
+  const [own, other] = await Promise.all([open(), open()]);
+  const [here, there, all] = [listen(own, "one"), listen(other, "one"), listen(other, "*")];
+  for (let sequence = 1; sequence <= 1000; sequence += 1) {
+    own.tell({ topic: "one", sequence, subjects: [] });
+    own.tell({ topic: "two", sequence, subjects: [] });
+  }
+  expect(sequences(here.heard).slice(0, 1000)).toEqual(
+    Array.from({ length: 1000 }, (_, index) => index + 1),
+  );
+  await all.until((heard) => heard.filter((notice) => notice?.sequence === 1000).length === 2);
+  expect(sequences(there.heard).at(-1)).toBe(1000);
+  expect(there.heard.length).toBeLessThan(10);
+});
+
+test("what can't be told to others is dropped, and what comes later is told", async () => {
+  const [own, other] = await Promise.all([open(), open()]);
+  const heard = listen(other, "one");
+  await client.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'factory-notices'",
+  );
+  own.tell({ topic: "one", sequence: 1, subjects: [] });
+  let sequence = 1;
+  // Both connect anew in their own time.
+  await eventually(() => {
+    own.tell({ topic: "one", sequence: (sequence += 1), subjects: [] });
+    return sequences(heard.heard).length > 0;
+  });
+});
+
 test("who has stopped watching hears nothing more, and two on one topic are two", async () => {
   const notices = await open();
   const [leaves, stays] = [listen(notices, "topic"), listen(notices, "topic")];

@@ -33,6 +33,7 @@ function createLog() {
         listeners.delete(listener);
       };
     },
+    tell: () => {},
     start: async () => {},
     close: async () => {},
   };

@@ -7,6 +7,7 @@ import {
   type Pool,
 } from "../../../src/database/client.ts";
 import type { WorkerSession } from "../../../src/generated/prisma/client.ts";
+import type { Notice } from "../../../src/events/notices.ts";
 import { createOutputStore, mostOutputBytes, OutputRefused } from "../../../src/workers/output.ts";
 import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createSession } from "./rows.ts";
@@ -27,10 +28,13 @@ afterAll(async () => {
 
 beforeEach(async () => {
   ({ session } = await createSession(connection, "RUNNING"));
+  told = [];
 });
 
 const logger = pino({ level: "silent" });
 const start = { stdout: 0, stderr: 0 };
+/** What those who follow the session's stream are told. */
+let told: Notice[] = [];
 
 interface Options {
   readonly offsets?: typeof start;
@@ -40,16 +44,16 @@ interface Options {
   readonly signal?: AbortSignal;
 }
 
-function open(options: Options = {}) {
+function open({ attempt = 1, ...more }: Options = {}) {
   const output = createOutputStore({
     pool: connection.pool,
-    sessionId: session.id,
-    attempt: 1,
+    notices: { tell: (notice) => told.push(notice) },
+    session: { ...session, attempt },
     offsets: start,
     secrets: [],
     signal: new AbortController().signal,
     logger,
-    ...options,
+    ...more,
   });
   return {
     ...output,
@@ -97,6 +101,9 @@ test("a chunk is stored together with how far its file was read", async () => {
     ["STDOUT", "é\n"],
   ]);
   expect(await offsets()).toEqual({ stdout: 7, stderr: 4 });
+  // After the commit.
+  const topic = `stream:worker:${String(session.number)}`;
+  expect(told).toEqual([1, 2, 3].map((sequence) => ({ topic, sequence, subjects: [] })));
 });
 
 describe("where a secret may have begun", () => {
@@ -164,6 +171,7 @@ describe("is refused", () => {
     await expect(output.store("stdout", "x", 1)).rejects.toThrow(OutputRefused);
     expect(await stored()).toEqual([]);
     expect(await offsets()).toEqual(start);
+    expect(told).toEqual([]);
   });
 
   test.each(["QUEUED", "PREPARING", "SUCCEEDED", "LOST"] as const)(
@@ -207,6 +215,7 @@ describe("an answer that was lost", () => {
       ["STDOUT", "[redacted]\n"],
     ]);
     expect(await offsets()).toEqual({ stdout: 5 + secret.length, stderr: 0 });
+    expect(told.map(({ sequence }) => sequence)).toEqual([1, 2]);
   });
 
   test("ends with the signal, where no answer comes any more", async () => {
