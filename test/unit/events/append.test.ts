@@ -149,7 +149,9 @@ test("a failed statement fails those that it was for, and the next ones are read
   await append([stream!], ["a"]);
   const reader = createEventReader(connection.pool);
   const query = jest.spyOn(connection.pool, "query");
-  query.mockImplementationOnce(() => Promise.reject(new Error("away")));
+  query.mockImplementationOnce(() => {
+    throw new Error("away");
+  });
   await expect(reader.readBatch(stream!, 0)).rejects.toThrow("away");
   query.mockRestore();
   expect((await reader.readBatch(stream!, 0)).events).toHaveLength(1);
