@@ -1,9 +1,9 @@
 // `factory agents`.
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type { JsonOption } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { printJson } from "./print.ts";
+import type { JsonOption } from "./options.ts";
 
 export interface Agent {
   readonly name: string;

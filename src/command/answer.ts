@@ -2,12 +2,12 @@
 import { createInterface } from "node:readline/promises";
 import { ask } from "./ask.ts";
 import { CommandError, exitCodes, findServer, type Server } from "./connection.ts";
-import type { AnswerOptions } from "./define-steering.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { hint, isTerminal, printJson, say } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { permissionFields, unknownWorker, type PermissionRequest } from "./worker-events.ts";
+import type { AnswerOptions } from "./options.ts";
 
 const pendingDocument = document<
   {

@@ -1,13 +1,13 @@
 // `factory clone`: begins a clone and stays until it is there.
 import { ask, Refusal } from "./ask.ts";
 import { exitCodes, findServer, type Server } from "./connection.ts";
-import type { CloneOptions } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { follow } from "./follow.ts";
 import type { RepositoryName } from "./parse.ts";
 import { printJson, say } from "./print.ts";
 import { openProgress } from "./progress.ts";
 import { repositoryFields, tellTip, type Repository } from "./repositories.ts";
+import type { CloneOptions } from "./options.ts";
 
 interface Followed extends Repository {
   readonly lastSequence: number;

@@ -3,9 +3,9 @@ import tab, { type RootCommand } from "@bomb.sh/tab";
 import fromCommander from "@bomb.sh/tab/commander";
 import type { Command } from "commander";
 import { CommandError, exitCodes, findServer } from "./connection.ts";
-import { shells } from "./define-server.ts";
 import { say } from "./print.ts";
 import { listNames, type KnownNames } from "./suggest.ts";
+import { shells } from "./options.ts";
 
 /**
  * Not the library's own, which evaluates the words on the line as code, needs a package for bash beside it, and

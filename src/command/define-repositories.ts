@@ -1,29 +1,18 @@
 // The commands about repositories and their worktrees, as they are typed.
 import type { Command } from "commander";
 import { parseRepository, type RepositoryName } from "./parse.ts";
-import type { Act } from "./run.ts";
+import type { Act } from "./act.ts";
+import {
+  jsonFlag,
+  type JsonOption,
+  type CloneOptions,
+  type CreateWorktreeOptions,
+  type ListWorktreesOptions,
+  type DeleteWorktreeOptions,
+} from "./options.ts";
 
-const json = ["--json", "print JSON, with the API's field names"] as const;
 const repository = ["OWNER/NAME", "the repository", parseRepository] as const;
 const branch = ["BRANCH", "the branch"] as const;
-
-export interface JsonOption {
-  readonly json?: boolean;
-}
-export interface CloneOptions extends JsonOption {
-  readonly url?: string;
-}
-export interface CreateWorktreeOptions extends JsonOption {
-  readonly base?: string;
-}
-export interface ListWorktreesOptions extends JsonOption {
-  readonly changes?: boolean;
-}
-export interface DeleteWorktreeOptions extends JsonOption {
-  readonly force?: boolean;
-  readonly deleteBranch?: boolean;
-  readonly runner?: string;
-}
 
 export function defineRepositoryCommands(program: Command, act: Act): void {
   program.commandsGroup("Repositories and worktrees:");
@@ -36,7 +25,7 @@ export function defineRepositoryCommands(program: Command, act: Act): void {
       "--url <URL>",
       "where from: https:// or ssh; by default as FACTORY_REMOTE_TEMPLATE says",
     )
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `
@@ -56,7 +45,7 @@ Ctrl-C ends the command alone: the clone goes on.`,
     .summary("fetch a repository from its remote")
     .description("Fetch a repository from its remote.")
     .argument(...repository)
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: RepositoryName, options: JsonOption) =>
         (await import("./repositories.ts")).sync(name, options),
@@ -66,7 +55,7 @@ Ctrl-C ends the command alone: the clone goes on.`,
     .command("repos")
     .summary("list the repositories")
     .description("List the repositories.")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (options: JsonOption) =>
         (await import("./repositories.ts")).listRepositories(options),
@@ -87,7 +76,7 @@ function defineWorktreeCommands(program: Command, act: Act): void {
     .argument(...repository)
     .argument(...branch)
     .option("--base <REF>", "what a new branch is made from; by default the fresh default branch")
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `
@@ -106,7 +95,7 @@ Examples:
     .description("List the worktrees.")
     .argument("[OWNER/NAME]", "those of this repository alone", parseRepository)
     .option("--changes", "also look into each: what is changed, and how many commits it has")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: RepositoryName | undefined, options: ListWorktreesOptions) =>
         (await import("./worktrees.ts")).listWorktrees(name, options),
@@ -121,7 +110,7 @@ Examples:
     .option("--force", "delete it even where work is lost")
     .option("--delete-branch", "delete the local branch too")
     .option("--runner <NAME>", "where several runners hold the branch: which one")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: RepositoryName, given: string, options: DeleteWorktreeOptions) =>
         (await import("./worktrees.ts")).deleteWorktree(name, given, options),

@@ -1,7 +1,7 @@
 // The commands about the server itself, as they are typed.
 import { Option, type Command } from "commander";
-import type { JsonOption } from "./define-repositories.ts";
-import type { Act } from "./run.ts";
+import type { Act } from "./act.ts";
+import { jsonFlag, shells, type JsonOption } from "./options.ts";
 
 const roles = ["all", "api", "runner"] as const;
 type Role = (typeof roles)[number];
@@ -15,11 +15,6 @@ interface ServeOptions {
   readonly role: Role;
   readonly stopWorkersOnExit?: boolean;
 }
-
-export const shells = ["bash", "zsh", "fish"] as const;
-export type Shell = (typeof shells)[number];
-
-const json = ["--json", "print JSON, with the API's field names"] as const;
 
 export function defineServerCommands(program: Command, act: Act, serve: Serve): void {
   program.commandsGroup("Server:");
@@ -47,13 +42,13 @@ export function defineServerCommands(program: Command, act: Act, serve: Serve): 
     .command("status")
     .summary("show what the server does, and who waits for you")
     .description("Show what the server does, and who waits for you.")
-    .option(...json)
+    .option(...jsonFlag)
     .action(act(async (options: JsonOption) => (await import("./status.ts")).status(options)));
   program
     .command("agents")
     .summary("list the agents that can be dispatched")
     .description("List the agents that can be dispatched.")
-    .option(...json)
+    .option(...jsonFlag)
     .action(act(async (options: JsonOption) => (await import("./agents.ts")).listAgents(options)));
   program
     .command("mcp")

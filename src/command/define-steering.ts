@@ -1,26 +1,17 @@
 // The commands that steer workers, and the one by which a worker reports, as they are typed.
 import type { Command } from "commander";
-import type { JsonOption } from "./define-repositories.ts";
 import { choice, parseWorker } from "./parse.ts";
-import type { Act } from "./run.ts";
 import { takesText } from "./takes-text.ts";
+import type { Act } from "./act.ts";
+import {
+  jsonFlag,
+  type CancelOptions,
+  type KeyOption,
+  type AnswerOptions,
+  type ReportOptions,
+} from "./options.ts";
 
-const json = ["--json", "print JSON, with the API's field names"] as const;
 const worker = ["WORKER", "such as worker-17, or 17", parseWorker] as const;
-
-export interface CancelOptions extends JsonOption {
-  readonly reason?: string;
-  readonly children?: boolean;
-}
-export interface KeyOption extends JsonOption {
-  readonly key?: string;
-}
-export interface AnswerOptions extends JsonOption {
-  readonly request?: string;
-}
-export interface ReportOptions extends JsonOption {
-  readonly outcome?: string;
-}
 
 export function defineSteeringCommands(program: Command, act: Act): void {
   program.commandsGroup("Steering:");
@@ -31,7 +22,7 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     .argument(...worker)
     .option("--reason <TEXT>", "why: shown to those who watch it")
     .option("--children", "also all that it dispatched, and what those dispatched")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: string, options: CancelOptions) =>
         (await import("./steer.ts")).cancel(name, options),
@@ -44,7 +35,7 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     .argument(...worker)
     .argument("TEXT", "what to say")
     .option("--key <KEY>", "sent again with the same key, it is said once")
-    .option(...json);
+    .option(...jsonFlag);
   takesText(send, "TEXT").action(
     act(async (name: string, text: string, options: KeyOption) =>
       (await import("./steer.ts")).send(name, text, options),
@@ -56,7 +47,7 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     .description("Dispatch a worker's task again, as a new worker.")
     .argument(...worker)
     .option("--key <KEY>", "sent again with the same key, it is the same worker")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: string, options: KeyOption) =>
         (await import("./steer.ts")).retry(name, options),
@@ -71,7 +62,7 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     .argument(...worker)
     .argument("[OPTION]", "one of the listed, by its number, its name or its id")
     .option("--request <ID>", "which request, where there are several")
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: string, option: string | undefined, options: AnswerOptions) =>
         (await import("./answer.ts")).answer(name, option, options),
@@ -88,7 +79,7 @@ export function defineSteeringCommands(program: Command, act: Act): void {
         "failed",
       ]),
     )
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText("after", '\nA TEXT that begins with a dash comes after "--".');
   takesText(report, "TEXT").action(
     act(async (text: string, options: ReportOptions) =>

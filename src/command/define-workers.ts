@@ -1,6 +1,5 @@
 // The commands that dispatch workers and look at them, as they are typed.
 import type { Command } from "commander";
-import type { JsonOption } from "./define-repositories.ts";
 import {
   choice,
   choices,
@@ -8,12 +7,18 @@ import {
   parseRepository,
   parseWholeNumber,
   parseWorker,
-  type RepositoryName,
 } from "./parse.ts";
-import type { Act } from "./run.ts";
 import { takesText } from "./takes-text.ts";
+import type { Act } from "./act.ts";
+import {
+  jsonFlag,
+  type JsonOption,
+  type DispatchOptions,
+  type ListWorkersOptions,
+  type WatchOptions,
+  type LogsOptions,
+} from "./options.ts";
 
-const json = ["--json", "print JSON, with the API's field names"] as const;
 const worker = ["WORKER", "such as worker-17, or 17", parseWorker] as const;
 
 export const statuses = [
@@ -27,38 +32,6 @@ export const statuses = [
   "timed-out",
   "lost",
 ] as const;
-
-export interface DispatchOptions extends JsonOption {
-  readonly parent?: string;
-  readonly repo?: RepositoryName;
-  readonly issue?: string;
-  readonly branch?: string;
-  readonly base?: string;
-  readonly agent?: string;
-  readonly priority?: number;
-  readonly timeout?: number;
-  readonly cleanup?: string;
-  readonly key?: string;
-  readonly push?: boolean;
-  readonly permissions?: string;
-  readonly maxCost?: number;
-  readonly maxTurns?: number;
-  readonly retries?: number;
-  readonly wait?: boolean;
-  readonly follow?: boolean;
-}
-export interface ListWorkersOptions extends JsonOption {
-  readonly parent?: string;
-  readonly status?: readonly string[];
-  readonly all?: boolean;
-}
-export interface WatchOptions extends JsonOption {
-  readonly after?: string;
-}
-export interface LogsOptions extends JsonOption {
-  readonly follow?: boolean;
-  readonly raw?: boolean;
-}
 
 export function defineWorkerCommands(program: Command, act: Act): void {
   program.commandsGroup("Workers:");
@@ -76,7 +49,7 @@ export function defineWorkerCommands(program: Command, act: Act): void {
       ),
     )
     .option("--all", "all, instead of the latest 100")
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `
@@ -101,7 +74,7 @@ Examples:
       "--after <SEQUENCE>",
       "in a pipe: begin behind this change; 0 is the oldest, and the default; last is what comes from now on",
     )
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `
@@ -126,7 +99,7 @@ Examples:
       "--raw",
       "the bytes as they are on a terminal too: only for workers that you trust with it",
     )
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `
@@ -143,7 +116,7 @@ do more is taken out. With --json: its events, a line each.`,
     .summary("show what a worker has changed")
     .description("Show what a worker has changed: its commits and its files as they are.")
     .argument(...worker)
-    .option(...json)
+    .option(...jsonFlag)
     .action(
       act(async (name: string, options: JsonOption) =>
         (await import("./diff.ts")).diff(name, options),
@@ -193,7 +166,7 @@ function defineDispatch(program: Command, act: Act): void {
     )
     .option("--wait", "wait for its end; the exit code is 0 only where it succeeded")
     .option("--follow", "the same, and print what it prints meanwhile")
-    .option(...json)
+    .option(...jsonFlag)
     .addHelpText(
       "after",
       `

@@ -2,12 +2,12 @@
 import { ask, Refusal } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
 import { count } from "./count.ts";
-import type { JsonOption } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { oneLine, plainLines } from "./harmless.ts";
 import { hint, isTerminal, printJson, say, styled, tell, type Style } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { unknownWorker } from "./worker-events.ts";
+import type { JsonOption } from "./options.ts";
 
 interface Changes {
   readonly workerSession: {

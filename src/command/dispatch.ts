@@ -2,7 +2,6 @@
 import { ask } from "./ask.ts";
 import { loadClientConfig, type OwnWorker } from "../client-config.ts";
 import { CommandError, exitCodes, findServer, type Server } from "./connection.ts";
-import type { DispatchOptions } from "./define-workers.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { LogPrinter } from "./log-printer.ts";
@@ -16,6 +15,7 @@ import {
   type EndedWorker,
   type Worker,
 } from "./worker-fields.ts";
+import type { DispatchOptions } from "./options.ts";
 
 const dispatchDocument = document<
   { readonly dispatchWorker: { readonly created: boolean; readonly worker: Worker } },

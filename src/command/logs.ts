@@ -1,12 +1,12 @@
 // `factory logs`: what a worker has printed and said, and, with -f, what it goes on to say.
 import { exitCodes, findServer } from "./connection.ts";
-import type { LogsOptions } from "./define-workers.ts";
 import { oneLine } from "./harmless.ts";
 import { LogPrinter } from "./log-printer.ts";
 import { hint, isTerminal, printJsonLine, untilTaken } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { followEvents, readEvents, type WorkerEvent } from "./worker-events.ts";
 import { isFinal } from "./worker-fields.ts";
+import type { LogsOptions } from "./options.ts";
 
 export async function logs(id: string, options: LogsOptions): Promise<number> {
   const { follow = false, raw = false, json = false } = options;

@@ -1,9 +1,9 @@
 // `factory report`: a worker tells its parent how the work goes.
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type { ReportOptions } from "./define-steering.ts";
 import { document } from "./document.ts";
 import { printJson } from "./print.ts";
+import type { ReportOptions } from "./options.ts";
 
 interface Reported {
   readonly reportWorker: { readonly worker: { readonly name: string; readonly status: string } };

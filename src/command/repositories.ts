@@ -2,13 +2,13 @@
 import { span } from "./age.ts";
 import { ask, gitTimeoutMs } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type { JsonOption } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import type { RepositoryName } from "./parse.ts";
 import { hint, printJson, say, type Style } from "./print.ts";
 import { naming } from "./suggest.ts";
 import type { Column } from "./table.ts";
+import type { JsonOption } from "./options.ts";
 
 /** Fields of a Repository that every command tells of it. */
 export const repositoryFields = `

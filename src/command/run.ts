@@ -8,11 +8,7 @@ import { defineCompletion, defineServerCommands, type Serve } from "./define-ser
 import { defineSteeringCommands } from "./define-steering.ts";
 import { defineWorkerCommands } from "./define-workers.ts";
 import { styled } from "./print.ts";
-
-/** Wraps what a command does, which resolves with its exit code. */
-export type Act = <Given extends readonly unknown[]>(
-  run: (...given: Given) => Promise<number>,
-) => (...given: Given) => Promise<void>;
+import type { Act } from "./act.ts";
 
 const introduction = `Runs many coding agents at once, each in its own copy of the code.
 It finds the server of this machine; for another, set FACTORY_URL and FACTORY_TOKEN.`;

@@ -3,11 +3,11 @@ import { ask, Refusal } from "./ask.ts";
 import type { Agent } from "./agents.ts";
 import { exitCodes, findServer, type Server } from "./connection.ts";
 import { count } from "./count.ts";
-import type { JsonOption } from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { hint, printJson, say, styled } from "./print.ts";
 import { styleOfStatus, type Worker } from "./worker-fields.ts";
+import type { JsonOption } from "./options.ts";
 
 interface Count {
   readonly totalCount: number;

@@ -1,11 +1,11 @@
 // `factory cancel`, `send` and `retry`.
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type { CancelOptions, KeyOption } from "./define-steering.ts";
 import { document } from "./document.ts";
 import { hint, printJson, say } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { isFinal, showStatus, workerFields, type Worker } from "./worker-fields.ts";
+import type { CancelOptions, KeyOption } from "./options.ts";
 
 interface Input {
   readonly input: object;

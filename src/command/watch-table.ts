@@ -5,7 +5,7 @@ import { oneLine } from "./harmless.ts";
 import { styled } from "./print.ts";
 import { drawTable } from "./table.ts";
 import { workerColumns } from "./worker-table.ts";
-import type { ChangesOptions, ParentState, StatusChange } from "./watch.ts";
+import type { ChangesOptions, ParentState, StatusChange } from "./parent-changes.ts";
 import { isFinal, styleOfStatus, type Worker } from "./worker-fields.ts";
 
 /** As a shell counts the end by SIGINT, which is how a watch is ended. */

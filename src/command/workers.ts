@@ -1,10 +1,10 @@
 // `factory workers`: the list.
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type { ListWorkersOptions } from "./define-workers.ts";
 import { document } from "./document.ts";
 import { hint, printJson, say, tell } from "./print.ts";
 import { workerFields, type Worker } from "./worker-fields.ts";
+import type { ListWorkersOptions } from "./options.ts";
 
 interface Page {
   readonly workerSessions: {

@@ -1,11 +1,6 @@
 // `factory worktree create`, `list` and `delete`.
 import { ask, gitTimeoutMs, Refusal } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import type {
-  CreateWorktreeOptions,
-  DeleteWorktreeOptions,
-  ListWorktreesOptions,
-} from "./define-repositories.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { listWorktreePages, worktreeFields, type Worktree } from "./list-worktrees.ts";
@@ -13,6 +8,11 @@ import type { RepositoryName } from "./parse.ts";
 import { hint, printJson, say, type Style } from "./print.ts";
 import { naming } from "./suggest.ts";
 import type { Column } from "./table.ts";
+import type {
+  CreateWorktreeOptions,
+  ListWorktreesOptions,
+  DeleteWorktreeOptions,
+} from "./options.ts";
 
 const createDocument = document<
   { readonly createWorktree: { readonly created: boolean; readonly worktree: Worktree } },
