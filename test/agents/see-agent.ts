@@ -52,17 +52,20 @@ async function installInTime({ program }: Form, neededMs: number): Promise<Insta
 }
 
 function seeForm(form: Form, programs: string): void {
-  let folder: string;
+  const owned = new AsyncDisposableStack();
   let git: GitServer;
   let model: ModelServer;
   let server: FactoryServer;
   let count = 0;
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "factory-real-"));
+    const folder = await mkdtemp(join(tmpdir(), "factory-real-"));
+    owned.defer(() => rm(folder, { recursive: true, force: true }));
     git = await startGitServer();
+    owned.defer(() => git.stop());
     await git.createRepository(repository.owner, repository.name);
     model = await startModelServer();
+    owned.defer(() => model.stop());
     const agents = join(folder, "agents.json");
     const entry = { protocol: form.protocol };
     await writeFile(agents, JSON.stringify({ agents: { [form.agent]: entry } }));
@@ -75,6 +78,7 @@ function seeForm(form: Form, programs: string): void {
         FACTORY_AGENTS: agents,
       },
     });
+    owned.defer(() => server.dispose());
   });
 
   afterEach(() => {
@@ -82,12 +86,8 @@ function seeForm(form: Form, programs: string): void {
     model.play({ more: {} });
   });
 
-  afterAll(async () => {
-    await server.dispose();
-    await model.stop();
-    await git.stop();
-    await rm(folder, { recursive: true, force: true });
-  });
+  // What was started, also where something after it was not.
+  afterAll(() => owned.disposeAsync());
 
   /** From now on the model wants the command run that commits a file of a new name. */
   function wantCommit(): string {
