@@ -1,6 +1,4 @@
 // The time chart of a parent, live: against a real server with real workers.
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
@@ -165,12 +163,4 @@ test("a parent without workers says what will be here", async () => {
   await expectAccessible(page);
   const { name } = await run("nobody yet", "true");
   await bar(page, name).waitFor();
-});
-
-test("all of its JavaScript together stays below 300 kB, compressed", () => {
-  const assets = join(import.meta.dirname, "../../dist/monitor/assets");
-  const sizes = readdirSync(assets)
-    .filter((name) => name.endsWith(".js.br"))
-    .map((name) => readFileSync(join(assets, name)).length);
-  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300_000);
 });
