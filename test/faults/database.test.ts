@@ -185,12 +185,14 @@ test("fault 13: pg_terminate_backend on every connection during subscriptions: s
     await holder.query("BEGIN");
     await holder.query('SELECT 1 FROM "WorkerSession" WHERE status = $1 FOR UPDATE', ["RUNNING"]);
     await gate.open();
+    // And who tells the subscribers is there again after the last time.
     await eventually(async () => {
-      const waiting = await client.query(
+      const found = await client.query(
         `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
-           AND wait_event_type = 'Lock' AND query LIKE '%append_output%'`,
+           AND (application_name = 'factory-notices'
+             OR wait_event_type = 'Lock' AND query LIKE '%store_output%')`,
       );
-      return waiting.rowCount === 1;
+      return found.rowCount === 2;
     });
     const { rowCount } = await client.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -213,7 +215,7 @@ test("fault 13: pg_terminate_backend on every connection during subscriptions: s
 const steps = [
   ["the session is taken", { statement: "COMMIT", after: /"tokenHash" = \$/ }],
   ["its agent runs", { statement: "COMMIT", after: /"startedAt" = \$/ }],
-  ["its output is stored", { statement: "append-output" }],
+  ["its output is stored", { statement: "store-output" }],
   ["its end is recorded", { statement: "COMMIT", after: /"finishedAt" = \$/ }],
 ] as const;
 
