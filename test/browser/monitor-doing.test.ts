@@ -50,6 +50,10 @@ async function openDialog(page: Page, key: string, title: string): Promise<Locat
   return dialog;
 }
 
+function untilFocused(page: Page, selector: string): Promise<unknown> {
+  return page.waitForFunction((found) => document.activeElement?.matches(found) === true, selector);
+}
+
 async function openReadyMonitor(options = {}) {
   const opened = await openMonitor(browser, factory, "/", options);
   await panel(opened.page, "Repositories").getByText("acme/shop").waitFor();
@@ -246,14 +250,17 @@ test("everything can be found, opened and left again by keyboard", async () => {
   await palette.waitFor({ state: "hidden" });
   expect(await focused()).toBe("worker-1");
   await page.keyboard.press("Control+k");
+  await untilFocused(page, "input");
   await page.keyboard.type("echo done");
   await palette.getByRole("option", { name: /worker-1/ }).waitFor();
   await page.keyboard.press("Enter");
   await page.waitForURL(`${factory.url}/workers/worker-1`);
   // What has the focus is of this page.
-  await page.waitForFunction(() => document.activeElement?.id === "content");
+  await untilFocused(page, "#content");
   await page.goBack();
+  await rowOf(page, "worker-1").waitFor();
   await page.keyboard.press("Control+k");
+  await untilFocused(page, "input");
   await page.keyboard.type("123");
   await palette.getByRole("option", { name: "Go to worker-123" }).waitFor();
   await page.keyboard.press("Enter");
