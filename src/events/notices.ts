@@ -49,7 +49,14 @@ export function createNotices(url: string, logger: Logger): Notices {
   let isTelling = false;
 
   function wake(topic: string, notice: Notice | undefined): void {
-    for (const listener of listeners.get(topic) ?? []) listener(notice);
+    for (const listener of listeners.get(topic) ?? []) {
+      try {
+        listener(notice);
+      } catch (error) {
+        // It is a bug of whoever listens, and neither of those beside it nor of those who told.
+        logger.error({ err: error, topic }, "a listener of notices failed");
+      }
+    }
   }
 
   function wakeAll(): void {

@@ -80,7 +80,8 @@ function useFocusOnNavigation(location: string): RefObject<HTMLElement | null> {
   useEffect(() => {
     if (before.current === location) return;
     before.current = location;
-    main.current?.focus({ preventScroll: true });
+    // A dialog has the focus while it is open, and gives it back itself.
+    if (opened.read() === undefined) main.current?.focus({ preventScroll: true });
   }, [location]);
   return main;
 }

@@ -58,7 +58,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   });
   const appended = new Counter({
     name: "factory_events_appended_total",
-    help: "Events that this server appended to streams, by type",
+    help: "Events that this server appended to streams, by type; those of a transaction that failed later are counted too",
     labelNames: ["type"],
     registers,
   });

@@ -265,7 +265,14 @@ test("everything can be found, opened and left again by keyboard", async () => {
   await palette.getByRole("option", { name: "Go to worker-123" }).waitFor();
   await page.keyboard.press("Enter");
   await page.waitForURL(`${factory.url}/workers/worker-123`);
+  // A step back behind an open dialog leaves the focus in it.
+  await page.keyboard.press("Control+k");
+  await untilFocused(page, "input");
   await page.goBack();
+  await page.locator("#content").getByText("acme/shop").first().waitFor();
+  expect(await page.evaluate(() => document.activeElement?.matches("input"))).toBe(true);
+  await page.keyboard.press("Escape");
+  await palette.waitFor({ state: "hidden" });
 
   const keys = await openDialog(page, "?", "Keys");
   await keys.getByText("dispatch a worker").waitFor();

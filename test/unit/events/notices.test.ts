@@ -126,6 +126,16 @@ test("a payload that can't be read hurts nobody", async () => {
   expect(all.heard).toEqual([{ topic: "after", sequence: 1, subjects: [] }]);
 });
 
+test("a listener that throws hurts neither those beside it nor who tells", async () => {
+  const notices = await open();
+  notices.watch("topic", () => {
+    throw new Error("a bug");
+  });
+  const beside = listen(notices, "topic");
+  notices.tell({ topic: "topic", sequence: 1, subjects: [] });
+  expect(sequences(beside.heard)).toEqual([1]);
+});
+
 test("a broken connection is made anew, and everybody is told to look for themselves", async () => {
   const notices = await open();
   const one = listen(notices, "one");
