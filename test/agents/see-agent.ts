@@ -70,11 +70,11 @@ function seeForm(form: Form, programs: string): void {
     const entry = { protocol: form.protocol };
     await writeFile(agents, JSON.stringify({ agents: { [form.agent]: entry } }));
     server = await startFactory({
+      git,
       env: {
         ...(await pointAt(form.agent, model.url, folder)),
         PATH: [programs, process.env["PATH"] ?? ""].join(delimiter),
         HOME: folder,
-        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
         FACTORY_AGENTS: agents,
       },
     });

@@ -11,12 +11,7 @@ let browser: TestBrowser;
 
 beforeAll(async () => {
   git = await startGitServer();
-  [factory, browser] = await Promise.all([
-    startFactory({
-      env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
-    }),
-    startBrowser(),
-  ]);
+  [factory, browser] = await Promise.all([startFactory({ git }), startBrowser()]);
   await git.createRepository("octocat", "Hello-World", { files: { "hello.txt": "hello\n" } });
 });
 

@@ -28,10 +28,7 @@ beforeAll(async () => {
       "picture.png": "\u0000\u0001\u0002",
     },
   });
-  [factory, browser] = await Promise.all([
-    startFactory({ env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` } }),
-    startBrowser(),
-  ]);
+  [factory, browser] = await Promise.all([startFactory({ git }), startBrowser()]);
 });
 
 afterEach(() => browser.closePages());

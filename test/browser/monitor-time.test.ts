@@ -31,12 +31,7 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   [factory, browser, gate] = await Promise.all([
-    startFactory({
-      env: {
-        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-        FACTORY_MAX_WORKERS: "2",
-      },
-    }),
+    startFactory({ git, env: { FACTORY_MAX_WORKERS: "2" } }),
     startBrowser(),
     createGate(),
   ]);

@@ -34,8 +34,8 @@ beforeAll(async () => {
   await git.createRepository("acme", "app");
   [factory, browser] = await Promise.all([
     startFactory({
+      git,
       env: {
-        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
         FACTORY_AGENTS: await writeScriptedAgents(folder),
         FACTORY_PERMISSIONS: "ASK",
         FACTORY_RETENTION_DAYS: "7",

@@ -21,8 +21,8 @@ beforeAll(async () => {
   git = await startGitServer();
   wrapper = await createGitWrapper();
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_MAX_WORKERS: "20",
       // No fetch after the clone, so that what the git server was asked is the clone's alone.
       FACTORY_SYNC_MAX_AGE: "600",

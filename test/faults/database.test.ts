@@ -33,6 +33,7 @@ let proxy: PostgresProxy;
 let server: FactoryServer;
 const clients: pg.Client[] = [];
 const repository = { owner: "acme", name: "app" };
+const env = { FACTORY_SYNC_MAX_AGE: "600" };
 
 beforeAll(async () => {
   git = await startGitServer();
@@ -41,7 +42,8 @@ beforeAll(async () => {
   proxy = await startPostgresProxy(database.url);
   server = await startFactory({
     database: { url: proxy.url },
-    env: environment(),
+    git,
+    env,
   });
 });
 
@@ -52,13 +54,6 @@ afterAll(async () => {
   await database.drop();
   await git.stop();
 });
-
-function environment() {
-  return {
-    FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-    FACTORY_SYNC_MAX_AGE: "600",
-  };
-}
 
 /** Past the proxy. */
 async function connect(): Promise<pg.Client> {
@@ -89,7 +84,8 @@ test("fault 11: Postgres restarts while workers run: they go on, and what happen
   const gate = await createGate();
   const own = await startFactory({
     database: postgres,
-    env: environment(),
+    git,
+    env,
   });
   try {
     const shared = { parentSession: "restarted", repository };

@@ -33,12 +33,7 @@ let server: FactoryServer;
 beforeAll(async () => {
   git = await startGitServer();
   wrapper = await createGitWrapper();
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      PATH: wrapper.path,
-    },
-  });
+  server = await startFactory({ git, env: { PATH: wrapper.path } });
 });
 
 afterAll(async () => {

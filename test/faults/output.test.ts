@@ -18,6 +18,7 @@ import {
 let git: GitServer;
 let server: FactoryServer;
 const repository = { owner: "acme", name: "app" };
+const env = { FACTORY_SYNC_MAX_AGE: "600" };
 
 beforeAll(async () => {
   git = await startGitServer();
@@ -32,13 +33,6 @@ afterAll(async () => {
   await git.stop();
 });
 
-function environment() {
-  return {
-    FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-    FACTORY_SYNC_MAX_AGE: "600",
-  };
-}
-
 /** The most memory that the server has ever held, in MiB. Source: proc_pid_status(5), VmHWM. */
 async function peakMemory(): Promise<number> {
   const status = await readFile(`/proc/${String(server.process.pid)}/status`, "utf8");
@@ -46,7 +40,7 @@ async function peakMemory(): Promise<number> {
 }
 
 test("fault 9: a worker prints without end: the server's memory stays bounded, what is stored is capped and says so", async () => {
-  server = await startFactory({ env: environment() });
+  server = await startFactory({ git, env });
   const parentSession = "flood";
   await untilEnded(
     server,
@@ -90,7 +84,8 @@ test("fault 10: the disk under the spool is full: that session FAILED with the r
     mount -t tmpfs -o size=1m tmpfs "$FACTORY_HOME/sessions" && exec "$@"`;
   server = await startFactory({
     launcher: [...unshare, "sh", "-c", mount, "sh"],
-    env: environment(),
+    git,
+    env,
   });
   const gate = await createGate();
   const shared = { parentSession: "full", repository };

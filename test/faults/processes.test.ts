@@ -31,8 +31,8 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_KILL_GRACE: "1",
       FACTORY_SYNC_MAX_AGE: "600",
     },

@@ -35,8 +35,8 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_MAX_WORKERS: "20",
       FACTORY_SYNC_MAX_AGE: "600",
     },

@@ -23,13 +23,14 @@ let proxy: PostgresProxy;
 let first: FactoryServer;
 let second: FactoryServer | undefined;
 const repository = { owner: "acme", name: "app" };
+const env = { FACTORY_LEASE: "3", FACTORY_KILL_GRACE: "1" };
 
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   database = await createDatabase();
   proxy = await startPostgresProxy(database.url);
-  first = await startFactory({ env: environment(), database: { url: proxy.url } });
+  first = await startFactory({ git, env, database: { url: proxy.url } });
 });
 
 afterAll(async () => {
@@ -39,14 +40,6 @@ afterAll(async () => {
   await database.drop();
   await git.stop();
 });
-
-function environment() {
-  return {
-    FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-    FACTORY_LEASE: "3",
-    FACTORY_KILL_GRACE: "1",
-  };
-}
 
 test("fault 15: a runner is cut off and another one takes over: the first comes back and reports success, which is refused", async () => {
   const [early, late] = await Promise.all([createGate(), createGate()]);
@@ -63,7 +56,7 @@ test("fault 15: a runner is cut off and another one takes over: the first comes 
   expect(await processesOf(id, 1)).not.toEqual([]);
   await access(folderOf(first, id, 1));
 
-  second = await startFactory({ env: environment(), database });
+  second = await startFactory({ git, env, database });
   proxy.cutOff();
   const followed = followWorker(second, id, 0);
   await followed.until((all) =>

@@ -24,12 +24,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_MAX_WORKERS: "12",
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: "12" } });
   ending = await createGate();
   staying = await createGate();
 });

@@ -52,12 +52,7 @@ beforeAll(async () => {
   );
   await chmod(join(bin, "git"), 0o755);
   [server, strict] = await Promise.all([
-    startFactory({
-      env: {
-        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-        FACTORY_LOG_LEVEL: "debug",
-      },
-    }),
+    startFactory({ git, env: { FACTORY_LOG_LEVEL: "debug" } }),
     startFactory({
       env: {
         FACTORY_GIT_PROTOCOLS: "https,ssh",

@@ -27,9 +27,7 @@ const ballast = 2 * 1024 * 1024;
 
 beforeAll(async () => {
   git = await startGitServer();
-  server = await startFactory({
-    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
-  });
+  server = await startFactory({ git });
   await endSchedules(server);
 });
 

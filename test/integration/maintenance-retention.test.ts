@@ -21,12 +21,7 @@ const repository = { owner: "acme", name: "app" };
 
 beforeAll(async () => {
   git = await startGitServer();
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_RETENTION_DAYS: "7",
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_RETENTION_DAYS: "7" } });
   await endSchedules(server);
   await cloned(server, git, repository);
 });

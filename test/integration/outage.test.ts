@@ -25,12 +25,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      DATABASE_URL: "",
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-    },
-  });
+  server = await startFactory({ git, env: { DATABASE_URL: "" } });
   gate = await createGate();
 });
 

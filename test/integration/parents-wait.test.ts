@@ -15,12 +15,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_LOG_LEVEL: "debug",
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_LOG_LEVEL: "debug" } });
   database = new pg.Client({ connectionString: server.databaseUrl });
   await database.connect();
 });

@@ -22,12 +22,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_MAX_WORKERS: String(capacity),
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: String(capacity) } });
 });
 
 afterAll(async () => {

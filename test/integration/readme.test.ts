@@ -39,9 +39,9 @@ beforeAll(async () => {
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
   await writeFile(join(folder, "agents.json"), JSON.stringify(agents));
   server = await startFactory({
+    git,
     env: {
       FACTORY_AGENTS: join(folder, "agents.json"),
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
     },
   });

@@ -21,12 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "factory-rest-"));
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_AGENTS: await writeScriptedAgents(folder),
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_AGENTS: await writeScriptedAgents(folder) } });
   rest = await openRest(server);
 });
 

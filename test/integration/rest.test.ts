@@ -39,8 +39,8 @@ beforeAll(async () => {
   const missing = { command: [join(folder, "nothing")], protocol: "plain" };
   await writeFile(agents, JSON.stringify({ agents: { missing } }));
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_AGENTS: agents,
       FACTORY_MAX_CHILDREN: "1",
       FACTORY_RETENTION_DAYS: "7",

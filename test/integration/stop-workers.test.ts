@@ -23,10 +23,8 @@ beforeAll(async () => {
   await git.createRepository("acme", "slow");
   server = await startFactory({
     arguments: ["--stop-workers-on-exit"],
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_MAX_WORKERS: "3",
-    },
+    git,
+    env: { FACTORY_MAX_WORKERS: "3" },
   });
 });
 

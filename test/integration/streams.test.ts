@@ -27,9 +27,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
-  });
+  server = await startFactory({ git });
   database = new pg.Client({ connectionString: server.databaseUrl });
   await database.connect();
 });

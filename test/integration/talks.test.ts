@@ -30,8 +30,8 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_AGENTS: await writeScriptedAgents(folder),
       FACTORY_KILL_GRACE: "2",
     },

@@ -30,8 +30,8 @@ beforeAll(async () => {
   [git, collector] = await Promise.all([startGitServer(), startCollector()]);
   await git.createRepository("acme", "app");
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_EXPORTER_OTLP_HEADERS: "x-tenant=a%2Cb",
       OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",

@@ -26,12 +26,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_KILL_GRACE: "1",
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_KILL_GRACE: "1" } });
 });
 
 afterAll(async () => {

@@ -14,8 +14,8 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_MAX_DEPTH: "2",
       FACTORY_MAX_CHILDREN: "3",
       FACTORY_MAX_WORKERS: "6",

@@ -9,11 +9,7 @@ let server: FactoryServer;
 
 beforeAll(async () => {
   git = await startGitServer();
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-    },
-  });
+  server = await startFactory({ git });
 });
 
 afterAll(async () => {

@@ -26,8 +26,8 @@ beforeAll(async () => {
   await git.createRepository("acme", "app");
   host = await startIssueHost();
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_AGENTS: file,
       GITHUB_URL: host.url,
       GITHUB_TOKEN: "a-token-for-issues",

@@ -23,9 +23,7 @@ let count = 0;
 
 beforeAll(async () => {
   git = await startGitServer();
-  server = await startFactory({
-    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
-  });
+  server = await startFactory({ git });
 });
 
 afterAll(async () => {

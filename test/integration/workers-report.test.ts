@@ -20,12 +20,7 @@ beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   await git.createRepository("acme", "other");
-  server = await startFactory({
-    env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
-      FACTORY_MAX_WORKERS: "8",
-    },
-  });
+  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: "8" } });
 });
 
 afterAll(async () => {

@@ -44,8 +44,8 @@ beforeAll(async () => {
     }),
   );
   server = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_AGENTS: join(folder, "agents.json"),
       ACME_API_KEY: "acme-key-0123456789",
       OTHER_SECRET: "other-secret-0123456789",

@@ -27,9 +27,7 @@ let server: FactoryServer;
 
 beforeAll(async () => {
   git = await startGitServer();
-  server = await startFactory({
-    env: { FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git` },
-  });
+  server = await startFactory({ git });
   // What Postgres says while it is shut down (class 57 of its error codes).
   await queryDatabase(
     server,

@@ -46,8 +46,8 @@ beforeAll(async () => {
   });
   [factory, browser, gate] = await Promise.all([
     startFactory({
+      git,
       env: {
-        FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
         FACTORY_AGENTS: join(folder, "agents.json"),
         FACTORY_MAX_WORKERS: "5",
         FACTORY_PERMISSIONS: "ASK",

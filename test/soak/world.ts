@@ -52,8 +52,8 @@ export async function createWorld(): Promise<World> {
   client.on("error", () => undefined);
   let server = await startFactory({
     database,
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_MAX_WORKERS: "6",
       FACTORY_KILL_GRACE: "1",
       FACTORY_SYNC_MAX_AGE: "2",

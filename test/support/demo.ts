@@ -31,8 +31,8 @@ export async function startDemo(): Promise<Demo> {
     ),
   );
   const factory = await startFactory({
+    git,
     env: {
-      FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
       FACTORY_AGENTS: agentsFile,
       FACTORY_MAX_WORKERS: "7",
       FACTORY_PERMISSIONS: "ASK",

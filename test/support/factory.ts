@@ -8,6 +8,7 @@ import { createClient, type Client } from "graphql-ws";
 import WebSocket from "ws";
 import { terminateAll } from "../../src/process/terminate.ts";
 import { collect, type Collected } from "./collect.ts";
+import type { GitServer } from "./git-server.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 
 const startTimeoutMs = 30_000;
@@ -55,6 +56,8 @@ export interface FactoryServer {
 }
 
 export interface FactoryOptions {
+  /** Where it clones from when no url is given. Default: as a server that is not told. */
+  readonly git?: Pick<GitServer, "host">;
   readonly env?: Readonly<Record<string, string>>;
   /** Of `factory serve`. */
   readonly arguments?: readonly string[];
@@ -86,7 +89,7 @@ async function start(
   database: TestDatabase,
   options: FactoryOptions,
 ): Promise<FactoryServer> {
-  const { env = {}, launcher = [] } = options;
+  const { git, env = {}, launcher = [] } = options;
   // As `npm start` does it.
   const flags = ["--max-semi-space-size=8"];
   const serve = [process.execPath, ...flags, join(root, "src", "main.ts"), "serve"];
@@ -104,6 +107,7 @@ async function start(
       FACTORY_GIT_PROTOCOLS: "http,https,ssh,file",
       FACTORY_KILL_GRACE: "2",
       FACTORY_MAX_WORKERS: "4",
+      ...(git === undefined ? {} : { FACTORY_REMOTE_TEMPLATE: templateOf(git) }),
       ...env,
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -181,6 +185,10 @@ async function start(
     },
   };
   return server;
+}
+
+function templateOf({ host }: Pick<GitServer, "host">): string {
+  return `http://${host}/{owner}/{name}.git`;
 }
 
 /** Workers outlive their server; those of a test that failed half way must not outlive the tests. */

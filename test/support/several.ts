@@ -40,7 +40,6 @@ export async function startSeveral(
   const shared = {
     FACTORY_TOKEN: token,
     FACTORY_LEASE: String(leaseSeconds),
-    FACTORY_REMOTE_TEMPLATE: `http://${git.host}/{owner}/{name}.git`,
     ...options.env,
   };
   async function dispose(): Promise<void> {
@@ -50,12 +49,14 @@ export async function startSeveral(
   }
   try {
     api = await startFactory({
+      git,
       database,
       arguments: ["--role", "api"],
       env: shared,
     });
     for (let count = 0; count < options.runners; count += 1) {
       const runner = await startFactory({
+        git,
         database,
         arguments: ["--role", "runner"],
         env: { ...shared, FACTORY_API_URL: api.url },
