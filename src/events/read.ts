@@ -34,26 +34,16 @@ export const emptyBatch: EventBatch = { events: [], isFull: false };
 export interface BatchReader {
   /** undefined while nothing was ever appended to it. */
   position(key: string): Promise<StreamPosition | undefined>;
-  /** As many as can be held for each of many subscribers. Equal reads at the same time are one. */
+  /** As many as can be held for each of many subscribers. Equal reads that wait for their turn are one. */
   readBatch(streamId: string, after: number): Promise<EventBatch>;
 }
 
 export interface EventReader extends BatchReader {
-  /** Oldest first. Equal reads that are asked for at the same time are one. */
+  /** Oldest first. */
   read(streamId: string, after: number, limit: number): Promise<readonly StoredEvent[]>;
 }
 
 export function createEventReader(pool: pg.Pool): EventReader {
-  async function query(streamId: string, after: number, limit: number) {
-    const { rows } = await pool.query<StoredEvent>({
-      name: "read-events",
-      text: `SELECT sequence, at, type, payload FROM "Event"
-             WHERE "streamId" = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
-      values: [streamId, after, limit],
-    });
-    return rows;
-  }
-
   async function queryBatches(asked: readonly Asked[]): Promise<EventBatch[]> {
     const { rows } = await pool.query<BatchRow>({
       name: "read-event-batches",
@@ -81,7 +71,15 @@ export function createEventReader(pool: pg.Pool): EventReader {
       });
       return rows[0];
     },
-    read: shared(query),
+    async read(streamId, after, limit) {
+      const { rows } = await pool.query<StoredEvent>({
+        name: "read-events",
+        text: `SELECT sequence, at, type, payload FROM "Event"
+               WHERE "streamId" = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
+        values: [streamId, after, limit],
+      });
+      return rows;
+    },
     readBatch: gathered(queryBatches),
   };
 }
@@ -132,6 +130,8 @@ function gathered(
   const loader = new DataLoader<Asked, EventBatch, string>(
     async (asked) => {
       underway += 1;
+      // Who asks from here on may have been told of what this statement doesn't see.
+      for (const one of asked) loader.clear(one);
       try {
         return await query(asked);
       } finally {
@@ -148,27 +148,5 @@ function gathered(
       },
     },
   );
-  return async (streamId, after) => {
-    const asked = { streamId, after };
-    try {
-      return await loader.load(asked);
-    } finally {
-      loader.clear(asked);
-    }
-  };
-}
-
-/** Equal calls that overlap are one. */
-function shared<Arguments extends readonly (string | number)[], Value>(
-  read: (...args: Arguments) => Promise<Value>,
-): (...args: Arguments) => Promise<Value> {
-  const underway = new Map<string, Promise<Value>>();
-  return (...args) => {
-    const key = args.join(" ");
-    const same = underway.get(key);
-    if (same !== undefined) return same;
-    const reading = read(...args).finally(() => underway.delete(key));
-    underway.set(key, reading);
-    return reading;
-  };
+  return (streamId, after) => loader.load({ streamId, after });
 }

@@ -96,10 +96,12 @@ test("equal reads at the same time are one statement", async () => {
   await append([stream!], ["a"]);
   const query = jest.spyOn(connection.pool, "query");
   const reader = createEventReader(connection.pool);
-  const answers = await Promise.all(Array.from({ length: 500 }, () => reader.read(stream!, 0, 10)));
+  const answers = await Promise.all(
+    Array.from({ length: 500 }, () => reader.readBatch(stream!, 0)),
+  );
   expect(query).toHaveBeenCalledTimes(1);
   expect(new Set(answers).size).toBe(1);
-  await reader.read(stream!, 0, 10);
+  await reader.readBatch(stream!, 0);
   expect(query).toHaveBeenCalledTimes(2);
   query.mockRestore();
 });
@@ -142,6 +144,29 @@ test("many streams read at once are few statements, and each gets its own", asyn
   query.mockRestore();
   const types = streams.map((_, index) => [`type ${String(index)}`]);
   expect(batches.map(({ events }) => events.map(({ type }) => type))).toEqual([...types, ...types]);
+});
+
+test("a read that is asked for while an equal one is under way sees what was committed meanwhile", async () => {
+  const [stream] = await createStreams("meanwhile");
+  const reader = createEventReader(connection.pool);
+  // The answer of a statement that began before the commit.
+  const early = Promise.withResolvers<{ rows: [] }>();
+  const query = jest.spyOn(connection.pool, "query");
+  const sent = new Promise<void>((resolve) => {
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- of its overloads the spy knows the one with a callback
+    query.mockImplementationOnce(() => {
+      resolve();
+      return early.promise;
+    });
+  });
+  const first = reader.readBatch(stream!, 0);
+  await sent;
+  query.mockRestore();
+  await append([stream!], ["a"]);
+  const second = reader.readBatch(stream!, 0);
+  early.resolve({ rows: [] });
+  expect((await first).events).toHaveLength(0);
+  expect((await second).events).toHaveLength(1);
 });
 
 test("a failed statement fails those that it was for, and the next ones are read", async () => {
