@@ -112,9 +112,14 @@ export function createNotices(url: string, logger: Logger): Notices {
     next.on("notification", (message) => {
       receive(message.payload);
     });
-    await next.connect();
-    await next.query(`LISTEN ${channel}`);
-    return next;
+    try {
+      await next.connect();
+      await next.query(`LISTEN ${channel}`);
+      return next;
+    } catch (error) {
+      endSoon(next);
+      throw error;
+    }
   }
 
   /** Resolves when the connection has ended, rejects when it no longer answers. */
@@ -145,8 +150,7 @@ export function createNotices(url: string, logger: Logger): Notices {
       } catch (error) {
         logger.warn({ err: error }, "the notices' connection was lost; connecting again");
       }
-      // A half-open connection's end() may never resolve, and nothing waits for it.
-      void current?.end().catch(() => undefined);
+      endSoon(current);
       current = undefined;
       client = undefined;
       if (isAborted(closing.signal)) return;
@@ -175,10 +179,15 @@ export function createNotices(url: string, logger: Logger): Notices {
     },
     async close() {
       closing.abort();
-      void client?.end().catch(() => undefined);
+      endSoon(client);
       await running;
     },
   };
+}
+
+/** A half-open connection's end() may never resolve, and nothing waits for it. */
+function endSoon(client: pg.Client | undefined): void {
+  void client?.end().catch(() => undefined);
 }
 
 /** What a signal says now: the compiler takes an earlier answer to stand, also behind an await. */

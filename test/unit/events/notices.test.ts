@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import pg from "pg";
 import { pino } from "pino";
 import { createNotices, type Notice, type Notices } from "../../../src/events/notices.ts";
@@ -152,14 +152,29 @@ test("a broken connection is made anew, and everybody is told to look for themse
   }
 });
 
-test("after close() it holds no connection", async () => {
-  const notices = await open();
-  await notices.close();
-  await eventually(async () => {
+/** Resolves once there is no connection of theirs. */
+function untilNone(): Promise<void> {
+  return eventually(async () => {
     const { rowCount } = await client.query(
       `SELECT 1 FROM pg_stat_activity
        WHERE datname = current_database() AND application_name = 'factory-notices'`,
     );
     return rowCount === 0;
   });
+}
+
+test("after close() it holds no connection", async () => {
+  const notices = await open();
+  await notices.close();
+  await untilNone();
+});
+
+test("a connection that may not listen, as a standby's after a failover, is not left behind", async () => {
+  const query = jest.spyOn(pg.Client.prototype, "query");
+  query.mockImplementationOnce(() => {
+    throw new Error("cannot execute LISTEN during recovery");
+  });
+  await expect(open()).rejects.toThrow("during recovery");
+  query.mockRestore();
+  await untilNone();
 });
