@@ -230,11 +230,23 @@ const query = {
 /** The end of what it printed and said. */
 async function readOutput(call: Call, id: string, lastSequence: number): Promise<string> {
   const after = Math.max(0, lastSequence - mostEvents);
-  const { value } = await read(call, eventsQuery, { id, after, first: mostEvents });
+  const { value } = await readLeft(call, id, after);
   const text = (value?.events ?? [])
     .map((event) => event.text ?? (event.title === undefined ? "" : `\n[${event.title}]\n`))
     .join("");
   return text.length <= mostOutputCharacters ? text : `…${text.slice(-mostOutputCharacters)}`;
+}
+
+/** From there on; from the oldest that is left where retention has removed earlier ones. */
+function readLeft(call: Call, id: string, after: number) {
+  const from = (cursor: number) =>
+    read(call, eventsQuery, { id, after: cursor, first: mostEvents });
+  return from(after).catch((error: unknown) => {
+    const isExpired = error instanceof FactoryError && error.code === "EVENTS_EXPIRED";
+    const first = isExpired ? error.facts["firstSequence"] : undefined;
+    if (typeof first !== "number") throw error;
+    return from(first - 1);
+  });
 }
 
 const eventsQuery = {

@@ -77,7 +77,8 @@ export const waitForWorkers = defineTool({
   }),
   async run(args, call) {
     const parentSession = parentOf(call, args.parentSession);
-    const { changes, more } = await waitForNews(call, parentSession, args);
+    const { changes, totalCount: unfinished, nodes } = await waitForNews(call, parentSession, args);
+    const more = changes.length === mostChanges;
     const after = changes.at(-1)?.sequence ?? args.after;
     const told = collapse(changes).map(({ worker, permission, report, ...change }) => ({
       sequence: change.sequence,
@@ -88,7 +89,6 @@ export const waitForWorkers = defineTool({
       outcome: change.outcome,
       asks: permission?.title ?? null,
     }));
-    const { totalCount: unfinished, nodes } = await readUnfinished(call, parentSession);
     const pending = nodes.flatMap(({ name, pendingPermissions }) =>
       pendingPermissions.map((permission) => ({ worker: name, permission })),
     );
@@ -134,30 +134,51 @@ function tellChange(change: {
   return `${worker} is ${status}${reason === null ? "" : `: ${reason}`}`;
 }
 
+interface Waiting {
+  readonly after: number;
+  readonly timeoutSeconds: number;
+  readonly everyChange: boolean;
+}
+
+type Unfinished = Awaited<ReturnType<typeof readUnfinished>>;
+
 /** Until the time is over, there is news, or nothing is left that could send some. */
 async function waitForNews(
   call: Call,
   parentSession: string,
-  args: { readonly after: number; readonly timeoutSeconds: number; readonly everyChange: boolean },
-): Promise<{ changes: Change[]; more: boolean }> {
+  args: Waiting,
+): Promise<Unfinished & { changes: Change[] }> {
   const deadline = performance.now() + args.timeoutSeconds * 1000;
-  const { totalCount } = await readUnfinished(call, parentSession);
+  const before = await readUnfinished(call, parentSession);
   const changes: Change[] = [];
-  for (;;) {
-    const left = Math.ceil((deadline - performance.now()) / 1000);
-    const { value } = await read(call, waitQuery, {
-      parentSession,
-      after: changes.at(-1)?.sequence ?? args.after,
-      // Nobody is at work who could send something: this reads what was not heard yet.
-      timeoutSeconds: totalCount === 0 ? 1 : Math.max(1, left),
-    });
+  const reached = () => changes.at(-1)?.sequence ?? args.after;
+  /** @returns whether there was something */
+  async function readOn(timeoutSeconds: number): Promise<boolean> {
+    const variables = { parentSession, after: reached(), timeoutSeconds };
+    const { value } = await read(call, waitQuery, variables);
     changes.push(...value.slice(0, mostChanges - changes.length));
-    const isFull = changes.length === mostChanges;
-    const isNews = changes.some((change) => args.everyChange || isNewsworthy(change));
-    if (isFull || isNews || totalCount === 0 || performance.now() >= deadline) {
-      return { changes, more: isFull };
-    }
+    return value.length > 0;
   }
+
+  do {
+    const left = Math.ceil((deadline - performance.now()) / 1000);
+    // Where nobody is at work who could send something, this reads what was not heard yet.
+    await readOn(before.totalCount === 0 ? 1 : Math.max(1, left));
+  } while (
+    before.totalCount > 0 &&
+    changes.length < mostChanges &&
+    !changes.some((change) => args.everyChange || isNewsworthy(change)) &&
+    performance.now() < deadline
+  );
+
+  const unfinished = await readUnfinished(call, parentSession);
+  // Nobody calls again once none is unfinished: who has ended since the changes were read is told now.
+  if (unfinished.totalCount === 0) {
+    const last = await readLastSequence(call, parentSession);
+    let isMore = reached() < last;
+    while (isMore && changes.length < mostChanges) isMore = (await readOn(1)) && reached() < last;
+  }
+  return { ...unfinished, changes };
 }
 
 function isNewsworthy({ status, report, permission }: Change): boolean {
@@ -194,6 +215,16 @@ async function readUnfinished(call: Call, parentSession: string) {
   const variables = { parentSession, status: unfinishedStatuses };
   return (await read(call, unfinishedQuery, variables)).value;
 }
+
+async function readLastSequence(call: Call, name: string): Promise<number> {
+  return (await read(call, parentQuery, { name })).value?.lastSequence ?? 0;
+}
+
+const parentQuery = {
+  document: `query ($name: String!) { parentSession(name: $name) { lastSequence } }`,
+  field: "parentSession",
+  as: z.object({ lastSequence: z.int() }).nullable(),
+};
 
 const unfinishedQuery = {
   document: `query ($parentSession: String!, $status: [WorkerStatus!]!) {

@@ -120,6 +120,45 @@ test("wait_for_workers tells of a long past in parts", async () => {
   expect(result.structuredContent).toMatchObject({ after: 100, more: true });
 });
 
+test("wait_for_workers tells who ended after the changes were read, where nobody would call again", async () => {
+  const stream = [change({ sequence: 1, status: "SUCCEEDED" })];
+  let isUnfinished = true;
+  const { result, text } = await callTool(
+    "wait_for_workers",
+    { parentSession: "me" },
+    ({ document, variables }) => {
+      if (document.includes("parentSession(")) return data("parentSession", { lastSequence: 2 });
+      if (!document.includes("waitForWorkers(")) {
+        return isUnfinished
+          ? unfinished({ name: "worker-2", pendingPermissions: [] })
+          : unfinished();
+      }
+      const told = stream.slice(Number(variables["after"]));
+      if (isUnfinished) stream.push(change({ sequence: 2, worker: "worker-2", status: "FAILED" }));
+      isUnfinished = false;
+      return data("waitForWorkers", told);
+    },
+  );
+  expect(result.structuredContent).toMatchObject({
+    changes: [
+      { worker: "worker-1", status: "SUCCEEDED" },
+      { worker: "worker-2", status: "FAILED" },
+    ],
+    after: 2,
+    unfinished: 0,
+    more: false,
+  });
+  expect(text).toContain("worker-2 is FAILED");
+});
+
+test("wait_for_workers comes to its end where the server answers with nothing, because it stops", async () => {
+  const { result } = await callTool("wait_for_workers", { parentSession: "me" }, ({ document }) => {
+    if (document.includes("parentSession(")) return data("parentSession", { lastSequence: 2 });
+    return document.includes("waitForWorkers(") ? data("waitForWorkers", []) : unfinished();
+  });
+  expect(result.structuredContent).toMatchObject({ changes: [], after: 0, unfinished: 0 });
+});
+
 const session = {
   name: "worker-1",
   status: "FAILED",
@@ -191,6 +230,27 @@ test("get_worker tells the last of the output, and what could not be told", asyn
   expect(told.diff).toBeNull();
   expect(told.gaps).toEqual(["worktree.diff: RUNNER_UNAVAILABLE: runner r1 is away"]);
   expect(text).toContain("Not told: worktree.diff");
+});
+
+test("get_worker tells the output that is left where retention has removed the rest", async () => {
+  const { result, asked } = await callTool(
+    "get_worker",
+    { id: "worker-1", diff: false, output: true },
+    ({ document, variables }) => {
+      if (!document.includes("events(")) {
+        return data("workerSession", { ...session, worktree: null });
+      }
+      if (Number(variables["after"]) >= 899) return data("workerSession", { events: [{}] });
+      const expired = {
+        code: "EVENTS_EXPIRED",
+        message: "no longer kept",
+        path: ["workerSession"],
+      };
+      return { data: null, faults: [{ ...expired, facts: { firstSequence: 900 } }] };
+    },
+  );
+  expect(asked.slice(1).map(({ variables }) => variables["after"])).toEqual([700, 899]);
+  expect(result.structuredContent).toMatchObject({ status: "FAILED", output: "" });
 });
 
 test("get_worker of a worker that there isn't is WORKER_NOT_FOUND", async () => {
