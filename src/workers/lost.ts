@@ -135,7 +135,7 @@ function lostChange(
   if (session.cancelRequestedAt !== null) {
     return { status: "CANCELLED", reason: cancelText(session.cancelReason) };
   }
-  const { attempt, retries } = session;
+  const { attempt, retries, inputTokens, outputTokens, costUsd } = session;
   if (attempt > retries) return { status: "LOST", reason: silence };
   return {
     status: "QUEUED",
@@ -149,6 +149,9 @@ function lostChange(
       startCommit: null,
       reportedOutcome: null,
       summary: null,
+      lostInputTokens: inputTokens ?? 0,
+      lostOutputTokens: outputTokens ?? 0,
+      lostCostUsd: costUsd ?? 0,
       stdoutOffset: 0,
       stderrOffset: 0,
       protocol: null,

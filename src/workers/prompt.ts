@@ -99,10 +99,19 @@ async function findPrevious(
   if (!isFollowUp || previousId === null) return undefined;
   const previous = await prisma.workerSession.findUnique({ where: { id: previousId } });
   if (previous === null) return undefined;
-  const { task, summary, conversationId, inputTokens, outputTokens, costUsd } = previous;
-  const usage =
-    inputTokens === null || outputTokens === null ? null : { inputTokens, outputTokens, costUsd };
-  return { task, summary, conversationId, usage };
+  const { task, summary, conversationId } = previous;
+  return { task, summary, conversationId, usage: withoutLost(previous) };
+}
+
+/** Of the conversation that is resumed: attempts that were lost had one of their own each. */
+function withoutLost(session: WorkerSession): TalkResume["usage"] {
+  const { inputTokens, outputTokens, costUsd } = session;
+  if (inputTokens === null || outputTokens === null) return null;
+  return {
+    inputTokens: inputTokens - session.lostInputTokens,
+    outputTokens: outputTokens - session.lostOutputTokens,
+    costUsd: costUsd === null ? null : costUsd - session.lostCostUsd,
+  };
 }
 
 /** What the content may take, in bytes. */

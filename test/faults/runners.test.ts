@@ -1,11 +1,20 @@
 // Two servers with one database, one of which loses its way to it.
-import { access } from "node:fs/promises";
+import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres.ts";
 import { startPostgresProxy, type PostgresProxy } from "../support/postgres-proxy.ts";
 import { folderOf, processesOf } from "../support/spool.ts";
+import {
+  followTalk,
+  untilSaid,
+  wordsOf,
+  writeScriptedAgents,
+  type TalkEvent,
+} from "../support/talks.ts";
 import {
   createGate,
   dispatch,
@@ -23,13 +32,18 @@ let proxy: PostgresProxy;
 let first: FactoryServer;
 let second: FactoryServer | undefined;
 const repository = { owner: "acme", name: "app" };
-const env = { FACTORY_LEASE: "3", FACTORY_KILL_GRACE: "1" };
+/** For the agents' own files. */
+let folder: string;
+let env: Readonly<Record<string, string>>;
 
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   database = await createDatabase();
   proxy = await startPostgresProxy(database.url);
+  folder = await mkdtemp(join(tmpdir(), "factory-agents-"));
+  const agents = await writeScriptedAgents(folder);
+  env = { FACTORY_LEASE: "3", FACTORY_KILL_GRACE: "1", FACTORY_AGENTS: agents };
   first = await startFactory({ git, env, database: { url: proxy.url } });
 });
 
@@ -39,6 +53,7 @@ afterAll(async () => {
   await proxy.close();
   await database.drop();
   await git.stop();
+  await rm(folder, { recursive: true });
 });
 
 test("fault 15: a runner is cut off and another one takes over: the first comes back and reports success, which is refused", async () => {
@@ -89,4 +104,41 @@ test("fault 15: a runner is cut off and another one takes over: the first comes 
     ended.events.map((_, index) => index + 1),
   );
   await Promise.all([early, late].map((gate) => gate.dispose()));
+});
+
+test("what a lost attempt has cost counts, for its session and its parent", async () => {
+  const parentSession = "spender";
+  const file = join(folder, "go-on");
+  // So that it is the first one that takes it.
+  await second?.terminate();
+  const { id } = await dispatch(first, {
+    parentSession,
+    repository,
+    agent: "scripted",
+    retries: 1,
+    task: `do: usage 100 20 1.5\ndo: say spent\ndo: wait-file ${file}\ndo: say done`,
+  });
+  await untilSaid(first, id, "spent");
+  const other = await second!.restart();
+  second = other;
+  const followed = followTalk(other, id);
+  proxy.cutOff();
+  const said = (events: readonly { workerEvents: TalkEvent }[]) =>
+    wordsOf(events.map(({ workerEvents }) => workerEvents));
+  await followed.until((all) => said(all).split("spent").length === 3);
+  await writeFile(file, "");
+  await followed.completed;
+  // Tokens are told at a turn's end, which the first attempt didn't come to.
+  const usage = { inputTokens: 100, outputTokens: 20, costUsd: 3 };
+  const document = `query ($id: ID!, $name: String!) {
+    workerSession(id: $id) { status usage { inputTokens outputTokens costUsd } }
+    parentSession(name: $name) { usage { inputTokens outputTokens costUsd } }
+  }`;
+  expect(await other.query(document, { id, name: parentSession })).toEqual({
+    workerSession: { status: "SUCCEEDED", usage },
+    parentSession: { usage },
+  });
+  const told = followed.messages.flatMap(({ workerEvents }) => workerEvents.usage ?? []);
+  expect(told.at(-1)).toEqual(usage);
+  proxy.resume();
 });

@@ -56,14 +56,14 @@ export function createLimits(
   };
 }
 
-type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns">;
+type Limited = Pick<WorkerSession, "maxCostUsd" | "maxTurns" | "lostCostUsd">;
 
 /** The session's own limit that is reached, as what became of the work; undefined: none is. */
 export function findLimit(
-  { maxCostUsd, maxTurns }: Limited,
+  { maxCostUsd, maxTurns, lostCostUsd }: Limited,
   { usage, turns }: TalkState,
 ): AgentVerdict | undefined {
-  const costUsd = usage?.costUsd ?? 0;
+  const costUsd = lostCostUsd + (usage?.costUsd ?? 0);
   if (maxCostUsd !== null && costUsd >= maxCostUsd) {
     return reached(`maxCostUsd: ${costUsd.toFixed(4)} of ${maxCostUsd.toFixed(4)} US dollars used`);
   }

@@ -9,9 +9,10 @@ import type { OutputOffsets } from "../../process/tail.ts";
 import { workerStreamKey, type ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
 import { asJson, storableText, toStorable, type StoredTalk } from "./stored.ts";
+import { addLost, type UsedBefore } from "./usage.ts";
 
 export interface TalkChange {
-  readonly session: Pick<WorkerSession, "id" | "number" | "attempt">;
+  readonly session: Pick<WorkerSession, "id" | "number" | "attempt"> & UsedBefore;
   /** What is to be stored; one version on. */
   readonly talk: StoredTalk;
   readonly events: readonly AgentEvent[];
@@ -38,8 +39,11 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
     change.talk.state.phase !== "idle" &&
     change.talk.state.phase !== "ended" &&
     !change.events.some(({ type }) => type === "permission");
-  if (isPlain) return append(deps, change);
-  const { talk, events } = change;
+  const { session, talk } = change;
+  const events = change.events.map((event) =>
+    event.type === "usage" ? { ...event, payload: addLost(session, event.payload) } : event,
+  );
+  if (isPlain) return append(deps, { ...change, events });
   return recordWithSession(deps.prisma, {
     ...change,
     talk: toStorable(talk),
@@ -52,7 +56,8 @@ async function append(
   { pool, notices }: RecordDependencies,
   { session, talk, events, offsets }: TalkChange,
 ): Promise<Recorded> {
-  const { conversationId, usage } = talk.state;
+  const { conversationId } = talk.state;
+  const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
   const { rows } = await pool.query<{ sequence: number | null }>({
     name: "store-talk",
     text: "SELECT store_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS sequence",
@@ -111,7 +116,8 @@ function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Re
         data: { deliveredAt: new Date() },
       });
     }
-    const { conversationId, usage } = talk.state;
+    const { conversationId } = talk.state;
+    const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
     await transaction.workerSession.update({
       where: { id },
       data: {

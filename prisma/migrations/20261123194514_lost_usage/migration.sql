@@ -1,0 +1,4 @@
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "lostCostUsd" DOUBLE PRECISION NOT NULL DEFAULT 0,
+ADD COLUMN     "lostInputTokens" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "lostOutputTokens" INTEGER NOT NULL DEFAULT 0;
