@@ -21,6 +21,13 @@ const outageCodes = new Set([
   // Too many connections; a database that takes none at the moment.
   "53300",
   "55000",
+  // A full disk, no memory left, a standby after a failover; a conflict with another transaction, a deadlock:
+  // the transaction left nothing behind, and the next one may well succeed.
+  "53100",
+  "53200",
+  "25006",
+  "40001",
+  "40P01",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",
@@ -32,9 +39,10 @@ const outageCodes = new Set([
   "TooManyConnections",
 ]);
 
-export const outageMessage = "the database can't be reached at the moment: try again";
+export const outageMessage =
+  "the database can't be reached, or can't take this, at the moment: try again";
 
-/** Whether the database could not be reached, rather than refused what it was asked. */
+/** Whether the database could not do at the moment what it was asked, rather than refused it for good. */
 export function isOutage(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   const codes = codesOf(error);

@@ -48,8 +48,12 @@ export async function orDamaged<T>(act: () => Promise<T>, logger: Logger): Promi
   }
 }
 
+export function isDamage(error: unknown): error is FactoryError {
+  return error instanceof FactoryError && error.code === "HOST_FAILURE";
+}
+
 /** @throws the error where it is another one than an unreadable file's. */
 function tellDamage(error: unknown): string {
-  if (error instanceof FactoryError && error.code === "HOST_FAILURE") return error.message;
+  if (isDamage(error)) return error.message;
   throw error;
 }

@@ -15,6 +15,8 @@ export interface Ending {
   readonly ready: Promise<void>;
   /** The session's timeout counts from when its agent started, which may be long ago. */
   startClock(timeoutSeconds: number | null, startedAt: Date): void;
+  /** The agent has ended: what is still done for its session takes its own time. */
+  stopClock(): void;
   timedOut(): boolean;
   close(): void;
 }
@@ -59,6 +61,9 @@ export function watchEnding(
         },
         Math.max(0, end - Date.now()),
       );
+    },
+    stopClock() {
+      clearTimeout(timer);
     },
     timedOut: () => timedOut,
     close() {

@@ -10,6 +10,7 @@ import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
+import { readExit } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
@@ -18,7 +19,7 @@ import { withTrace } from "../trace-context.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { readCommits } from "./commits.ts";
 import { conclude, concludeUnstarted, judge, type WorkerOutcome } from "./conclude.ts";
-import { findAgent, type Found } from "./damaged.ts";
+import { findAgent, orDamaged, type Found } from "./damaged.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
 import { createOutputStore } from "./output.ts";
@@ -74,6 +75,7 @@ async function executeWithin(
       waitOut(AbortSignal.any([ending.signal, leaving]), logger),
     );
     const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
+    ending.stopClock();
     const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
     const changes = await insist(
       () => readStatistics({ ...deps, logger }, running.session),
@@ -225,7 +227,9 @@ async function watchOver(
   const startedAt = new Date(
     "identity" in found ? found.identity.startedAt : (session.startedAt ?? Date.now()),
   );
-  if ("identity" in found) ending.startClock(session.timeoutSeconds, startedAt);
+  if ("identity" in found && !(await hasEndedInTime(session, folder, startedAt, logger))) {
+    ending.startClock(session.timeoutSeconds, startedAt);
+  }
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
   const watched = {
     folder,
@@ -256,7 +260,7 @@ async function watchOver(
     leaving,
   });
   try {
-    if ("identity" in found) await talk.begin();
+    if ("identity" in found) talk.begin();
     const exit = await supervise({
       ...watched,
       output: { store: (channel, chunk) => talk.hear(channel, chunk), flush: () => talk.flush() },
@@ -267,6 +271,19 @@ async function watchOver(
   } finally {
     talk.dispose();
   }
+}
+
+/** While no server was there to see it. */
+async function hasEndedInTime(
+  { timeoutSeconds }: WorkerSession,
+  folder: string,
+  startedAt: Date,
+  logger: Logger,
+): Promise<boolean> {
+  if (timeoutSeconds === null) return false;
+  const exit = await orDamaged(() => readExit(folder), logger);
+  if (typeof exit === "string" || exit?.kind !== "exited") return false;
+  return Date.parse(exit.endedAt) < startedAt.getTime() + timeoutSeconds * 1000;
 }
 
 /** An attempt that was replaced, or taken for lost, has no end of its own: its worktree stays as it is. */

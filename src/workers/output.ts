@@ -7,11 +7,8 @@ import type { Logger } from "../log.ts";
 import { tellAppended } from "../measurements.ts";
 import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
 import { workerStreamKey, type WorkerOutputPayload } from "./events.ts";
+import { createOutputMeter } from "./output-meter.ts";
 import { createRedactor } from "./redact.ts";
-
-/** What one session may store; the rest is dropped, with a marker that says so. */
-export const mostOutputBytes = 32 * 1024 * 1024;
-const marker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
 
 export interface OutputStoreOptions {
   readonly pool: Pool;
@@ -38,6 +35,7 @@ export interface OutputStore {
 export function createOutputStore(options: OutputStoreOptions): OutputStore {
   const { pool, notices, session, secrets, signal, logger } = options;
   const redactors = { stdout: createRedactor(secrets), stderr: createRedactor(secrets) };
+  const meter = createOutputMeter(options.offsets.stdout + options.offsets.stderr);
   const read = { ...options.offsets };
   const stored = { ...options.offsets };
   /** What the row says. */
@@ -69,18 +67,10 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
     tellAppended(events);
   }
 
-  /** What of the text may still be kept, given how much of the output was before it. */
-  function limit(before: number, after: number, text: string): string {
-    if (before > mostOutputBytes) return "";
-    return after > mostOutputBytes ? text + marker : text;
-  }
-
   return {
     async store(channel, { text, endOffset }) {
-      const before = read.stdout + read.stderr;
       read[channel] = endOffset;
-      const kept = limit(before, read.stdout + read.stderr, text);
-      const shown = redactors[channel].push(kept);
+      const shown = redactors[channel].push(meter.keep(text));
       stored[channel] = Math.max(0, endOffset - redactors[channel].heldBytes());
       await append(channel, shown);
     },

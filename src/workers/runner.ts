@@ -108,6 +108,8 @@ export function createRunner(deps: RunnerDependencies): Runner {
 
   /** What an earlier process left, and what was taken though the answer was lost. */
   async function takeUpLeft(): Promise<void> {
+    // Set again by what fails from here on.
+    isUnsure = false;
     const known = new Set(underway.keys());
     const held = await prisma.$transaction(async (transaction) => {
       // Under their locks: a statement that a killed server had sent may be on its way to its end.
@@ -119,7 +121,6 @@ export function createRunner(deps: RunnerDependencies): Runner {
       });
     });
     for (const session of held) if (!known.has(session.id)) run(session, undefined);
-    isUnsure = false;
   }
 
   async function takeAll(): Promise<void> {

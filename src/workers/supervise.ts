@@ -11,7 +11,7 @@ import {
 } from "../process/tail.ts";
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
-import { endDamaged, orDamaged, type Found } from "./damaged.ts";
+import { endDamaged, isDamage, orDamaged, type Found } from "./damaged.ts";
 import type { OutputStore } from "./output.ts";
 import type { TalkKeeper } from "./talk/keeper.ts";
 
@@ -45,12 +45,19 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
     signal: leaving,
     onChunk: (channel, chunk) => options.output.store(channel, chunk),
   });
-  // Its failure is heard where `finish` is awaited.
-  tail.done.catch(() => undefined);
+  const unheard = new AbortController();
+  // Its failure is told where `finish` is awaited. An agent that nobody hears any more is ended; one that damaged
+  // the files itself is left to its work.
+  tail.done.catch((error: unknown) => {
+    if (leaving.aborted || isDamage(error)) return;
+    logger.error({ err: error }, "what a worker prints can't be taken any more: it is ended");
+    unheard.abort();
+  });
+  const ending = AbortSignal.any([options.ending, unheard.signal]);
   const outcome =
     "damage" in found
       ? await endDamaged(found.damage, options)
-      : await watchAgent(found.identity, options);
+      : await watchAgent(found.identity, { ...options, ending });
   // How it ended is known, also where what it printed is not.
   await orDamaged(() => tail.finish(), logger);
   leaving.throwIfAborted();

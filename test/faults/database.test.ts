@@ -1,6 +1,6 @@
 // Postgres goes, or the way to it: workers go on, and streams stay whole.
 import { existsSync } from "node:fs";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -12,7 +12,8 @@ import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { prepareParent, toldOf, type AppendToParent } from "../support/parent-stream.ts";
 import { createDatabase, type TestDatabase } from "../support/postgres.ts";
 import { startPostgresProxy, type PostgresProxy } from "../support/postgres-proxy.ts";
-import { folderOf } from "../support/spool.ts";
+import { folderOf, processesOf } from "../support/spool.ts";
+import { hearAll, untilSaid, wordsOf, writeScriptedAgents } from "../support/talks.ts";
 import {
   createGate,
   dispatch,
@@ -20,6 +21,7 @@ import {
   followParent,
   followWorker,
   isAlive,
+  readWorker,
   untilEnded,
   untilPrinted,
   type Ended,
@@ -33,17 +35,20 @@ let proxy: PostgresProxy;
 let server: FactoryServer;
 const clients: pg.Client[] = [];
 const repository = { owner: "acme", name: "app" };
-const env = { FACTORY_SYNC_MAX_AGE: "600" };
+const env = { FACTORY_SYNC_MAX_AGE: "600", FACTORY_KILL_GRACE: "2" };
+/** For the agents' own files. */
+let folder: string;
 
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   database = await createDatabase();
   proxy = await startPostgresProxy(database.url);
+  folder = await mkdtemp(join(tmpdir(), "factory-agents-"));
   server = await startFactory({
     database: { url: proxy.url },
     git,
-    env,
+    env: { ...env, FACTORY_AGENTS: await writeScriptedAgents(folder) },
   });
 });
 
@@ -53,6 +58,7 @@ afterAll(async () => {
   await proxy.close();
   await database.drop();
   await git.stop();
+  await rm(folder, { recursive: true });
 });
 
 /** Past the proxy. */
@@ -233,6 +239,91 @@ test.each(steps)(
     await eventually(() => !existsSync(folderOf(server, id)));
   },
 );
+
+/** What workers print and say is refused with that code (of PostgreSQL's) until `repair` is called. */
+async function refuseEvents(code: string): Promise<{ repair(): Promise<void> }> {
+  const client = await connect();
+  await client.query(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '${code}'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON "Event" FOR EACH ROW
+      WHEN (NEW.type IN ('output', 'message')) EXECUTE FUNCTION refuse()`);
+  return {
+    async repair() {
+      await client.query(`DROP FUNCTION refuse CASCADE`);
+    },
+  };
+}
+
+const untilLogged = (text: string) =>
+  eventually(() => server.log.some((line) => line.includes(text)));
+
+test("a database whose disk is full for a while: what workers print and say waits, and is stored", async () => {
+  const gate = await createGate();
+  const file = join(folder, "said");
+  const shared = { parentSession: "full", repository };
+  const prints = await dispatch(server, { ...shared, task: `echo one; ${gate.wait}; echo two` });
+  const says = await dispatch(server, {
+    ...shared,
+    agent: "scripted",
+    task: `do: say first\ndo: wait-file ${file}\ndo: say second`,
+  });
+  await untilPrinted(server, prints.id, "one");
+  await untilSaid(server, says.id, "first");
+  const refused = await refuseEvents("53100");
+  await gate.open();
+  await writeFile(file, "");
+  await untilLogged("output waits for the database");
+  await untilLogged("the talk with the agent waits for the database");
+  await refused.repair();
+  expect(await untilEnded(server, prints.id)).toMatchObject({
+    status: "SUCCEEDED",
+    stdout: "one\ntwo\n",
+  });
+  expect(wordsOf(await hearAll(server, says.id))).toContain("second");
+  expect((await readWorker(server, says.id)).status).toBe("SUCCEEDED");
+  await gate.dispose();
+});
+
+test("a worker whose words the database refuses for good is ended, and not left to itself unheard", async () => {
+  const file = join(folder, "unheard");
+  const { id } = await dispatch(server, {
+    parentSession: "refused",
+    repository,
+    agent: "scripted",
+    task: `do: say first\ndo: wait-file ${file}\ndo: say second\ndo: wait-file ${file}-never`,
+  });
+  await untilSaid(server, id, "first");
+  const refused = await refuseEvents("P0001");
+  try {
+    await writeFile(file, "");
+    expect(await untilEnded(server, id)).toMatchObject({
+      status: "FAILED",
+      failureCode: "INTERNAL",
+    });
+    expect(await processesOf(id)).toEqual([]);
+  } finally {
+    await refused.repair();
+  }
+});
+
+test("a timeout ends an agent that is spoken to also while the database is away", async () => {
+  const { id } = await dispatch(server, {
+    parentSession: "away",
+    repository,
+    agent: "scripted",
+    timeoutSeconds: 3,
+    task: `do: say first\ndo: wait-file ${join(folder, "never")}`,
+  });
+  await untilSaid(server, id, "first");
+  proxy.cutOff();
+  try {
+    await eventually(async () => (await processesOf(id)).length === 0);
+  } finally {
+    proxy.resume();
+  }
+  expect((await untilEnded(server, id)).status).toBe("TIMED_OUT");
+});
 
 test("fault 14: two transactions append to one stream and commit in the other order: no cursor skips", async () => {
   const [one, two, observer] = [await connect(), await connect(), await connect()];

@@ -131,7 +131,10 @@ describe("while Postgres is away", () => {
     for (const document of asked) {
       const { errors = [] } = await server.send(document);
       expect(errors.map(({ message, extensions }) => [extensions.code, message])).toEqual([
-        ["SERVICE_UNAVAILABLE", "the database can't be reached at the moment: try again"],
+        [
+          "SERVICE_UNAVAILABLE",
+          "the database can't be reached, or can't take this, at the moment: try again",
+        ],
       ]);
     }
     await expect(followParent(server, "away", 0).completed).rejects.toMatchObject({

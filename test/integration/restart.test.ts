@@ -2,10 +2,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { identityOf } from "../support/spool.ts";
 import {
   cancel,
   createGate,
   dispatch,
+  eventually,
   followParent,
   isAlive,
   readWorker,
@@ -153,6 +155,23 @@ describe("SIGKILL", () => {
     // One second, the restart, and the grace period of two: far below a timeout that began anew and late.
     expect(performance.now() - begun).toBeLessThan(20_000);
     expect(await isAlive(pid)).toBe(false);
+  });
+
+  test("a worker that ended in time has not timed out, however long no server was there", async () => {
+    const { id } = await dispatch(server, {
+      parentSession: "in-time",
+      repository,
+      timeoutSeconds: 3,
+      task: `echo $$; ${gate.wait}`,
+    });
+    const pid = await untilBegun(id);
+    const { startedAt } = await identityOf(server, id);
+    await server.kill();
+    await gate.open();
+    await eventually(async () => !(await isAlive(pid)));
+    await eventually(() => Date.now() > Date.parse(startedAt) + 3_000);
+    await restart();
+    expect(await untilEnded(server, id)).toMatchObject({ status: "SUCCEEDED", exitCode: 0 });
   });
 
   test("an adopted worker's token still speaks for it, and is still redacted", async () => {

@@ -2,7 +2,7 @@
 // comes, both without the session's secrets.
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { OutputChunk, OutputOffsets } from "../../process/tail.ts";
-import { mostOutputBytes } from "../output.ts";
+import type { OutputMeter } from "../output-meter.ts";
 import { createRedactor, createWholeRedactor } from "../redact.ts";
 import { createLineReader, type Line } from "./lines.ts";
 
@@ -20,6 +20,7 @@ export interface Ear {
 export function createEar(
   session: Pick<WorkerSession, "stdoutOffset" | "stderrOffset">,
   secrets: readonly string[],
+  meter: OutputMeter,
 ): Ear {
   const reader = createLineReader(Number(session.stdoutOffset));
   const redact = createWholeRedactor(secrets);
@@ -35,7 +36,7 @@ export function createEar(
     stdout: (chunk) => redacted(reader.push(chunk)),
     stderr({ text, endOffset }) {
       stderr.read = endOffset;
-      const shown = errors.push(stderr.read <= mostOutputBytes ? text : "");
+      const shown = errors.push(meter.keep(text));
       stderr.stored = Math.max(0, stderr.read - errors.heldBytes());
       return shown;
     },

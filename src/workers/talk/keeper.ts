@@ -7,7 +7,8 @@ import type { Logger } from "../../log.ts";
 import type { OutputChannel, OutputChunk } from "../../process/tail.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { workerTopic } from "../events.ts";
-import { mostOutputBytes, OutputRefused } from "../output.ts";
+import { createOutputMeter, mostOutputBytes, outputMarker } from "../output-meter.ts";
+import { OutputRefused } from "../output.ts";
 import { createConversation } from "./conversation.ts";
 import { deliver } from "./deliver.ts";
 import { createEar } from "./ear.ts";
@@ -35,7 +36,7 @@ export interface TalkKeeperOptions {
 
 export interface TalkKeeper {
   /** Says what an earlier server had not come to say, and what was asked for meanwhile. */
-  begin(): Promise<void>;
+  begin(): void;
   /** @throws OutputRefused where another attempt took over, or the session has ended */
   hear(channel: OutputChannel, chunk: OutputChunk): Promise<void>;
   /** Hears what both files still hold; called when they have been read to their ends. */
@@ -66,7 +67,10 @@ const closeGraceMs = 10_000;
 
 export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   const { prisma, session, protocol, leaving, logger } = options;
-  const ear = createEar(session, options.secrets);
+  const read = Number(session.stdoutOffset) + Number(session.stderrOffset);
+  // Lines are cut, so that what was kept may be less than the files say: one more tells that this is the end.
+  const meter = createOutputMeter(Math.min(read, mostOutputBytes));
+  const ear = createEar(session, options.secrets, meter);
   const patience = {
     signal: leaving,
     onFailure(error: unknown) {
@@ -109,11 +113,11 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     for (const line of heard) {
       const step = hearLine(line);
       conversation.advance(step.state);
-      events.push(...step.events);
+      events.push(...withinLimit(line.text, step.events));
       lines.push(...step.lines);
     }
     const { state } = conversation.talk;
-    await conversation.take({ step: { state, events: withinLimit(events), lines } });
+    await conversation.take({ step: { state, events, lines } });
     await enforceLimits();
     await serve();
   }
@@ -132,9 +136,17 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   }
 
   /** As of other output, so much is kept; what the session's course depends on always is. */
-  function withinLimit(events: readonly AgentEvent[]): readonly AgentEvent[] {
-    if (ear.offsets().stdout <= mostOutputBytes) return events;
-    return events.filter(({ type }) => type === "permission" || type === "usage");
+  function withinLimit(text: string, events: readonly AgentEvent[]): readonly AgentEvent[] {
+    switch (meter.take(text)) {
+      case "kept":
+        return events;
+      case "last": {
+        const payload = { channel: "STDOUT", text: outputMarker } as const;
+        return [...events, { type: "output", payload }];
+      }
+      case "dropped":
+        return events.filter(({ type }) => type === "permission" || type === "usage");
+    }
   }
 
   /** A turn that has ended is over, whatever it took: the next one is not begun. */
@@ -184,19 +196,20 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     closed: conversation.closed,
     // Whom nobody speaks to doesn't wait for the end of its input.
     closeGraceMs: protocol.isSpokenTo ? closeGraceMs : 0,
-    async begin() {
-      await inTurn(async () => {
-        await conversation.say();
-        if (conversation.talk.isClosed) conversation.close();
-        else await serve();
-      });
-      watchStart();
+    begin() {
+      // What comes while the first turn is taken waits for it.
       unwatch = options.notices.watch(workerTopic(session.id), () => {
         soon("what was said to the agent could not be passed on", async () => {
           await enforceLimits(() => limits.findReachedByOthers());
           await serve();
         });
       });
+      soon("the talk with the agent could not go on", async () => {
+        await conversation.say();
+        if (conversation.talk.isClosed) conversation.close();
+        else await serve();
+      });
+      watchStart();
     },
     hear: (channel, chunk) =>
       inTurn(() =>
@@ -210,13 +223,14 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
       }),
     async interrupt(signal) {
       if (!protocol.isSpokenTo) return;
-      await inTurn(async () => {
+      const interrupted = inTurn(async () => {
         const { isClosed, state } = conversation.talk;
         if (!isClosed && state.phase === "busy") await conversation.ask({ kind: "interrupt" });
+      }).then(async () => {
+        if (conversation.talk.state.phase === "busy") await conversation.turnEnded();
       });
-      if (conversation.talk.state.phase !== "busy") return;
-      await untilAborted(conversation.turnEnded(), signal).catch((error: unknown) => {
-        // It doesn't end its turn: then it is ended itself.
+      await untilAborted(interrupted, signal).catch((error: unknown) => {
+        // It doesn't end its turn, or the database is away: then it is ended itself.
         if (!signal.aborted) throw error;
       });
     },

@@ -8,7 +8,8 @@ import {
 } from "../../../src/database/client.ts";
 import type { WorkerSession } from "../../../src/generated/prisma/client.ts";
 import type { Notice } from "../../../src/events/notices.ts";
-import { createOutputStore, mostOutputBytes, OutputRefused } from "../../../src/workers/output.ts";
+import { mostOutputBytes } from "../../../src/workers/output-meter.ts";
+import { createOutputStore, OutputRefused } from "../../../src/workers/output.ts";
 import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createSession } from "./rows.ts";
 
@@ -156,6 +157,17 @@ describe("output beyond what one session may store", () => {
     await output.store("stdout", "y", mostOutputBytes + 2);
     expect(await stored()).toEqual([["STDOUT", `x${marker}`]]);
     expect(await offsets()).toEqual({ stdout: mostOutputBytes + 2, stderr: 0 });
+  });
+
+  test("stays so where the worker empties its file again and again", async () => {
+    const output = open({ offsets: await setOffsets({ stdout: mostOutputBytes - 4, stderr: 0 }) });
+    await output.store("stdout", "abc", 3);
+    await output.store("stdout", "de", 2);
+    await output.store("stdout", "f", 1);
+    expect(await stored()).toEqual([
+      ["STDOUT", "abc"],
+      ["STDOUT", `de${marker}`],
+    ]);
   });
 
   test("gets no second marker from the next server", async () => {

@@ -1,0 +1,35 @@
+// How much of what a session prints is kept.
+
+/** What one session may store; the rest is dropped, with a marker that says so. */
+export const mostOutputBytes = 32 * 1024 * 1024;
+export const outputMarker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
+
+export interface OutputMeter {
+  /** Counts the text. @returns "last": it is kept, and nothing after it is */
+  take(text: string): "kept" | "last" | "dropped";
+  /** Counts the text. @returns what is kept of it, with the marker behind the last */
+  keep(text: string): string;
+}
+
+/**
+ * By what is handed on rather than by places in the files, which go back when a worker empties them.
+ * @param before bytes that were counted by an earlier server
+ */
+export function createOutputMeter(before: number): OutputMeter {
+  let bytes = before;
+
+  function take(text: string) {
+    if (bytes > mostOutputBytes) return "dropped";
+    bytes += Buffer.byteLength(text);
+    return bytes > mostOutputBytes ? "last" : "kept";
+  }
+
+  return {
+    take,
+    keep(text) {
+      const verdict = take(text);
+      if (verdict === "dropped") return "";
+      return verdict === "last" ? text + outputMarker : text;
+    },
+  };
+}
