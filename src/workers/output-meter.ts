@@ -5,6 +5,8 @@ export const mostOutputBytes = 32 * 1024 * 1024;
 export const outputMarker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
 
 export interface OutputMeter {
+  /** Counted so far. */
+  readonly bytes: number;
   /** Counts the text. @returns "last": it is kept, and nothing after it is */
   take(text: string): "kept" | "last" | "dropped";
   /** Counts the text. @returns what is kept of it, with the marker behind the last */
@@ -25,6 +27,9 @@ export function createOutputMeter(before: number): OutputMeter {
   }
 
   return {
+    get bytes() {
+      return bytes;
+    },
     take,
     keep(text) {
       const verdict = take(text);

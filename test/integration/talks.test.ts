@@ -100,6 +100,18 @@ describe("what an agent does", () => {
     expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
   });
 
+  test("what an agent says beyond 32 MiB is not kept, and a marker says so", async () => {
+    const said = Array.from({ length: 600 }, () => "long 60000");
+    const { id } = await work([...said, "usage 100 20 0.01", "say unkept"]);
+    const events = await hearAll(server, id);
+    const kept = events.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+    expect(kept / 1024 / 1024).toBeCloseTo(32, 0);
+    const marked = events.findIndex(({ text }) => text?.includes("output beyond 32 MiB") === true);
+    const after = events.slice(marked + 1).map(({ __typename }) => __typename);
+    expect(new Set(after)).toEqual(new Set(["WorkerUsageEvent", "WorkerStatusEvent"]));
+    expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
+  });
+
   test.each([
     ["mute", /ended/],
     ["foreign", /version/],

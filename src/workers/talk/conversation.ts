@@ -34,7 +34,7 @@ export interface Change {
   /** The ids of permission requests that the step answers. */
   readonly answered?: readonly string[];
   readonly more?: Partial<Pick<TalkChange, "delivered" | "isClosing">>;
-  readonly patch?: Partial<Pick<StoredTalk, "overruled" | "isClosed">>;
+  readonly patch?: Partial<Pick<StoredTalk, "overruled" | "isClosed" | "kept">>;
   readonly events?: readonly AgentEvent[];
 }
 

@@ -7,14 +7,14 @@ import type { Logger } from "../../log.ts";
 import type { OutputChannel, OutputChunk } from "../../process/tail.ts";
 import { untilAborted } from "../../until-aborted.ts";
 import { workerTopic } from "../events.ts";
-import { createOutputMeter, mostOutputBytes, outputMarker } from "../output-meter.ts";
+import { createOutputMeter, outputMarker } from "../output-meter.ts";
 import { OutputRefused } from "../output.ts";
 import { createConversation } from "./conversation.ts";
 import { deliver } from "./deliver.ts";
 import { createEar } from "./ear.ts";
 import { createLimits } from "./limits.ts";
 import type { Line } from "./lines.ts";
-import type { StoredTalk } from "./stored.ts";
+import { readTalk, type StoredTalk } from "./stored.ts";
 
 export interface TalkKeeperOptions {
   readonly prisma: PrismaClient;
@@ -67,9 +67,7 @@ const closeGraceMs = 10_000;
 
 export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   const { prisma, session, protocol, leaving, logger } = options;
-  const read = Number(session.stdoutOffset) + Number(session.stderrOffset);
-  // Lines are cut, so that what was kept may be less than the files say: one more tells that this is the end.
-  const meter = createOutputMeter(Math.min(read, mostOutputBytes));
+  const meter = createOutputMeter(readTalk(session.talk)?.kept ?? 0);
   const ear = createEar(session, options.secrets, meter);
   const patience = {
     signal: leaving,
@@ -113,11 +111,11 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     for (const line of heard) {
       const step = hearLine(line);
       conversation.advance(step.state);
-      events.push(...withinLimit(line.text, step.events));
+      events.push(...step.events.flatMap(withinLimit));
       lines.push(...step.lines);
     }
     const { state } = conversation.talk;
-    await conversation.take({ step: { state, events, lines } });
+    await conversation.take({ step: { state, events, lines }, patch: { kept: meter.bytes } });
     await enforceLimits();
     await serve();
   }
@@ -132,20 +130,24 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   async function hearError(text: string): Promise<void> {
     if (text === "") return;
     const payload = { channel: "STDERR", text } as const;
-    await conversation.take({ events: [{ type: "output", payload }] });
+    await conversation.take({
+      events: [{ type: "output", payload }],
+      patch: { kept: meter.bytes },
+    });
   }
 
   /** As of other output, so much is kept; what the session's course depends on always is. */
-  function withinLimit(text: string, events: readonly AgentEvent[]): readonly AgentEvent[] {
+  function withinLimit(event: AgentEvent): readonly AgentEvent[] {
+    if (event.type === "permission" || event.type === "usage") return [event];
+    const { payload } = event;
+    const text = "text" in payload ? payload.text : payload.title + (payload.content ?? "");
     switch (meter.take(text)) {
       case "kept":
-        return events;
-      case "last": {
-        const payload = { channel: "STDOUT", text: outputMarker } as const;
-        return [...events, { type: "output", payload }];
-      }
+        return [event];
+      case "last":
+        return [event, { type: "output", payload: { channel: "STDOUT", text: outputMarker } }];
       case "dropped":
-        return events.filter(({ type }) => type === "permission" || type === "usage");
+        return [];
     }
   }
 

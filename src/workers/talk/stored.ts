@@ -17,6 +17,8 @@ export interface StoredTalk {
   readonly isClosed: boolean;
   /** What ended it, where that wasn't the agent's own doing: a limit, or silence. */
   readonly overruled: AgentVerdict | null;
+  /** Bytes of what it said that were counted: so much is kept, see output-meter.ts. Default: 0. */
+  readonly kept?: number;
   /** What was said before the agent ran, and is told when it does. */
   readonly firstEvents: readonly AgentEvent[];
 }
