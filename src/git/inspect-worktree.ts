@@ -8,9 +8,15 @@ export interface WorktreeState {
   readonly headCommit: string | null;
   /** Files changed or untracked, ignored ones excepted; an untracked folder counts as one. */
   readonly changedFiles: number;
+  /** Of these files the first few, fit to show to a person. */
+  readonly changedPaths: readonly string[];
   /** Commits of HEAD and the branch that are on no branch of the remote. */
   readonly unpushedCommits: number;
 }
+
+/** So many files and commits are named where work would be lost. */
+const mostNamed = 5;
+const longestName = 100;
 
 /** @throws FactoryError WORKTREE_NOT_FOUND */
 export async function inspectWorktree(
@@ -43,9 +49,11 @@ export async function inspectWorktree(
   const oid = header("oid");
   const headCommit = oid === undefined || oid === "(initial)" ? null : oid;
   const branchTip = header("head") === branch ? null : await readBranchTip(context, branch, signal);
+  const changed = lines.filter((line) => !line.startsWith("# "));
   return {
     headCommit,
-    changedFiles: lines.filter((line) => !line.startsWith("# ")).length + submodules,
+    changedFiles: changed.length + submodules,
+    changedPaths: changed.slice(0, mostNamed).map((line) => shown(pathIn(line))),
     unpushedCommits: await countUnpushed(
       context,
       [headCommit, branchTip].filter((tip) => tip !== null),
@@ -79,6 +87,46 @@ export async function countUnpushed(
     signal,
   });
   return Number(output);
+}
+
+/** The latest few of the unpushed commits, newest first: abbreviated id and subject, fit to show to a person. */
+export async function nameUnpushed(
+  context: WorktreeContext,
+  branch: string,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const { headCommit } = await inspectWorktree(context, branch, signal);
+  const tips = [headCommit, await readBranchTip(context, branch, signal)];
+  const output = await context.git({
+    arguments: [
+      "log",
+      `--max-count=${String(mostNamed)}`,
+      "--no-show-signature",
+      "--format=%h %s",
+      ...tips.filter((tip) => tip !== null),
+      "--not",
+      "--remotes=origin",
+      "--",
+    ],
+    place: context.place,
+    signal,
+  });
+  return output
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(shown);
+}
+
+/** Of a line of `git status --porcelain=v2 -z`: its path stands behind a number of fields. Source: git-status(1). */
+function pathIn(line: string): string {
+  const fields = { "1": 8, u: 10, "?": 1 }[line.slice(0, 1)] ?? 1;
+  return line.split(" ").slice(fields).join(" ");
+}
+
+/** What a worker named may hold what moves a terminal's cursor, or be very long. */
+function shown(name: string): string {
+  const text = name.replace(/[\p{Cc}\p{Cf}]/gu, "\uFFFD");
+  return text.length <= longestName ? text : `${text.slice(0, longestName - 1)}…`;
 }
 
 /** null: there is no such local branch. */

@@ -1,3 +1,4 @@
+import { counted } from "../counted.ts";
 import { FactoryError } from "../errors.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
 import { findLoss } from "./entry-loss.ts";
@@ -52,13 +53,19 @@ async function assertNothingLost(
     files === undefined || !isKnown
       ? {
           changedFiles: 0,
+          changedPaths: [],
           unpushedCommits:
             deleteBranch && tip !== null ? await countUnpushed(context, [tip], signal) : 0,
         }
       : await inspectWorktree(context, branch, signal);
-  if (state.changedFiles > 0) refuse(branch, `${state.changedFiles} changed or untracked files`);
-  if (state.unpushedCommits > 0) {
-    refuse(branch, `${state.unpushedCommits} commits that are on no branch of the remote`);
+  const { changedFiles, changedPaths, unpushedCommits } = state;
+  if (changedFiles > 0) {
+    const files = counted(changedFiles, "changed or untracked file");
+    refuse(branch, `${files} (${changedPaths.join(", ")})`);
+  }
+  if (unpushedCommits > 0) {
+    const commits = counted(unpushedCommits, "commit that is", "commits that are");
+    refuse(branch, `${commits} on no branch of the remote`);
   }
 }
 

@@ -18,7 +18,7 @@ import {
   type HistoryInput,
   type ListCommitsInput,
 } from "./history.ts";
-import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
+import { inspectWorktree, nameUnpushed, type WorktreeState } from "./inspect-worktree.ts";
 import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
@@ -79,6 +79,8 @@ export interface GitRepository {
   removeWorktree(input: RemoveWorktreeInput): Promise<void>;
   /** @throws FactoryError WORKTREE_NOT_FOUND */
   inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
+  /** The latest few commits that are on no branch of the remote, for people. @throws FactoryError WORKTREE_NOT_FOUND */
+  nameUnpushed(branch: string, options?: Cancellable): Promise<string[]>;
   listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
   countCommits(input: HistoryInput): Promise<number>;
   /** From a commit to the branch's tip; null where there is no such branch. */
@@ -179,6 +181,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       return ofBranch(branch, () => removeWorktree(context, input), signal);
     },
     inspectWorktree: (branch, { signal } = {}) => inspectWorktree(context, branch, signal),
+    nameUnpushed: (branch, { signal } = {}) => nameUnpushed(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
     countCommits: (input) => countCommits(context, input),
     countChanges: (input) => countChanges(context, input),

@@ -1,4 +1,5 @@
 // Worktrees go only where no work goes with them, or by force.
+import { counted } from "../counted.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
@@ -87,20 +88,29 @@ async function assertClean(
 ): Promise<void> {
   // Where somebody has removed the folder already, only the branch is left to be lost.
   if (!deleteBranch && !(await isThere(worktree.path))) return;
-  const state = await repositories.open(repository).inspectWorktree(worktree.branch);
-  const { changedFiles, unpushedCommits } = state;
+  const git = repositories.open(repository);
+  const state = await git.inspectWorktree(worktree.branch);
+  const { changedFiles, changedPaths: files, unpushedCommits } = state;
+  if (changedFiles === 0 && unpushedCommits === 0) return;
+  const commits = unpushedCommits === 0 ? [] : await git.nameUnpushed(worktree.branch);
   const losses = [
-    ...(changedFiles > 0 ? [`${String(changedFiles)} changed or untracked files`] : []),
-    ...(unpushedCommits > 0
-      ? [`${String(unpushedCommits)} commits that are on no branch of the remote`]
-      : []),
-  ];
-  if (losses.length === 0) return;
+    named(counted(changedFiles, "changed or untracked file"), files, changedFiles),
+    named(
+      `${counted(unpushedCommits, "commit that is", "commits that are")} on no branch of the remote`,
+      commits,
+      unpushedCommits,
+    ),
+  ].filter((text) => !text.startsWith("0 "));
   throw new FactoryError(
     "WORKTREE_DIRTY",
     `the worktree of ${worktree.branch} holds ${losses.join(" and ")}: commit and push them, or delete with force: true, which loses them`,
-    { facts: { changedFiles, unpushedCommits } },
+    { facts: { changedFiles, files, unpushedCommits, commits } },
   );
+}
+
+function named(what: string, names: readonly string[], count: number): string {
+  if (names.length === 0) return what;
+  return `${what} (${names.join(", ")}${count > names.length ? ", …" : ""})`;
 }
 
 const takingLock = 4_711_001;

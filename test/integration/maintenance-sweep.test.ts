@@ -267,7 +267,7 @@ describe("a worktree's folder without a row", () => {
     await forget(prey);
     for (let count = 0; count < 2; count += 1) {
       expect(await sweepAbout(prey.path)).toEqual([
-        expect.stringMatching(/^Left .*1 changed or untracked files/),
+        expect.stringMatching(/^Left .*1 changed or untracked file \(work\.txt\)/),
       ]);
     }
     expect(await readFile(join(prey.path, "work.txt"), "utf8")).toBe("not committed\n");

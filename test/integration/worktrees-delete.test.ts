@@ -96,12 +96,12 @@ describe("deleteWorktree", () => {
     expect((await createWorktree(server, { ...repository, branch: "topic/x" })).created).toBe(true);
   });
 
-  test("refuses changed, staged, deleted and untracked files, and says how many", async () => {
+  test("refuses changed, staged, deleted and untracked files, and says how many and which", async () => {
     const files = { "README.md": "# test\n", "b.txt": "b\n", "c.txt": "c\n" };
     const { topic, path } = await withWorktree("dirty", files);
     const changes = [
       () => writeFile(join(path, "README.md"), "changed\n"),
-      () => writeFile(join(path, "new.txt"), "new\n"),
+      () => writeFile(join(path, "new \u001b[2J.txt"), "new\n"),
       () => rm(join(path, "b.txt")),
       async () => {
         await writeFile(join(path, "c.txt"), "staged\n");
@@ -112,8 +112,13 @@ describe("deleteWorktree", () => {
       await change();
       const fault = await refuseWorktree(topic);
       expect(fault.extensions).toMatchObject({ code: "WORKTREE_DIRTY", changedFiles: index + 1 });
-      expect(fault.message).toContain(`${String(index + 1)} changed or untracked files`);
+      const files = index === 0 ? "1 changed or untracked file" : `${String(index + 1)} changed`;
+      expect(fault.message).toContain(files);
+      expect(fault.message).toContain("README.md");
     }
+    expect((await refuseWorktree(topic)).message).toContain(
+      "4 changed or untracked files (README.md, b.txt, c.txt, new \uFFFD[2J.txt): commit",
+    );
     expect((await refuseWorktree({ ...topic, deleteBranch: true })).extensions.code).toBe(
       "WORKTREE_DIRTY",
     );
@@ -128,7 +133,9 @@ describe("deleteWorktree", () => {
     await commitAll(path, "Mine too");
     const fault = await refuseWorktree(topic);
     expect(fault.extensions).toMatchObject({ code: "WORKTREE_DIRTY", unpushedCommits: 2 });
-    expect(fault.message).toContain("2 commits");
+    expect(fault.message).toMatch(
+      /holds 2 commits that are on no branch of the remote \([0-9a-f]{7,} Mine too, [0-9a-f]{7,} Mine\): /,
+    );
 
     // A detached HEAD doesn't hide what the branch holds, nor does the branch hide HEAD.
     await runGit(path, "checkout", "--quiet", "--detach", "origin/main");

@@ -165,9 +165,16 @@ function LossWarning({ loss }: { loss: Failure }) {
   const files = loss.facts["changedFiles"];
   const commits = loss.facts["unpushedCommits"];
   const lost = [
-    ...(typeof files === "number" && files > 0 ? [count(files, "changed or untracked file")] : []),
+    ...(typeof files === "number" && files > 0
+      ? [{ text: count(files, "changed or untracked file"), names: loss.facts["files"] }]
+      : []),
     ...(typeof commits === "number" && commits > 0
-      ? [count(commits, "commit that is", "commits that are") + " on no branch of the remote"]
+      ? [
+          {
+            text: `${count(commits, "commit that is", "commits that are")} on no branch of the remote`,
+            names: loss.facts["commits"],
+          },
+        ]
       : []),
   ];
   return (
@@ -175,8 +182,16 @@ function LossWarning({ loss }: { loss: Failure }) {
       <p className="loss-title">This work is nowhere else, and would be lost for good:</p>
       {lost.length > 0 ? (
         <ul>
-          {lost.map((text) => (
-            <li key={text}>{text}</li>
+          {lost.map(({ text, names }) => (
+            <li key={text}>
+              <span>{text}</span>
+              {Array.isArray(names) &&
+                names.map(String).map((name) => (
+                  <code key={name} className="loss-name">
+                    {name}
+                  </code>
+                ))}
+            </li>
           ))}
         </ul>
       ) : (
