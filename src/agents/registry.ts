@@ -50,16 +50,13 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
     const names = wanted.filter((program) => !program.startsWith("/"));
     const where = [
       ...files.map((file) => `${file} is not an executable file`),
-      ...(names.length === 0
-        ? []
-        : [`no executable file ${quoteAll(names)} in PATH (${options.path})`]),
+      ...(names.length === 0 ? [] : [`no executable file ${quoteAll(names)} on the server's PATH`]),
     ].join(", ");
     const installs = [...new Set(agent.ways.flatMap(({ install }) => install ?? []))];
     const remedy =
       installs.length === 0
         ? "install it, or correct its command in the FACTORY_AGENTS file"
         : `install it (${installs.join(", or ")})`;
-    // What to do comes first: where a line is cut, the folders are what goes.
     return `${remedy}: ${where}.`;
   }
 

@@ -9,6 +9,7 @@ import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
 import { queueTopic } from "./events.ts";
 import type { Told } from "./talk/keeper.ts";
+import { toStorable } from "./talk/stored.ts";
 import { tooLate, type Pushed } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
@@ -37,9 +38,7 @@ export function judge(
   if (session.cancelRequestedAt !== null) {
     return verdict("CANCELLED", cancelText(session.cancelReason));
   }
-  if (timedOut) {
-    return verdict("TIMED_OUT", `timed out after ${String(session.timeoutSeconds)} s`);
-  }
+  if (timedOut) return verdict("TIMED_OUT", timeoutText(session));
   if (outcome.kind === "lost" && told?.isClosed !== true) return verdict("LOST", outcome.reason);
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
@@ -57,6 +56,10 @@ export function judge(
   if (outcome.signal !== null) return verdict("FAILED", `ended by ${outcome.signal}`);
   if (outcome.exitCode === 0) return verdict("SUCCEEDED", null);
   return verdict("FAILED", `exit code ${String(outcome.exitCode)}`);
+}
+
+function timeoutText({ timeoutSeconds }: Pick<WorkerSession, "timeoutSeconds">): string {
+  return `timed out after ${String(timeoutSeconds)} s`;
 }
 
 const startFailures = {
@@ -101,7 +104,8 @@ export async function conclude(
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
     const judged = judge(session, outcome, timedOut);
-    const { status, reason, failureCode } = judgeWithPush(judged, session, pushed);
+    // What an agent says, and a remote, may hold what a text column can't.
+    const { status, reason, failureCode } = toStorable(judgeWithPush(judged, session, pushed));
     const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
       status,
@@ -109,7 +113,7 @@ export async function conclude(
       attempt,
       data: {
         failureCode,
-        summary: session.summary ?? outcome.told?.lastMessage ?? null,
+        summary: session.summary ?? toStorable(outcome.told?.lastMessage ?? null),
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
         // It may have ended long ago, while no server was there.
@@ -128,27 +132,38 @@ export async function conclude(
   });
 }
 
-/** For a session whose agent never started: it failed on the way, or was cancelled there. */
+/** For a session of whose agent nothing is known: mostly it never started, since something failed on the way. */
 export async function concludeUnstarted(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
   failure: { readonly code: string; readonly message: string },
+  timedOut: boolean,
 ): Promise<WorkerSession | undefined> {
   return prisma.$transaction(async (transaction) => {
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
-    const { cancelRequestedAt, cancelReason } = session;
-    const cancelled = cancelRequestedAt !== null;
+    const { status, reason, failureCode } = toStorable(judgeUnstarted(session, failure, timedOut));
     const changed = await changeWorker(transaction, id, {
-      status: cancelled ? "CANCELLED" : "FAILED",
-      reason: cancelled ? cancelText(cancelReason) : failure.message,
+      status,
+      reason,
       attempt,
-      data: { failureCode: cancelled ? null : failure.code },
+      data: { failureCode },
     });
     if (changed === undefined) return undefined;
     await appendEvents(transaction, changed.appends, [queueTopic]);
     return changed.session;
   });
+}
+
+function judgeUnstarted(
+  session: WorkerSession,
+  { code, message }: { readonly code: string; readonly message: string },
+  timedOut: boolean,
+): Verdict {
+  if (session.cancelRequestedAt !== null) {
+    return verdict("CANCELLED", cancelText(session.cancelReason));
+  }
+  return timedOut ? verdict("TIMED_OUT", timeoutText(session)) : verdict("FAILED", message, code);
 }
 
 /** Then the answer to an earlier try was lost. LOST is what others said of it, while it went on. */

@@ -98,8 +98,12 @@ async function executeWithin(
       nonce: sessionNonce(session),
       graceMs: deps.killGraceMs,
     });
-    const failure = ending.signal.aborted ? cancelled : describeFailure(error, logger);
-    const ended = await insist(() => concludeUnstarted(deps.prisma, session, failure), patience);
+    const wasEnded = ending.signal.aborted && error === ending.signal.reason;
+    const failure = wasEnded ? cancelled : describeFailure(error, logger);
+    const ended = await insist(
+      () => concludeUnstarted(deps.prisma, session, failure, ending.timedOut()),
+      patience,
+    );
     if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);
   } finally {

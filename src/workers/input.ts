@@ -89,7 +89,7 @@ export function repositoryOf({ repository, issue }: DispatchInput): RepositoryNa
   if (found === undefined) {
     throw new FactoryError(
       "BAD_INPUT",
-      "repository is missing: give {owner, name}, or an issue whose URL names them, such as https://github.com/owner/name/issues/42",
+      "repository is missing: give its owner and name, or an issue whose URL names them, such as https://github.com/owner/name/issues/42",
     );
   }
   checkOwner(found.owner);

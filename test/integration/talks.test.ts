@@ -100,6 +100,25 @@ describe("what an agent does", () => {
     expect((await readWorker(server, id)).status).toBe("SUCCEEDED");
   });
 
+  test("what doesn't fit the database is made to fit, and the work stands", async () => {
+    const parentSession = "unfit";
+    const unfit = ["commit kept.txt", "usage 5000000000 20 1e308", "nul"];
+    for (let count = 0; count < 2; count += 1) {
+      const { id } = await work(unfit, { parentSession });
+      const ended = await untilEnded(server, id);
+      expect(ended).toMatchObject({ status: "SUCCEEDED", failureCode: null });
+      expect(ended.summary).toContain("done \uFFFD bye");
+      expect(ended.commits).toHaveLength(1);
+    }
+    expect(
+      await server.query(
+        `{ parentSession(name: "${parentSession}") { usage { inputTokens outputTokens costUsd } } }`,
+      ),
+    ).toEqual({
+      parentSession: { usage: { inputTokens: 2 ** 31 - 1, outputTokens: 40, costUsd: 2e9 } },
+    });
+  });
+
   test("what an agent says beyond 32 MiB is not kept, and a marker says so", async () => {
     const said = Array.from({ length: 600 }, () => "long 60000");
     const { id } = await work([...said, "usage 100 20 0.01", "say unkept"]);

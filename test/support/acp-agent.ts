@@ -280,6 +280,9 @@ async function follow(turn: Turn, directive: string): Promise<StopReason | undef
     case "garbage":
       printGarbage();
       break;
+    case "nul":
+      await say(turn, "done \0 bye");
+      break;
     case "long":
       await say(turn, "x".repeat(Number(rest)));
       break;

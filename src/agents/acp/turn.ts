@@ -1,6 +1,6 @@
 // How a turn ended, and what it used.
 import type { StopReason } from "@agentclientprotocol/sdk";
-import { failure, failureOf, isAboutKey, success } from "../reason.ts";
+import { failure, failureOf, isAboutKey, plain, success } from "../reason.ts";
 import { countIn, isObject, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { usageEvent } from "../said.ts";
 import type { AgentVerdict } from "../talk.ts";
@@ -25,7 +25,9 @@ function verdictOn(state: AcpState, result: unknown): AgentVerdict {
   const stopReason = textIn(result, "stopReason");
   if (stopReason === undefined) return failure("the agent ended its turn without saying how");
   if (!isStopReason(stopReason)) {
-    return failure(`the agent ended its turn with "${stopReason.slice(0, 100)}", which is unknown`);
+    return failure(
+      `the agent ended its turn with "${plain(stopReason).slice(0, 100)}", which is unknown`,
+    );
   }
   switch (stopReason) {
     case "end_turn":

@@ -121,10 +121,10 @@ function onResult(draft: HeadlessDraft, line: JsonObject): void {
 
 function verdictOn(draft: HeadlessDraft, line: JsonObject): AgentVerdict {
   const status = numberIn(line, "api_error_status");
+  const subtype = textIn(line, "subtype") ?? (line["is_error"] === false ? "success" : undefined);
   // Its subtype is "success" even then.
-  if (line["is_error"] === true || textIn(line, "subtype") !== "success") {
-    const said =
-      textIn(line, "result") ?? textIn(line, "terminal_reason") ?? textIn(line, "subtype");
+  if (line["is_error"] === true || subtype !== "success") {
+    const said = textIn(line, "result") ?? textIn(line, "terminal_reason") ?? subtype;
     const words = [status === undefined ? "" : String(status), said ?? draft.state.trouble ?? ""];
     return failureOf(words.filter((word) => word !== "").join(" "));
   }

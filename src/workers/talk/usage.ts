@@ -4,17 +4,19 @@ import type { WorkerSession } from "../../generated/prisma/client.ts";
 
 /** As large as GraphQL's Int and the columns are. */
 const mostTokens = 2_147_483_647;
+/** More is nonsense, of which sums could not be made. */
+const mostUsd = 1_000_000_000;
 
 export type UsedBefore = Pick<
   WorkerSession,
   "lostInputTokens" | "lostOutputTokens" | "lostCostUsd"
 >;
 
-/** This attempt's usage, with that of the attempts that were lost before it. */
+/** This attempt's usage as it can be stored, with that of the attempts that were lost before it. */
 export function addLost(lost: UsedBefore, usage: AgentUsage): AgentUsage {
   return {
     inputTokens: Math.min(mostTokens, lost.lostInputTokens + usage.inputTokens),
     outputTokens: Math.min(mostTokens, lost.lostOutputTokens + usage.outputTokens),
-    costUsd: usage.costUsd === null ? null : lost.lostCostUsd + usage.costUsd,
+    costUsd: usage.costUsd === null ? null : Math.min(mostUsd, lost.lostCostUsd + usage.costUsd),
   };
 }

@@ -64,12 +64,13 @@ describe("the list of agents", () => {
     ]);
   });
 
-  test("says of a missing program what to install and where it was looked for", () => {
+  test("says of a missing program what to install, and nothing of the server's folders", () => {
     const reason = listed(open(), "codex").unavailableReason;
 
     expect(reason).toContain('"codex"');
     expect(reason).toContain("npm install -g @openai/codex");
-    expect(reason).toContain(bin);
+    expect(reason).toContain("PATH");
+    expect(reason).not.toContain(bin);
   });
 
   test("has an agent available whose program is in PATH, or a link to it", () => {

@@ -130,6 +130,19 @@ describe("a turn that failed, whatever the exit code", () => {
   });
 });
 
+describe("claude's result", () => {
+  test.each([
+    ['{"is_error":false}', true],
+    ['{"is_error":false,"subtype":"success"}', true],
+    ['{"is_error":false,"subtype":"error_max_turns"}', false],
+    ['{"is_error":true,"subtype":"success"}', false],
+    ["{}", false],
+  ])("%s: succeeded is %s", (said, succeeded) => {
+    const line = JSON.stringify({ type: "result", result: "done", ...JSON.parse(said) });
+    expect(talkWith("claude").readAll([line]).conclude(0).succeeded).toBe(succeeded);
+  });
+});
+
 describe("a resumed conversation", () => {
   const usage = { inputTokens: 200, outputTokens: 50, costUsd: 0.002 };
   const resume = { conversationId: "x", promptIfNew: "y", usage };
