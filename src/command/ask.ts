@@ -125,9 +125,18 @@ async function send(server: Server, body: string, timeoutMs: number): Promise<Re
 export function notReached({ url }: Server, error: unknown): CommandError {
   return new CommandError(
     exitCodes.notReached,
-    `no server at ${url} was reached: ${explainNetworkFailure(error)}`,
+    `no server at ${url} was reached (${explainNetworkFailure(error)}): ${adviceFor(error)}`,
     { cause: error },
   );
+}
+
+function adviceFor(error: unknown): string {
+  const why = explainNetworkFailure(error);
+  if (why === "EPROTO") return "it doesn't speak https there; try http:// in FACTORY_URL";
+  if (why === "ENOTFOUND" || why === "EAI_AGAIN") {
+    return "no host is called so; correct FACTORY_URL";
+  }
+  return "see whether it runs, or correct FACTORY_URL";
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

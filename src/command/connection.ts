@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { addressFileOf, parseAddress } from "../address-file.ts";
 import { loadClientConfig, type ClientConfig } from "../client-config.ts";
+import { ConfigError } from "../config-error.ts";
 import { readBootId, readLiveProcess } from "../process/proc.ts";
 
 /** What a command ends with; see the README. */
@@ -28,8 +29,8 @@ export interface Server {
   readonly traceparent: string | undefined;
 }
 
-/** A worker's own, else the one of this machine. @throws ConfigError, CommandError */
-export async function findServer(config: ClientConfig = loadClientConfig()): Promise<Server> {
+/** A worker's own, else the one of this machine. @throws CommandError */
+export async function findServer(config: ClientConfig = readConfig()): Promise<Server> {
   const url = config.url ?? (await readAddress(config));
   const { traceparent } = config;
   if (config.token === undefined) return { url, traceparent, ...(await readToken(config, url)) };
@@ -42,6 +43,16 @@ export async function findServer(config: ClientConfig = loadClientConfig()): Pro
         ? "FACTORY_TOKEN is not the token of this server: take the one that its start printed, or unset it where this command runs on the server's own machine"
         : `the token of ${config.worker.name} ends with its session`,
   };
+}
+
+/** From the environment. @throws CommandError */
+export function readConfig(): ClientConfig {
+  try {
+    return loadClientConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new CommandError(exitCodes.badUsage, error.message, { cause: error });
+  }
 }
 
 /** @throws CommandError where no server of this FACTORY_HOME runs */

@@ -95,15 +95,12 @@ Examples:
     .description("Print what a worker has printed and said.")
     .argument(...worker)
     .option("-f, --follow", "go on until the worker ends, over lost connections too")
-    .option(
-      "--raw",
-      "the bytes as they are on a terminal too: only for workers that you trust with it",
-    )
+    .option("--raw", "the text as it is on a terminal too: only for workers that you trust with it")
     .option(...jsonFlag)
     .addHelpText(
       "after",
       `
-In a pipe the bytes are as the worker printed them. On a terminal its colours stay, and what would move the cursor or
+In a pipe the text is as the worker printed it, as UTF-8: what is none becomes U+FFFD. On a terminal its colours stay, and what would move the cursor or
 do more is taken out. With --json: its events, a line each.`,
     )
     .action(

@@ -1,7 +1,7 @@
 // `factory dispatch`: gives a task to a worker, and stays until its end where that is asked for.
 import { ask } from "./ask.ts";
-import { loadClientConfig, type OwnWorker } from "../client-config.ts";
-import { CommandError, exitCodes, findServer, type Server } from "./connection.ts";
+import type { OwnWorker } from "../client-config.ts";
+import { CommandError, exitCodes, findServer, readConfig, type Server } from "./connection.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { LogPrinter } from "./log-printer.ts";
@@ -32,7 +32,7 @@ const readDocument = document<
 }`);
 
 export async function dispatch(task: string, options: DispatchOptions): Promise<number> {
-  const settings = loadClientConfig();
+  const settings = readConfig();
   const input = toInput(task === "-" ? await readTask() : task, options, settings.worker);
   const server = await findServer(settings);
   const { dispatchWorker } = await ask(server, dispatchDocument, { input });

@@ -22,7 +22,7 @@ export interface Streams {
   readonly errors: Writable;
 }
 
-/** Resolves with the exit code. @throws ConfigError, CommandError */
+/** Resolves with the exit code. @throws CommandError */
 export async function serveMcp(streams: Streams): Promise<number> {
   return new Bridge(await findServer(), streams).run();
 }

@@ -78,6 +78,8 @@ export async function readParent(
 ): Promise<ParentState> {
   const { parentSession } = await ask(server, parentDocument, { parent, count });
   if (parentSession !== null) return parentSession;
+  // The subscription says what is wrong with it.
+  if (parent.trim() === "") return { lastSequence: 0, workerSessions: { nodes: [] } };
   const near = await nearParents(server, parent);
   const advice = near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`;
   tell(`${oneLine(parent)} has not dispatched yet, and is waited for.${advice}`);

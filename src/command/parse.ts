@@ -27,9 +27,17 @@ export function parseWorker(text: string): string {
   return /^\d+$/.test(text) ? `worker-${text}` : text;
 }
 
+/** GraphQL's Int; what it may be in each place, the server says. */
+const mostWhole = 2_147_483_647;
+
 export function parseWholeNumber(text: string): number {
-  if (!/^[+-]?\d+$/.test(text)) throw new InvalidArgumentError("It must be a whole number.");
-  return Number(text);
+  const number = Number(text);
+  if (!/^[+-]?\d+$/.test(text) || Math.abs(number) > mostWhole) {
+    throw new InvalidArgumentError(
+      `It must be a whole number, from -${String(mostWhole)} to ${String(mostWhole)}.`,
+    );
+  }
+  return number;
 }
 
 export function parseAmount(text: string): number {

@@ -15,7 +15,7 @@ const reportDocument = document<Reported, { readonly input: object }>(
   }`,
 );
 
-/** @returns the exit code @throws ConfigError, CommandError */
+/** @returns the exit code @throws CommandError */
 export async function report(message: string, { outcome, json }: ReportOptions): Promise<number> {
   const { reportWorker } = await ask(await findServer(), reportDocument, {
     input: { message, ...(outcome === undefined ? {} : { outcome }) },

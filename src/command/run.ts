@@ -38,7 +38,7 @@ export async function run(args: readonly string[], serve: Serve): Promise<number
     return exitCode;
   }
   try {
-    await program.parseAsync(withDeepHelp(args), { from: "user" });
+    await program.parseAsync(withDeepHelp(program, args), { from: "user" });
     return exitCode;
   } catch (error) {
     // It has said already what is wrong; help and --version come here too.
@@ -74,10 +74,23 @@ function createProgram(act: Act, serve: Serve): Command {
   return program.helpCommand("help [COMMAND...]", "say more about a command");
 }
 
-/** commander's help takes the first word alone: "help worktree create" would be that of "worktree". */
-function withDeepHelp(args: readonly string[]): readonly string[] {
-  const [first, ...command] = args;
-  return first === "help" && command.length > 1 ? [...command, "--help"] : args;
+/**
+ * commander's help takes the first word alone: "help worktree create" would be that of "worktree", and "help
+ * nonsense" that of all.
+ */
+function withDeepHelp(program: Command, args: readonly string[]): readonly string[] {
+  const [first, ...words] = args;
+  if (first !== "help" || words.length === 0) return args;
+  const path: string[] = [];
+  let command: Command | undefined = program;
+  for (const word of words) {
+    if (command.commands.length === 0) break;
+    path.push(word);
+    command = command.commands.find((child) => child.name() === word);
+    // Called, it is refused with what may have been meant.
+    if (command === undefined) return path;
+  }
+  return [...path, "--help"];
 }
 
 function nameOf(argument: Argument): string {

@@ -34,7 +34,7 @@ export function checkCursors(variables: Readonly<Record<string, unknown>>): Vali
       if (format.test(Buffer.from(cursor, "base64").toString("utf8"))) return;
       context.reportError(
         new GraphQLError(
-          `${name.value} is no cursor of this list: take it from the pageInfo or the edges of the same list as it is`,
+          `${name.value} is no cursor of this list: take it as it is from an answer for the same list`,
           { nodes: node, extensions: { code: "BAD_INPUT" } },
         ),
       );

@@ -1,7 +1,7 @@
 // The frame that all pages share: who serves which address, the bar on top, and how the connection stands.
 import { lazy, Suspense, useEffect, useRef, type RefObject } from "react";
 import { Provider } from "urql";
-import { Route, Switch, useLocation } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { listenForKeys } from "./actions/keys.ts";
 import { open, opened } from "./actions/open.ts";
 import { client } from "./client/client.ts";
@@ -17,7 +17,7 @@ import { Watch } from "./components/watch.tsx";
 import { NotFound } from "./pages/not-found.tsx";
 import { OverviewPage } from "./pages/overview/page.tsx";
 import { SignIn } from "./pages/sign-in.tsx";
-import { routes } from "./routes.ts";
+import { routes, timeChartPath } from "./routes.ts";
 
 // Each in a file of its own, which the overview does without.
 const loadDialogs = () => import("./actions/dialogs.tsx");
@@ -59,6 +59,9 @@ export function App() {
               </Route>
               <Route path={routes.timeChart}>
                 {({ name }) => <TimeChartPage key={name} parent={name} />}
+              </Route>
+              <Route path={routes.parent}>
+                {({ name }) => <Redirect to={timeChartPath(name)} replace />}
               </Route>
               <Route component={NotFound} />
             </Switch>

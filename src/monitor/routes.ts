@@ -4,6 +4,8 @@ export const routes = {
   overview: "/",
   worker: "/workers/:name",
   timeChart: "/parents/:name/time",
+  /** Shows the time chart. */
+  parent: "/parents/:name",
 } as const;
 
 export function workerPath(name: string): string {

@@ -155,7 +155,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     if (repository !== null) return repository;
     throw new FactoryError(
       "REPOSITORY_NOT_FOUND",
-      `there is no repository ${input.owner}/${input.name}: clone it with cloneRepository first`,
+      `there is no repository ${input.owner}/${input.name}: clone it first`,
     );
   }
 

@@ -128,7 +128,7 @@ export const dispatchWorker = defineRoute({
   },
 });
 
-const dispatchNames = { ...repositoryNames, repository: "owner and repo" };
+const dispatchNames = { ...repositoryNames, repository: "owner or repo" };
 
 /** @throws FactoryError BAD_INPUT */
 function repositoryOf(owner: string | undefined, repo: string | undefined) {

@@ -176,7 +176,15 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   });
 
   if (graphql !== undefined) {
-    for (const path of pagePaths) app.get(path, () => monitor.page());
+    for (const path of pagePaths) {
+      app.get(path, () => monitor.page());
+      app.all(path, () => {
+        const error = new FactoryError("METHOD_NOT_ALLOWED", "the Agents Monitor is read by GET");
+        const response = failureResponse(error);
+        response.headers.set("Allow", "GET, HEAD");
+        return response;
+      });
+    }
     app.get(assetPaths, monitor.assets);
     app.all("/graphql", (context) =>
       graphql.fetch(context.req.raw, {
@@ -199,6 +207,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   }
 
   if (rest !== undefined) {
+    app.get("/api/", (context) => context.redirect("/api", 308));
     app.all("/api/*", (context) =>
       rest.fetch(context.req.raw, context.get("viewer"), () => {
         // Without it there is no connection of its own, as in a test.
@@ -208,6 +217,9 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   }
 
   app.notFound((context) => {
+    if (graphql !== undefined && isForPerson(context.req.header("accept"))) {
+      return monitor.page(404);
+    }
     const where =
       graphql === undefined
         ? "this server runs workers alone; ask an api server"

@@ -14,8 +14,8 @@ const notBuilt =
   "The Agents Monitor is not built: run `npm run build:monitor`, then load this page again. GraphiQL is at /graphql.";
 
 export interface Monitor {
-  /** Its page; for those who may see it. */
-  page(): Promise<Response>;
+  /** Its page; for those who may see it. At an address that it doesn't know it says so itself. */
+  page(status?: 200 | 404): Promise<Response>;
   /** Instead of it, for a browser without a token. */
   signIn(): Response;
   readonly assets: MiddlewareHandler;
@@ -25,10 +25,10 @@ export function createMonitor(
   folder: string = join(import.meta.dirname, "../../dist/monitor"),
 ): Monitor {
   return {
-    async page() {
+    async page(status = 200) {
       const html = await readPage(folder);
       if (html === undefined) return new Response(notBuilt, { status: 503 });
-      return respond(html, 200);
+      return respond(html, status);
     },
     signIn: () => respond(signInPage, 401),
     assets: serveAssets(folder),

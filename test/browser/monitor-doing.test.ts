@@ -68,7 +68,8 @@ test("a repository is cloned from its name or its address; what fails says why",
     [git.url("acme", "docs"), "acme/docs"],
   ] as const) {
     const dialog = await openDialog(page, "c", "Clone a repository");
-    await dialog.getByRole("textbox", { name: "Repository" }).fill(text);
+    // What is typed goes where it is meant to.
+    await page.keyboard.type(text);
     await page.keyboard.press("Enter");
     await dialog.waitFor({ state: "hidden" });
     const item = repositories.getByRole("listitem").filter({ hasText: name });
@@ -198,11 +199,14 @@ test("a worktree is created, and work that is nowhere else is named before it ca
   await remove.click();
   const deletion = page.getByRole("dialog", { name: "Delete the worktree of feat/mine?" });
   await deletion.getByText("1 changed or untracked file and 1 commit since its base").waitFor();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Keep it");
   await deletion.getByRole("button", { name: "Delete", exact: true }).click();
   const warning = deletion.getByRole("alert");
   await warning.getByText("This work is nowhere else, and would be lost for good").waitFor();
   await warning.getByText("1 changed or untracked file", { exact: true }).waitFor();
   await warning.getByText("1 commit that is on no branch of the remote").waitFor();
+  await warning.getByText("more.txt", { exact: true }).waitFor();
+  await warning.getByText(/^[0-9a-f]{7,} Mine$/).waitFor();
   await expectAccessible(page);
   await deletion.getByRole("button", { name: "Keep it" }).click();
   await deletion.waitFor({ state: "hidden" });

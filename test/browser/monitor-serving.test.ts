@@ -79,10 +79,18 @@ test("a browser without the token is told what to do, wherever it asks", async (
   }
 });
 
-test("an address that there is no page for leads back to the overview", async () => {
-  const { page } = await openMonitor(browser, factory, "/workers/worker-1/nothing");
-  await page.getByRole("link", { name: "Go to the overview" }).click();
-  expect(page.url()).toBe(`${factory.url}/`);
+test.each(["/workers/worker-1/nothing", "/nothing"])(
+  "an address that there is no page for leads back to the overview: %s",
+  async (path) => {
+    const { page } = await openMonitor(browser, factory, path);
+    await page.getByRole("link", { name: "Go to the overview" }).click();
+    expect(page.url()).toBe(`${factory.url}/`);
+  },
+);
+
+test("a parent's address is that of its time chart", async () => {
+  const { page } = await openMonitor(browser, factory, "/parents/some%20one");
+  await page.waitForURL(`${factory.url}/parents/some%20one/time`);
 });
 
 /** The file of a worker's page, which is loaded when it is gone to. */

@@ -238,7 +238,7 @@ test("the address of a server is there while it runs, and one that was killed is
   });
   expect(await runCommand(server, ["workers"], { env: { FACTORY_URL: url } })).toMatchObject({
     code: 3,
-    stderr: `factory: no server at ${url} was reached: ECONNREFUSED\n`,
+    stderr: `factory: no server at ${url} was reached (ECONNREFUSED): see whether it runs, or correct FACTORY_URL\n`,
   });
   watching.process.kill();
   server = await server.restart();
@@ -265,8 +265,12 @@ test("a token that is missing or wrong is told with what to do", async () => {
     stderr: expect.stringContaining("there is no /nowhere/token"),
   });
   expect(await as({ FACTORY_URL: `${url}/`, FACTORY_HOME: home })).toMatchObject({ code: 0 });
+  expect(await as({ FACTORY_URL: url.replace("http:", "https:") })).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("try http:// in FACTORY_URL"),
+  });
   expect(await as({ FACTORY_URL: "factory.example.org" })).toMatchObject({
-    code: 1,
+    code: 2,
     stderr: expect.stringContaining("FACTORY_URL must be"),
   });
 });

@@ -113,7 +113,7 @@ describe("repositories and worktrees", () => {
     expect(await json("worktree", "list", "acme/app")).toMatchObject([{ path: created.path }]);
 
     const deletion = ["worktree", "delete", "acme/app", "try/it"];
-    await expectRefusal(deletion, 1, "WORKTREE_DIRTY", "1 changed or untracked files", "--force");
+    await expectRefusal(deletion, 1, "WORKTREE_DIRTY", "1 changed or untracked file (", "--force");
     expect((await run([...deletion, "--force"])).stdout).toBe(
       "the worktree of try/it is deleted\n",
     );
@@ -430,6 +430,9 @@ describe("the command line itself", () => {
 
   test.each([
     [["wrokers"], "Did you mean workers?"],
+    [["help", "wrokers"], "Did you mean workers?"],
+    [["help", "worktree", "craete"], "Did you mean create?"],
+    [["dispatch", "x", "--priority", "99999999999"], "from -2147483647 to 2147483647"],
     [["workers", "--parnet", "me"], "Did you mean --parent?"],
     [["worktree"], "Usage: factory worktree"],
     [["completion", "powershell"], "bash, zsh, fish"],

@@ -88,6 +88,11 @@ describe("tokens over HTTP", () => {
     const nothing = await factory.fetch("/nothing");
     expect(nothing.status).toBe(404);
     expect(await nothing.json()).toMatchObject({ error: { code: "NOT_FOUND" } });
+    const posted = await factory.fetch("/", { method: "POST" });
+    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+    expect(await posted.json()).toMatchObject({ error: { code: "METHOD_NOT_ALLOWED" } });
+    const slash = await factory.fetch("/api/", { redirect: "manual" });
+    expect([slash.status, slash.headers.get("location")]).toEqual([308, "/api"]);
   });
 
   test("/healthz and /readyz ask for no token", async () => {

@@ -1,6 +1,6 @@
 import { Dialog as Base } from "@base-ui/react/dialog";
 import { X } from "lucide-react";
-import type { ReactNode } from "react";
+import { useRef, type ReactNode } from "react";
 
 export interface DialogProps {
   readonly title: string;
@@ -10,14 +10,24 @@ export interface DialogProps {
   readonly children: ReactNode;
 }
 
+/** Where somebody types, else the button that changes nothing: not what closes it, though that stands first. */
+const firstOfUse =
+  ":is(input, textarea):not([type=checkbox], [aria-hidden=true]), .dialog-actions button";
+
 /** Open for as long as it is there. */
 export function Dialog({ title, description, onClose, size = "small", children }: DialogProps) {
+  const popup = useRef<HTMLDivElement>(null);
   return (
     <Base.Root open onOpenChange={(isOpen) => (isOpen ? undefined : onClose())}>
       <Base.Portal>
         <Base.Backdrop className="backdrop" />
         <Base.Viewport className="dialog-viewport">
-          <Base.Popup className="dialog" data-size={size}>
+          <Base.Popup
+            ref={popup}
+            className="dialog"
+            data-size={size}
+            initialFocus={() => popup.current?.querySelector<HTMLElement>(firstOfUse) ?? true}
+          >
             <div className="dialog-head">
               <Base.Title className="dialog-title">{title}</Base.Title>
               <Base.Close className="icon-button" aria-label="Close">

@@ -22,7 +22,12 @@ export function tellAgo(moment: string, now: number): string {
   return ms < 5 * second ? "just now" : `${tellDuration(ms)} ago`;
 }
 
-const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const moments = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "medium",
+  // As the stream's times, which stand in columns.
+  hourCycle: "h23",
+});
 
 export function tellMoment(moment: string): string {
   return moments.format(new Date(moment));

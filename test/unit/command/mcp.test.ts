@@ -207,7 +207,7 @@ test("a token that the server refuses is told, and ends it with 1", async () => 
 
 test("an address that is none is bad usage of the settings", async () => {
   const { code, said } = await run(environment("nonsense"), "");
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(said).toContain("FACTORY_URL must be");
 });
 

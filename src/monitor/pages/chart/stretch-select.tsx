@@ -33,7 +33,11 @@ export function StretchSelect({
   );
 }
 
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const moment = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "short",
+  hourCycle: "h23",
+});
 
 function tell({ from, bars }: Stretch): string {
   return `${moment.format(from)}, ${count(bars.length, "worker")}`;

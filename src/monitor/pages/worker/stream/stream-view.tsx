@@ -24,7 +24,7 @@ export function StreamView({ worker, stream }: { worker: string; stream: WorkerS
     () => state.blocks.filter((block) => isShown(block, hidden)),
     [state.blocks, hidden],
   );
-  const search = useSearch(blocks);
+  const search = useSearch(blocks, state.isCatchingUp);
   const loadEarlier = useCallback(() => void stream.loadEarlier(), [stream]);
   const { setScroller, measure, height, items, unseen, onScroll, onWheel, jump, firstVisible } =
     useList(blocks, state, search.current, loadEarlier);

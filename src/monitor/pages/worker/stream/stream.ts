@@ -33,6 +33,8 @@ export interface StreamState {
   readonly isFull: boolean;
   /** The server keeps no events before this one. */
   readonly expiredBefore: number | undefined;
+  /** What was there when the page was opened has not come yet. */
+  readonly isCatchingUp: boolean;
   readonly isOver: boolean;
   /** The stream was refused, and is asked for again after a while. */
   readonly failure: Failure | undefined;
@@ -47,6 +49,7 @@ const empty: StreamState = {
   earlier: "none",
   isFull: false,
   expiredBefore: undefined,
+  isCatchingUp: true,
   isOver: false,
   failure: undefined,
   earlierFailure: undefined,
@@ -149,6 +152,7 @@ export function createWorkerStream(id: string, lastSequence: number): WorkerStre
       blocks: [...list.blocks],
       lines: list.lines,
       firstSequence,
+      isCatchingUp: !isThere,
       isOver: isOver && waiting.length === 0,
       earlier: hasEarlier ? "more" : "none",
       ...changes,

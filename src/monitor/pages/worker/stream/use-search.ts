@@ -19,7 +19,8 @@ interface Result {
   readonly isDone: boolean;
 }
 
-export function useSearch(blocks: readonly Block[]): Search {
+/** @param isCatchingUp more is coming that was there before */
+export function useSearch(blocks: readonly Block[], isCatchingUp: boolean): Search {
   const [query, setQuery] = useState("");
   const pattern = useMemo(() => patternOf(query), [query]);
   const finder = useMemo(() => (pattern ? createFinder(pattern) : undefined), [pattern]);
@@ -56,7 +57,11 @@ export function useSearch(blocks: readonly Block[]): Search {
     query,
     pattern,
     current: inside[index],
-    words: tell(pattern, own, place && index !== -1 ? place.before + index : undefined),
+    words: tell(
+      pattern,
+      own && { ...own, isDone: own.isDone && !isCatchingUp },
+      place && index !== -1 ? place.before + index : undefined,
+    ),
     setQuery,
     move,
   };
