@@ -278,7 +278,9 @@ describe("a worktree's folder without a row", () => {
     const prey = await withWorktree("unpushed");
     const commit = await commitAll(prey.path, "Work");
     await forget(prey);
-    expect(await sweepAbout(prey.path)).toEqual([expect.stringMatching(/^Left .*1 commit that is/)]);
+    expect(await sweepAbout(prey.path)).toEqual([
+      expect.stringMatching(/^Left .*1 commit that is/),
+    ]);
     expect(await runGit(prey.path, "rev-parse", "HEAD")).toBe(commit);
   });
 
