@@ -173,7 +173,7 @@ test("a dispatch is watched at once, and its choices are there again the next ti
   // The server's refusal stands in the form, and nothing of it is lost.
   await next.getByRole("textbox", { name: "Command" }).fill("true");
   await next.getByRole("textbox", { name: "Branch" }).fill("not..a branch");
-  await next.getByRole("button", { name: "Dispatch", exact: true }).click();
+  await next.getByRole("textbox", { name: "Command" }).press("Control+Enter");
   await next.getByRole("alert").getByText("BAD_INPUT").waitFor();
   expect(await next.getByRole("textbox", { name: "Branch" }).inputValue()).toBe("not..a branch");
   await expectAccessible(page);

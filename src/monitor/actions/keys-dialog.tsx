@@ -1,7 +1,7 @@
 import { useStore } from "../client/store.ts";
 import { Dialog } from "../components/dialog.tsx";
 import { CheckField } from "../components/field.tsx";
-import { paletteKeys } from "../components/keys-words.ts";
+import { paletteKeys, submitKeys } from "../components/keys-words.ts";
 import { allowSingleKeys, bindings, singleKeys } from "./keys.ts";
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {
@@ -23,6 +23,12 @@ export function KeysDialog({ onClose }: { onClose: () => void }) {
             <dd>{words}</dd>
           </div>
         ))}
+        <div>
+          <dt>
+            <kbd>{submitKeys}</kbd>
+          </dt>
+          <dd>dispatch, from the text of the task</dd>
+        </div>
         <div>
           <dt>
             <kbd>Esc</kbd>

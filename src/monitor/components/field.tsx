@@ -2,7 +2,7 @@ import { Checkbox } from "@base-ui/react/checkbox";
 import { Field as Base } from "@base-ui/react/field";
 import { Select as BaseSelect } from "@base-ui/react/select";
 import { Check, ChevronDown } from "lucide-react";
-import type { ComponentProps, ReactNode } from "react";
+import type { ComponentProps, KeyboardEvent, ReactNode } from "react";
 
 interface FieldProps {
   readonly label: string;
@@ -48,11 +48,18 @@ export function TextArea({ label, hint, value, onValue, rows = 5, required = fal
         value={value}
         onValueChange={onValue}
         required={required}
-        render={<textarea rows={rows} spellCheck={false} />}
+        render={<textarea rows={rows} spellCheck={false} onKeyDown={submitByKeys} />}
       />
       {hint !== undefined && <Base.Description className="field-hint">{hint}</Base.Description>}
     </Base.Root>
   );
+}
+
+/** Enter alone begins a new line. */
+function submitByKeys(event: KeyboardEvent<HTMLTextAreaElement>): void {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  event.currentTarget.form?.requestSubmit();
 }
 
 type CheckProps = FieldProps & {

@@ -3,3 +3,4 @@
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 export const paletteKeys = isMac ? "⌘ K" : "Ctrl K";
+export const submitKeys = isMac ? "⌘ Enter" : "Ctrl Enter";
