@@ -1,3 +1,4 @@
+import { forbidden, visibleWorkers, type Viewer } from "../access/viewer.ts";
 import type { Database } from "../database/client.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { RepositoryService } from "../repositories/service.ts";
@@ -26,6 +27,30 @@ export async function chooseBranch(
     (await isKnown(transaction, repository.id, branch)) ||
     (await isInGit(deps.repositories, repository, branch));
   return taken ? fallbackBranch(branch, number) : branch;
+}
+
+/**
+ * A worker's token reaches no sibling: neither the worktree that one works in, nor what it has left there. A
+ * branch on which one of its own has worked is its own too.
+ * @throws FactoryError FORBIDDEN
+ */
+export async function assertNotOthersBranch(
+  transaction: Database,
+  viewer: Viewer,
+  { repositoryId, branch }: { readonly repositoryId: string; readonly branch: string },
+): Promise<void> {
+  if (viewer.kind === "operator") return;
+  const sessions = {
+    repositoryId,
+    branch,
+    AND: { OR: [{ finishedAt: null }, { worktreeId: { not: null } }] },
+  };
+  const select = { id: true } as const;
+  const any = await transaction.workerSession.findFirst({ where: sessions, select });
+  if (any === null) return;
+  const where = { ...sessions, ...visibleWorkers(viewer) };
+  if ((await transaction.workerSession.findFirst({ where, select })) !== null) return;
+  throw forbidden("another session works on that branch, or has worked there: choose another one");
 }
 
 export function fallbackBranch(branch: string, number: number): string {

@@ -11,7 +11,7 @@ import type { WorkQueue } from "../queue/queue.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
 import { currentTrace, withTrace } from "../trace-context.ts";
 import { assertNoBranchConflict } from "../worktrees/plan.ts";
-import { chooseBranch } from "./branch.ts";
+import { assertNotOthersBranch, chooseBranch } from "./branch.ts";
 import { assertMayHaveChild, type ChildLimits } from "./children.ts";
 import { queueTopic, workerStreamKey } from "./events.ts";
 import { workerName } from "./find.ts";
@@ -183,6 +183,7 @@ async function record(
   const branch =
     input.branch ?? (await chooseBranch(deps, transaction, { input, repository, number }));
   await assertBranchFits(transaction, repository.id, branch);
+  await assertNotOthersBranch(transaction, viewer, { repositoryId: repository.id, branch });
   if (parent.worker !== undefined) {
     await assertMayHaveChild(transaction, deps.limits, {
       parentWorkerId: parent.worker,

@@ -411,6 +411,27 @@ describe("a worker's token does", () => {
     expect(await ask(create, { input: { ...app, branch: "ended-sibling" } })).toEqual(forbidden);
   });
 
+  test("dispatch to no branch of another session's, at work or ended", async () => {
+    const dispatchChild = (branch: string) =>
+      ask(
+        `mutation ($input: DispatchWorkerInput!) { dispatchWorker(input: $input) { worker { branch } } }`,
+        {
+          input: {
+            parentSession: self.name,
+            repository: app,
+            agent: "shell",
+            task: "git reset -q --hard HEAD~1",
+            branch,
+          },
+        },
+      );
+    expect(await dispatchChild("sibling")).toEqual(forbidden);
+    expect(await dispatchChild("ended-sibling")).toEqual(forbidden);
+    expect(await dispatchChild("ended-child")).toMatchObject({
+      dispatchWorker: { worker: { branch: "ended-child" } },
+    });
+  });
+
   test("neither clone nor delete anything", async () => {
     const clone = `mutation ($input: CloneRepositoryInput!) { cloneRepository(input: $input) { created } }`;
     for (const input of [app, { owner: "team", name: "new", url: git.url("team", "other") }]) {
