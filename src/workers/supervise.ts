@@ -12,7 +12,7 @@ import {
 import { terminateAll } from "../process/terminate.ts";
 import type { Logger } from "../log.ts";
 import { endDamaged, isDamage, orDamaged, type Found } from "./damaged.ts";
-import type { OutputStore } from "./output.ts";
+import { OutputRefused, type OutputStore } from "./output.ts";
 import type { TalkKeeper } from "./talk/keeper.ts";
 
 export interface SuperviseOptions {
@@ -28,6 +28,8 @@ export interface SuperviseOptions {
   readonly killGraceMs: number;
   /** Aborted when the session is to be ended: cancelled, or out of time. */
   readonly ending: AbortSignal;
+  /** Called when the agent has ended, before what it left is ended and stored. */
+  readonly onEnded: () => void;
   /** Aborted when the server stops: the worker goes on, and is taken up by the next start. */
   readonly leaving: AbortSignal;
   readonly logger: Logger;
@@ -50,7 +52,9 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   // the files itself is left to its work.
   tail.done.catch((error: unknown) => {
     if (leaving.aborted || isDamage(error)) return;
-    logger.error({ err: error }, "what a worker prints can't be taken any more: it is ended");
+    // Another attempt that took over is nobody's mistake.
+    const level = error instanceof OutputRefused ? "info" : "error";
+    logger[level]({ err: error }, "what a worker prints can't be taken any more");
     unheard.abort();
   });
   const ending = AbortSignal.any([options.ending, unheard.signal]);
@@ -79,7 +83,10 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
   const terminate = () => {
     endWith(async () => {
       // Its own way first: an agent that is asked to stop clears up after itself.
-      await talk?.interrupt(AbortSignal.any([AbortSignal.timeout(killGraceMs), endedOrLeaving]));
+      const patience = AbortSignal.any([AbortSignal.timeout(killGraceMs), endedOrLeaving]);
+      await talk?.interrupt(patience).catch((error: unknown) => {
+        logger.info({ err: error }, "an agent could not be asked to end its turn: it is ended");
+      });
       await terminateAll({ identity, nonce: identity.nonce, graceMs: killGraceMs });
     });
   };
@@ -111,6 +118,7 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
   } finally {
     // Who is gone is asked and waited for no longer.
     ended.abort();
+    options.onEnded();
   }
   const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
   // What it leaves behind is ended too, by the same rule.

@@ -307,6 +307,25 @@ test("a worker whose words the database refuses for good is ended, and not left 
   }
 });
 
+test("an agent that is spoken to is ended where another attempt took over, though it can't be told", async () => {
+  const file = join(folder, "taken-over");
+  const { id, name } = await dispatch(server, {
+    parentSession: "taken-over",
+    repository,
+    agent: "scripted",
+    task: `do: say first\ndo: wait-file ${file}\ndo: say second\ndo: wait-file ${file}-never`,
+  });
+  await untilSaid(server, id, "first");
+  const client = await connect();
+  const number = Number(name.slice("worker-".length));
+  const row = `UPDATE "WorkerSession" SET`;
+  await client.query(`${row} attempt = attempt + 1 WHERE number = $1`, [number]);
+  await writeFile(file, "");
+  await eventually(async () => (await processesOf(id)).length === 0);
+  // Nobody works on that attempt.
+  await client.query(`${row} status = 'LOST', "finishedAt" = now() WHERE number = $1`, [number]);
+});
+
 test("a timeout ends an agent that is spoken to also while the database is away", async () => {
   const { id } = await dispatch(server, {
     parentSession: "away",

@@ -17,6 +17,10 @@ export function addLost(lost: UsedBefore, usage: AgentUsage): AgentUsage {
   return {
     inputTokens: Math.min(mostTokens, lost.lostInputTokens + usage.inputTokens),
     outputTokens: Math.min(mostTokens, lost.lostOutputTokens + usage.outputTokens),
-    costUsd: usage.costUsd === null ? null : Math.min(mostUsd, lost.lostCostUsd + usage.costUsd),
+    // What was told once is not forgotten where this attempt has told nothing yet.
+    costUsd:
+      usage.costUsd === null && lost.lostCostUsd === 0
+        ? null
+        : Math.min(mostUsd, lost.lostCostUsd + (usage.costUsd ?? 0)),
   };
 }
