@@ -18,7 +18,7 @@ export type { CloneOptions } from "./clone.ts";
 export type { ChangeCounts } from "./diff-counts.ts";
 export type { DiffInput, WorktreeDiff } from "./diff-worktree.ts";
 export type { FetchResult, RemoteTips } from "./fetch.ts";
-export type { GitCommit, HistoryInput, ListCommitsInput } from "./history.ts";
+export type { GitCommit, HistoryInput, ListCommitsInput, Stray } from "./history.ts";
 export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
 export type { RepositoryName } from "./layout.ts";

@@ -1,5 +1,5 @@
-import { readBranchTip } from "./inspect-worktree.ts";
-import type { WorktreeContext } from "./worktree-context.ts";
+import { assertWorktree, readBranchTip } from "./inspect-worktree.ts";
+import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
 
 export interface GitCommit {
   readonly id: string;
@@ -60,6 +60,57 @@ export async function countCommits(context: WorktreeContext, input: HistoryInput
     signal: input.signal,
   });
   return Number(output);
+}
+
+export interface Stray {
+  /** What is checked out instead; null: a commit, and no branch. */
+  readonly branch: string | null;
+  readonly commits: number;
+}
+
+/**
+ * Commits made in the branch's worktree but not on that branch: whoever works there has left it. Those that are on
+ * the remote, or on another branch than what is checked out, are somebody else's. undefined: there are none.
+ * @throws FactoryError WORKTREE_NOT_FOUND
+ */
+export async function findStray(
+  context: WorktreeContext,
+  branch: string,
+  signal: AbortSignal | undefined,
+): Promise<Stray | undefined> {
+  await assertWorktree(context, branch);
+  const place = worktreePlace(context.layout, branch);
+  const status = await context.git({
+    arguments: [
+      "status",
+      "--porcelain=v2",
+      "--branch",
+      "--untracked-files=no",
+      "--ignore-submodules=all",
+    ],
+    place,
+    signal,
+  });
+  const [, oid] = /^# branch\.oid ([0-9a-f]+)$/m.exec(status) ?? [];
+  const [, head = ""] = /^# branch\.head (.+)$/m.exec(status) ?? [];
+  if (oid === undefined || head === branch) return undefined;
+  const own = head === "(detached)" ? null : head;
+  const output = await context.git({
+    arguments: [
+      "rev-list",
+      "--count",
+      oid,
+      "--not",
+      ...(own === null ? [] : [`--exclude=${own}`]),
+      "--branches",
+      "--remotes=origin",
+      "--",
+    ],
+    place: context.place,
+    signal,
+  });
+  const commits = Number(output);
+  return commits === 0 ? undefined : { branch: own, commits };
 }
 
 async function toRange(

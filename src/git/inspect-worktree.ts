@@ -93,9 +93,9 @@ export async function countUnpushed(
 export async function nameUnpushed(
   context: WorktreeContext,
   branch: string,
+  headCommit: string | null,
   signal: AbortSignal | undefined,
 ): Promise<string[]> {
-  const { headCommit } = await inspectWorktree(context, branch, signal);
   const tips = [headCommit, await readBranchTip(context, branch, signal)];
   const output = await context.git({
     arguments: [
@@ -126,7 +126,7 @@ function pathIn(line: string): string {
 /** What a worker named may hold what moves a terminal's cursor, or be very long. */
 function shown(name: string): string {
   const text = name.replace(/[\p{Cc}\p{Cf}]/gu, "\uFFFD");
-  return text.length <= longestName ? text : `${text.slice(0, longestName - 1)}…`;
+  return text.length <= longestName ? text : `${text.slice(0, longestName - 1).toWellFormed()}…`;
 }
 
 /** null: there is no such local branch. */

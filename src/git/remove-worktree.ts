@@ -1,4 +1,4 @@
-import { counted } from "../counted.ts";
+import { counted, named } from "../counted.ts";
 import { FactoryError } from "../errors.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
 import { findLoss } from "./entry-loss.ts";
@@ -61,7 +61,7 @@ async function assertNothingLost(
   const { changedFiles, changedPaths, unpushedCommits } = state;
   if (changedFiles > 0) {
     const files = counted(changedFiles, "changed or untracked file");
-    refuse(branch, `${files} (${changedPaths.join(", ")})`);
+    refuse(branch, named(files, changedPaths, changedFiles));
   }
   if (unpushedCommits > 0) {
     const commits = counted(unpushedCommits, "commit that is", "commits that are");

@@ -13,10 +13,12 @@ import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } fro
 import { listIfThere, moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
 import {
   countCommits,
+  findStray,
   listCommits,
   type GitCommit,
   type HistoryInput,
   type ListCommitsInput,
+  type Stray,
 } from "./history.ts";
 import { inspectWorktree, nameUnpushed, type WorktreeState } from "./inspect-worktree.ts";
 import { readJournals } from "./journal.ts";
@@ -79,8 +81,10 @@ export interface GitRepository {
   removeWorktree(input: RemoveWorktreeInput): Promise<void>;
   /** @throws FactoryError WORKTREE_NOT_FOUND */
   inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
-  /** The latest few commits that are on no branch of the remote, for people. @throws FactoryError WORKTREE_NOT_FOUND */
-  nameUnpushed(branch: string, options?: Cancellable): Promise<string[]>;
+  /** The latest few commits of the branch and of what its worktree stands at that are on no branch of the remote. */
+  nameUnpushed(branch: string, headCommit: string | null, options?: Cancellable): Promise<string[]>;
+  /** Commits made in a branch's worktree beside it. @throws FactoryError WORKTREE_NOT_FOUND */
+  findStray(branch: string, options?: Cancellable): Promise<Stray | undefined>;
   listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
   countCommits(input: HistoryInput): Promise<number>;
   /** From a commit to the branch's tip; null where there is no such branch. */
@@ -181,7 +185,9 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       return ofBranch(branch, () => removeWorktree(context, input), signal);
     },
     inspectWorktree: (branch, { signal } = {}) => inspectWorktree(context, branch, signal),
-    nameUnpushed: (branch, { signal } = {}) => nameUnpushed(context, branch, signal),
+    nameUnpushed: (branch, headCommit, { signal } = {}) =>
+      nameUnpushed(context, branch, headCommit, signal),
+    findStray: (branch, { signal } = {}) => findStray(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
     countCommits: (input) => countCommits(context, input),
     countChanges: (input) => countChanges(context, input),

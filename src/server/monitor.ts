@@ -27,7 +27,7 @@ export function createMonitor(
   return {
     async page(status = 200) {
       const html = await readPage(folder);
-      if (html === undefined) return new Response(notBuilt, { status: 503 });
+      if (html === undefined) return new Response(notBuilt, { status: status === 404 ? 404 : 503 });
       return respond(html, status);
     },
     signIn: () => respond(signInPage, 401),

@@ -80,6 +80,12 @@ export function judgeWithPush(
   return verdict("FAILED", message, code);
 }
 
+/** Who looks at the branch alone would not find the work. */
+function withStray(judged: Verdict, stray: string | undefined): Verdict {
+  if (judged.status !== "SUCCEEDED" || stray === undefined) return judged;
+  return { ...judged, reason: judged.reason === null ? stray : `${judged.reason}; ${stray}` };
+}
+
 function verdict(status: WorkerStatus, reason: string | null, failureCode: string | null = null) {
   return { status, reason, failureCode };
 }
@@ -90,6 +96,8 @@ export interface Conclusion {
   readonly commits: readonly GitCommit[];
   /** null: unknown. */
   readonly changes: ChangeCounts | null;
+  /** What was committed beside the session's branch. */
+  readonly stray: string | undefined;
   readonly pushed: Pushed;
 }
 
@@ -97,7 +105,7 @@ export interface Conclusion {
 export async function conclude(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
-  { outcome, timedOut, commits, changes, pushed }: Conclusion,
+  { outcome, timedOut, commits, changes, stray, pushed }: Conclusion,
 ): Promise<WorkerSession | undefined> {
   return prisma.$transaction(async (transaction) => {
     // Locked first: a cancellation or a report that was accepted before counts.
@@ -105,7 +113,9 @@ export async function conclude(
     if (hasEndedSo(session, attempt)) return session;
     const judged = judge(session, outcome, timedOut);
     // What an agent says, and a remote, may hold what a text column can't.
-    const { status, reason, failureCode } = toStorable(judgeWithPush(judged, session, pushed));
+    const { status, reason, failureCode } = toStorable(
+      withStray(judgeWithPush(judged, session, pushed), stray),
+    );
     const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
       status,

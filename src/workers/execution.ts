@@ -28,6 +28,7 @@ import { pushWork } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
 import { readStatistics } from "./statistics.ts";
+import { describeStray } from "./stray.ts";
 import { supervise } from "./supervise.ts";
 import { createTalkKeeper } from "./talk/keeper.ts";
 import { asJson, readTalk } from "./talk/stored.ts";
@@ -75,23 +76,25 @@ async function executeWithin(
       waitOut(AbortSignal.any([ending.signal, leaving]), logger),
     );
     const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
-    ending.stopClock();
     const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
     const changes = await insist(
       () => readStatistics({ ...deps, logger }, running.session),
       patience,
     );
+    const stray = await insist(() => describeStray({ ...deps, logger }, running.session), patience);
     const pushed = await pushWork({ ...deps, logger }, session, {
+      stray,
       succeeds: (row) => judge(row, outcome, ending.timedOut()).status === "SUCCEEDED",
       ending: ending.signal,
       patience,
     });
-    const conclusion = { outcome, timedOut: ending.timedOut(), commits, changes, pushed };
+    const conclusion = { outcome, timedOut: ending.timedOut(), commits, changes, stray, pushed };
     const ended = await insist(() => conclude(deps.prisma, session, conclusion), patience);
     if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);
   } catch (error) {
     if (leaving.aborted) return;
+    ending.stopClock();
     // Whatever went wrong, what was started of this attempt is ended before its end is recorded.
     await terminateAll({
       identity: undefined,
@@ -242,6 +245,9 @@ async function watchOver(
     offsets,
     killGraceMs,
     ending: ending.signal,
+    onEnded: () => {
+      ending.stopClock();
+    },
     leaving,
     logger,
   };

@@ -15,6 +15,8 @@ export type Pushed = { readonly to: string } | { readonly failure: Failure } | n
 export interface PushOptions {
   /** Whether the session, as its row is now, is to end as SUCCEEDED. */
   readonly succeeds: (session: WorkerSession) => boolean;
+  /** What was committed beside the branch, which a push would leave behind; undefined: nothing. */
+  readonly stray: string | undefined;
   /** Aborted when the session is to be ended: it is not pushed then. */
   readonly ending: AbortSignal;
   /** Aborted when the server stops: the next start pushes. */
@@ -29,7 +31,7 @@ export async function pushWork(
     readonly logger: Logger;
   },
   { id }: Pick<WorkerSession, "id">,
-  { succeeds, ending, patience }: PushOptions,
+  { succeeds, stray, ending, patience }: PushOptions,
 ): Promise<Pushed> {
   const session = await insist(
     () =>
@@ -39,6 +41,10 @@ export async function pushWork(
   if (!session.push || !succeeds(session) || ending.aborted) return null;
   if (session.repository === null) {
     return { failure: notPushed({ code: "REPOSITORY_NOT_FOUND", message: "it was deleted" }) };
+  }
+  if (stray !== undefined) {
+    const message = `${stray}: merge them into it, and push that`;
+    return { failure: notPushed({ code: "BRANCH_CONFLICT", message }) };
   }
   try {
     const { repository, branch } = session;

@@ -85,7 +85,7 @@ export interface WorkerService {
   queueReasons(ids: readonly string[]): Promise<(string | null)[]>;
   /** For each parent's id, how many workers it has in each status. */
   countByParent(ids: readonly string[]): Promise<WorkerCounts[]>;
-  /** What the session added to its branch: recorded at its end, read from git until then. */
+  /** What the session added to its branch: recorded at its end, until then read from git; none while its runner is away. */
   commits(
     session: Pick<WorkerSession, "id" | "status" | "commits" | "runnerId">,
   ): Promise<readonly GitCommit[]>;
@@ -173,8 +173,14 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       if (isFinal(session.status)) return readRecorded(recorded);
       const { id, runnerId } = session;
       if (runnerId === null) return [];
-      const { commits } = await calls.call(runnerId, commitsMethod, { sessionId: id });
-      return readRecorded(commits);
+      try {
+        const { commits } = await calls.call(runnerId, commitsMethod, { sessionId: id });
+        return readRecorded(commits);
+      } catch (error) {
+        // A list of workers must not fail since one of them is on a runner that is away.
+        if (!(error instanceof FactoryError) || error.code !== "RUNNER_UNAVAILABLE") throw error;
+        return [];
+      }
     },
     async readEvents(session, { after = 0, first = eventPage.default }) {
       if (first < 1) throw new FactoryError("BAD_INPUT", "first must be 1 or more");

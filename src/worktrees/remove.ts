@@ -1,5 +1,5 @@
 // Worktrees go only where no work goes with them, or by force.
-import { counted } from "../counted.ts";
+import { counted, named } from "../counted.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
@@ -92,25 +92,21 @@ async function assertClean(
   const state = await git.inspectWorktree(worktree.branch);
   const { changedFiles, changedPaths: files, unpushedCommits } = state;
   if (changedFiles === 0 && unpushedCommits === 0) return;
-  const commits = unpushedCommits === 0 ? [] : await git.nameUnpushed(worktree.branch);
-  const losses = [
-    named(counted(changedFiles, "changed or untracked file"), files, changedFiles),
-    named(
-      `${counted(unpushedCommits, "commit that is", "commits that are")} on no branch of the remote`,
-      commits,
-      unpushedCommits,
-    ),
-  ].filter((text) => !text.startsWith("0 "));
+  const commits =
+    unpushedCommits === 0 ? [] : await git.nameUnpushed(worktree.branch, state.headCommit);
+  const losses: string[] = [];
+  if (changedFiles > 0) {
+    losses.push(named(counted(changedFiles, "changed or untracked file"), files, changedFiles));
+  }
+  if (unpushedCommits > 0) {
+    const what = `${counted(unpushedCommits, "commit that is", "commits that are")} on no branch of the remote`;
+    losses.push(named(what, commits, unpushedCommits));
+  }
   throw new FactoryError(
     "WORKTREE_DIRTY",
     `the worktree of ${worktree.branch} holds ${losses.join(" and ")}: commit and push them, or delete with force: true, which loses them`,
     { facts: { changedFiles, files, unpushedCommits, commits } },
   );
-}
-
-function named(what: string, names: readonly string[], count: number): string {
-  if (names.length === 0) return what;
-  return `${what} (${names.join(", ")}${count > names.length ? ", …" : ""})`;
 }
 
 const takingLock = 4_711_001;

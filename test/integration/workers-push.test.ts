@@ -123,6 +123,29 @@ describe("a session that is to be pushed", () => {
     expect((await results(id)).pushedTo).toBeNull();
   });
 
+  test.each([
+    ["git checkout -q -b mine-$FACTORY_WORKER", (worker: string) => `mine-${worker}`],
+    ["git checkout -q --detach", () => "no branch"],
+  ])(
+    "that leaves its branch (%s) says where the work is, and is not pushed",
+    async (leave, where) => {
+      const task = `${leave}; git commit -q --allow-empty -m "$FACTORY_WORKER"`;
+      const kept = await untilEnded(
+        server,
+        (await start({ push: false, branch: "kept", task })).id,
+      );
+      expect(kept).toMatchObject({
+        status: "SUCCEEDED",
+        statusReason: `1 commit is on ${where(kept.name)} in its worktree, and not on its branch kept`,
+        commits: [],
+      });
+      const pushed = await untilEnded(server, (await start({ task })).id);
+      expect(pushed).toMatchObject({ status: "FAILED", failureCode: "BRANCH_CONFLICT" });
+      expect(pushed.statusReason).toContain(`1 commit is on ${where(pushed.name)}`);
+      expect(await remoteTip()).toBe("");
+    },
+  );
+
   test("without push: true stays here", async () => {
     const { id } = await start({ push: false });
     expect((await untilEnded(server, id)).status).toBe("SUCCEEDED");

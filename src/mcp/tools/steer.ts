@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { read } from "../call.ts";
 import { defineTool } from "../tool.ts";
-import { workerArgument } from "../words.ts";
+import { isUnfinished, workerArgument } from "../words.ts";
 
 const workerShape = z.object({ name: z.string(), status: z.string() });
 
@@ -91,7 +91,9 @@ export const cancelWorker = defineTool({
     const { name, status } = value.worker;
     return {
       result: { worker: name, status },
-      text: `The end of ${name} is asked for; it is ${status} at the moment.`,
+      text: isUnfinished(status)
+        ? `The end of ${name} is asked for; it is ${status} at the moment.`
+        : `${name} has ended: it is ${status}.`,
     };
   },
 });

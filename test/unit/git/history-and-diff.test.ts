@@ -81,6 +81,7 @@ describe("the state of a worktree", () => {
     expect(await repository.inspectWorktree("b")).toEqual({
       headCommit: first,
       changedFiles: 0,
+      changedPaths: [],
       unpushedCommits: 0,
     });
     const tip = await commit(path, "Work");
@@ -88,8 +89,14 @@ describe("the state of a worktree", () => {
     await writeFile(join(path, "new\nline ä.txt"), "x");
     await appendFile(join(path, "a.txt"), "x");
     await rm(join(path, "b.txt"));
-    const state = { headCommit: tip, changedFiles: 3, unpushedCommits: 1 };
+    const state = {
+      headCommit: tip,
+      changedFiles: 3,
+      changedPaths: ["a.txt", "b.txt", "new\uFFFDline ä.txt"],
+      unpushedCommits: 1,
+    };
     expect(await repository.inspectWorktree("b")).toEqual(state);
+    expect(await repository.nameUnpushed("b", tip)).toEqual([`${tip.slice(0, 7)} Work`]);
     await workerGit(path, "push", "-q", "origin", "b");
     await repository.fetch();
     expect(await repository.inspectWorktree("b")).toEqual({ ...state, unpushedCommits: 0 });

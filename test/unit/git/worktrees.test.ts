@@ -99,6 +99,7 @@ describe("a worktree", () => {
     expect(await repository.inspectWorktree("start")).toEqual({
       headCommit: null,
       changedFiles: 0,
+      changedPaths: [],
       unpushedCommits: 0,
     });
     await writeFile(join(added.path, "a"), "1\n");
@@ -122,7 +123,12 @@ describe("a worktree", () => {
     expect(new Set(added.map(({ path }) => path)).size).toBe(50);
     const states = await Promise.all(branches.map((branch) => repository.inspectWorktree(branch)));
     expect(states).toEqual(
-      branches.map(() => ({ headCommit: first, changedFiles: 0, unpushedCommits: 0 })),
+      branches.map(() => ({
+        headCommit: first,
+        changedFiles: 0,
+        changedPaths: [],
+        unpushedCommits: 0,
+      })),
     );
     expect((await survey(repository)).branches).toHaveLength(50);
     await Promise.all(
