@@ -121,10 +121,14 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
   }
 
   /** Resolves when the clone has ended, however; never rejects. */
+  async function clone(repository: Repository): Promise<void> {
+    const home = await homeOf(deps, repository);
+    await calls.call(home, cloneMethod, { repositoryId: repository.id });
+  }
+
   async function startCloning(repository: Repository): Promise<void> {
     try {
-      const home = await homeOf(deps, repository);
-      await calls.call(home, cloneMethod, { repositoryId: repository.id });
+      await clone(repository);
     } catch (error) {
       // The row stays CLONING, and whoever needs the repository next tries again.
       logger.warn({ err: error, repository: repository.key }, "a clone could not be begun");
@@ -267,7 +271,8 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     async prepare(repositoryId, signal, { maxAgeSeconds } = { maxAgeSeconds: deps.syncMaxAge }) {
       let repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
       if (repository.status === "CLONING") {
-        const cloning = startCloning(repository);
+        // An outage on the way to the clone is no failure of it: whoever waits for it tries again.
+        const cloning = clone(repository);
         await step("clone", { facts: { repository: repository.key } }, () =>
           untilAborted(cloning, signal),
         );

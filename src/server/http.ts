@@ -207,7 +207,11 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   }
 
   if (rest !== undefined) {
-    app.get("/api/", (context) => context.redirect("/api", 308));
+    app.get("/api/", async (context, next) => {
+      if (isForPerson(context.req.header("accept"))) return context.redirect("/api", 308);
+      await next();
+      return undefined;
+    });
     app.all("/api/*", (context) =>
       rest.fetch(context.req.raw, context.get("viewer"), () => {
         // Without it there is no connection of its own, as in a test.

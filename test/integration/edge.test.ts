@@ -91,7 +91,10 @@ describe("tokens over HTTP", () => {
     const posted = await factory.fetch("/", { method: "POST" });
     expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
     expect(await posted.json()).toMatchObject({ error: { code: "METHOD_NOT_ALLOWED" } });
-    const slash = await factory.fetch("/api/", { redirect: "manual" });
+    const slash = await factory.fetch("/api/", {
+      redirect: "manual",
+      headers: { accept: "text/html" },
+    });
     expect([slash.status, slash.headers.get("location")]).toEqual([308, "/api"]);
   });
 

@@ -547,7 +547,7 @@ describe("what is malformed", () => {
     [dispatchPath, { ...work, push: "yes" }, "push"],
     [dispatchPath, { ...work, owner: undefined }, "owner is missing"],
     [dispatchPath, { ...work, repo: undefined }, "repo is missing"],
-    [dispatchPath, { ...work, repo: undefined, owner: undefined }, "owner and repo"],
+    [dispatchPath, { ...work, repo: undefined, owner: undefined }, "owner or repo"],
     [dispatchPath, { ...work, repository: { owner: "acme", name: "app" } }, "repository"],
     [dispatchPath, { ...work, branch: "-x" }, "branch"],
     ["/api/agents/sessions/worker-1/cancel", { reason: 5 }, "reason"],
