@@ -100,8 +100,8 @@ Examples:
     .addHelpText(
       "after",
       `
-In a pipe the text is as the worker printed it, as UTF-8: what is none becomes U+FFFD. On a terminal its colours stay, and what would move the cursor or
-do more is taken out. With --json: its events, a line each.`,
+In a pipe the text is as the worker printed it, as UTF-8: what is none becomes U+FFFD. On a terminal its colours
+stay, and what would move the cursor or do more is taken out. With --json: its events, a line each.`,
     )
     .action(
       act(async (name: string, options: LogsOptions) =>

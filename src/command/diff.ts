@@ -1,7 +1,7 @@
 // `factory diff`: what a worker has changed.
+import { counted } from "../counted.ts";
 import { ask, Refusal } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
-import { count } from "./count.ts";
 import { document } from "./document.ts";
 import { oneLine, plainLines } from "./harmless.ts";
 import { hint, isTerminal, printJson, say, styled, tell, type Style } from "./print.ts";
@@ -56,7 +56,7 @@ export async function diff(id: string, { json = false }: JsonOption): Promise<nu
   else if (isTerminal()) say(plainLines(text).trimEnd().split("\n").map(colour).join("\n"));
   // As git prints it: for git apply.
   else process.stdout.write(text);
-  if (truncated) tell(`The diff of ${count(filesChanged, "file")} is cut at 1 MiB.`);
+  if (truncated) tell(`The diff of ${counted(filesChanged, "file")} is cut at 1 MiB.`);
   return exitCodes.done;
 }
 

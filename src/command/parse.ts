@@ -1,5 +1,6 @@
 // The values that people type, as the API takes them.
 import { InvalidArgumentError, Option } from "commander";
+import { largestInt } from "../largest-int.ts";
 
 export interface RepositoryName {
   readonly owner: string;
@@ -27,14 +28,12 @@ export function parseWorker(text: string): string {
   return /^\d+$/.test(text) ? `worker-${text}` : text;
 }
 
-/** GraphQL's Int; what it may be in each place, the server says. */
-const mostWhole = 2_147_483_647;
-
+/** What it may be in each place, the server says. */
 export function parseWholeNumber(text: string): number {
   const number = Number(text);
-  if (!/^[+-]?\d+$/.test(text) || Math.abs(number) > mostWhole) {
+  if (!/^[+-]?\d+$/.test(text) || Math.abs(number) > largestInt) {
     throw new InvalidArgumentError(
-      `It must be a whole number, from -${String(mostWhole)} to ${String(mostWhole)}.`,
+      `It must be a whole number, from -${String(largestInt)} to ${String(largestInt)}.`,
     );
   }
   return number;

@@ -1,8 +1,8 @@
 // `factory status`: what the server does, and who waits for a person.
+import { counted } from "../counted.ts";
 import { ask, Refusal } from "./ask.ts";
 import type { Agent } from "./agents.ts";
 import { exitCodes, findServer, type Server } from "./connection.ts";
-import { count } from "./count.ts";
 import { document } from "./document.ts";
 import { oneLine } from "./harmless.ts";
 import { hint, printJson, say, styled } from "./print.ts";
@@ -82,7 +82,7 @@ export async function status({ json = false }: JsonOption): Promise<number> {
   say(`${styled("bold", "Factory")} at ${server.url}`);
   say("");
   say(`Workers        ${tellCounts({ ...counts, ended })}`);
-  say(`Repositories   ${String(repositories)}, with ${count(worktrees, "worktree")}`);
+  say(`Repositories   ${String(repositories)}, with ${counted(worktrees, "worktree")}`);
   if (runners !== undefined)
     say(`Runners        ${runners.map(tellRunner).join("\n               ")}`);
   say(`Agents         ${tellAgents(agents)}`);

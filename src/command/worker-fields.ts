@@ -1,6 +1,6 @@
 // A worker as commands read and show it.
+import { counted } from "../counted.ts";
 import { span } from "./age.ts";
-import { count } from "./count.ts";
 import { oneLine, plainLines } from "./harmless.ts";
 import { styled, type Style } from "./print.ts";
 
@@ -77,10 +77,10 @@ export function describeEnded(worker: EndedWorker): string {
   const took =
     startedAt === null || finishedAt === null ? "" : ` after ${span(startedAt, finishedAt)}`;
   const facts = [
-    worker.commits.length === 0 ? undefined : count(worker.commits.length, "commit"),
+    worker.commits.length === 0 ? undefined : counted(worker.commits.length, "commit"),
     diff === null || diff.filesChanged === 0
       ? undefined
-      : `${count(diff.filesChanged, "file")} changed, +${String(diff.additions)} -${String(diff.deletions)}`,
+      : `${counted(diff.filesChanged, "file")} changed, +${String(diff.additions)} -${String(diff.deletions)}`,
     pushedTo === null ? undefined : `pushed to ${oneLine(pushedTo)}`,
     usage === null
       ? undefined

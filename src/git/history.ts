@@ -80,33 +80,23 @@ export async function findStray(
 ): Promise<Stray | undefined> {
   await assertWorktree(context, branch);
   const place = worktreePlace(context.layout, branch);
-  const status = await context.git({
-    arguments: [
-      "status",
-      "--porcelain=v2",
-      "--branch",
-      "--untracked-files=no",
-      "--ignore-submodules=all",
-    ],
-    place,
-    signal,
-  });
-  const [, oid] = /^# branch\.oid ([0-9a-f]+)$/m.exec(status) ?? [];
-  const [, head = ""] = /^# branch\.head (.+)$/m.exec(status) ?? [];
-  if (oid === undefined || head === branch) return undefined;
-  const own = head === "(detached)" ? null : head;
+  const head = await context.git({ arguments: ["branch", "--show-current"], place, signal });
+  if (head === branch) return undefined;
+  const own = head === "" ? null : head;
+  const tip = own === null ? "HEAD" : await readBranchTip(context, own, signal);
+  if (tip === null) return undefined;
   const output = await context.git({
     arguments: [
       "rev-list",
       "--count",
-      oid,
+      tip,
       "--not",
       ...(own === null ? [] : [`--exclude=${own}`]),
       "--branches",
       "--remotes=origin",
       "--",
     ],
-    place: context.place,
+    place,
     signal,
   });
   const commits = Number(output);

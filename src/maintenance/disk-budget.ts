@@ -1,5 +1,6 @@
 // Worktrees that can be made again at any time go when the disk's budget is spent, and nothing else.
 import { join } from "node:path";
+import { counted } from "../counted.ts";
 import type { Prisma } from "../generated/prisma/client.ts";
 import { measureFolders } from "../process/disk-usage.ts";
 import { step, type MaintenanceDependencies } from "./task.ts";
@@ -45,8 +46,10 @@ export async function keepDiskBudget(
   const left = await measureFolders(folders, signal);
   if (left <= budget) return lines;
   const reasons = [
-    ...(kept.withWork > 0 ? [`${count(kept.withWork)} with work that is not on the remote`] : []),
-    ...(kept.inUse > 0 ? [`${count(kept.inUse)} in use or asked for`] : []),
+    ...(kept.withWork > 0
+      ? [`${counted(kept.withWork, "worktree")} with work that is not on the remote`]
+      : []),
+    ...(kept.inUse > 0 ? [`${counted(kept.inUse, "worktree")} in use or asked for`] : []),
     "the clones themselves",
   ];
   return [
@@ -97,10 +100,6 @@ async function findCandidates({
     });
   }
   return candidates.toSorted((a, b) => a.lastUsedAt.getTime() - b.lastUsedAt.getTime());
-}
-
-function count(worktrees: number): string {
-  return worktrees === 1 ? "1 worktree" : `${String(worktrees)} worktrees`;
 }
 
 const units = ["bytes", "KiB", "MiB", "GiB", "TiB"] as const;

@@ -2,6 +2,7 @@
 // work that is nowhere else stays, and is told.
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
+import { counted } from "../counted.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import { sessionNonce } from "../workers/start.ts";
@@ -83,7 +84,7 @@ async function sweepSession(
   }
   await removeSessionFolder(join(home, "sessions", folder));
   const count = ended.signalled.length;
-  const processes = count === 1 ? "1 process" : `${String(count)} processes`;
+  const processes = counted(count, "process", "processes");
   return [
     count === 0
       ? `Removed the folder of ${name}, which isn't under way here any more.`

@@ -120,12 +120,13 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     return repository;
   }
 
-  /** Resolves when the clone has ended, however; never rejects. */
+  /** Resolves when the clone has ended, however; rejects where it could not be begun. */
   async function clone(repository: Repository): Promise<void> {
     const home = await homeOf(deps, repository);
     await calls.call(home, cloneMethod, { repositoryId: repository.id });
   }
 
+  /** The same, for nobody in particular: never rejects. */
   async function startCloning(repository: Repository): Promise<void> {
     try {
       await clone(repository);

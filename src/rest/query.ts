@@ -1,8 +1,6 @@
 // Values that come as text, in a query or a header.
 import { z } from "zod";
-
-/** GraphQL's Int holds no more. */
-const largestInt = 2 ** 31 - 1;
+import { largestInt } from "../largest-int.ts";
 
 export function wholeNumber(description: string) {
   return z

@@ -1,7 +1,8 @@
-import { forbidden, visibleWorkers, type Viewer } from "../access/viewer.ts";
+import { forbidden, type Viewer } from "../access/viewer.ts";
 import type { Database } from "../database/client.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import { areOthersAlone } from "../worktrees/others.ts";
 import { workerName } from "./find.ts";
 import { issueNumber, type DispatchInput } from "./input.ts";
 
@@ -40,16 +41,8 @@ export async function assertNotOthersBranch(
   { repositoryId, branch }: { readonly repositoryId: string; readonly branch: string },
 ): Promise<void> {
   if (viewer.kind === "operator") return;
-  const sessions = {
-    repositoryId,
-    branch,
-    AND: { OR: [{ finishedAt: null }, { worktreeId: { not: null } }] },
-  };
-  const select = { id: true } as const;
-  const any = await transaction.workerSession.findFirst({ where: sessions, select });
-  if (any === null) return;
-  const where = { ...sessions, ...visibleWorkers(viewer) };
-  if ((await transaction.workerSession.findFirst({ where, select })) !== null) return;
+  const reaching = [{ finishedAt: null }, { worktreeId: { not: null } }];
+  if (!(await areOthersAlone(transaction, viewer, { repositoryId, branch, OR: reaching }))) return;
   throw forbidden("another session works on that branch, or has worked there: choose another one");
 }
 

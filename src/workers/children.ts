@@ -1,5 +1,6 @@
 // How many workers a worker may dispatch, and that one which is to end dispatches none.
 import type { Viewer } from "../access/viewer.ts";
+import { counted } from "../counted.ts";
 import type { Database } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { isActive } from "./states.ts";
@@ -33,7 +34,7 @@ export async function assertMayHaveChild(
   if (ancestorIds.length > maxDepth) {
     throw new FactoryError(
       "LIMIT_EXCEEDED",
-      `${parentName} has ${workers(ancestorIds.length - 1)} above it, and a worker may have ${String(maxDepth)} at most (FACTORY_MAX_DEPTH): dispatch from one further up, or do the work in ${parentName} itself`,
+      `${parentName} has ${counted(ancestorIds.length - 1, "worker")} above it, and a worker may have ${String(maxDepth)} at most (FACTORY_MAX_DEPTH): dispatch from one further up, or do the work in ${parentName} itself`,
     );
   }
   const speakerId = viewer.kind === "worker" ? viewer.sessionId : undefined;
@@ -68,8 +69,4 @@ async function assertGoesOn(transaction: Database, id: string): Promise<void> {
       ? "the session has ended: it can't dispatch any more"
       : "the session was cancelled: it can't dispatch any more",
   );
-}
-
-function workers(count: number): string {
-  return count === 1 ? "1 worker" : `${String(count)} workers`;
 }

@@ -3,6 +3,7 @@ import type { Pool, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import type { EventLog } from "../events/follow.ts";
 import type { StoredEvent } from "../events/read.ts";
+import { largestInt } from "../largest-int.ts";
 import { parentStreamKey, type WorkerUsagePayload } from "./events.ts";
 import { checkParentName } from "./input.ts";
 import { checkMaxCost, wakeSpenders } from "./parent-budget.ts";
@@ -11,8 +12,6 @@ import { checkWebhook } from "./webhooks/check.ts";
 import { removeWebhook, saveWebhook, type WebhookStore } from "./webhooks/set.ts";
 
 const wait = { defaultSeconds: 30, mostSeconds: 300 } as const;
-/** GraphQL's Int holds no more; a sum of cached tokens may be larger. */
-const largestInt = 2 ** 31 - 1;
 
 export interface WaitInput {
   readonly parentSession: string;
@@ -74,6 +73,7 @@ export function createParentService(deps: ParentServiceDependencies): ParentServ
         if (usage === undefined) return null;
         const { inputTokens, outputTokens, costUsd } = usage;
         return {
+          // A sum of cached tokens may be larger.
           inputTokens: Math.min(inputTokens, largestInt),
           outputTokens: Math.min(outputTokens, largestInt),
           costUsd,

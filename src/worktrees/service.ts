@@ -18,6 +18,7 @@ import {
 } from "./calls.ts";
 import { createLocalWorktrees, type LocalWorktrees, type WorktreeDependencies } from "./local.ts";
 import type { EnsuredWorktree, EnsureInput } from "./make.ts";
+import { areOthersAlone } from "./others.ts";
 
 export interface WorktreeName extends RepositoryName {
   readonly branch: string;
@@ -76,15 +77,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
 
   /** A worktree in which no session has worked yet is nobody's. */
   async function assertNotOthers({ id }: Worktree, viewer: Viewer): Promise<void> {
-    const where = { worktreeId: id };
-    const [any, visible] = await Promise.all([
-      prisma.workerSession.findFirst({ where, select: { id: true } }),
-      prisma.workerSession.findFirst({
-        where: { ...where, ...visibleWorkers(viewer) },
-        select: { id: true },
-      }),
-    ]);
-    if (any !== null && visible === null) {
+    if (await areOthersAlone(prisma, viewer, { worktreeId: id })) {
       throw forbidden("another session has worked in that worktree: choose another branch");
     }
   }

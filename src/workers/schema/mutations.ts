@@ -62,7 +62,7 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
     push: t.boolean({
       defaultValue: false,
       description:
-        "Push the branch when the work succeeded, never by force. Where that fails the session is FAILED, and the work stays in its worktree.",
+        "Push the branch when the work succeeded, never by force. Where that fails, or commits were made in the worktree but not on the branch, the session is FAILED, and the work stays in its worktree.",
     }),
     maxCostUsd: t.float({
       description:
@@ -145,7 +145,7 @@ builder.mutationFields((t) => ({
     type: DispatchWorkerPayload,
     nullable: true,
     description:
-      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED where the agent can't be held to permissions, maxCostUsd or maxTurns, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN, WORKER_NOT_RUNNING where the worker that asks was cancelled. What fails later stands in the session's failureCode.",
+      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository, and no branch that another session works on, or has worked on in a worktree that is still there. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED where the agent can't be held to permissions, maxCostUsd or maxTurns, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN, WORKER_NOT_RUNNING where the worker that asks was cancelled. What fails later stands in the session's failureCode.",
     args: {
       input: t.arg({ type: DispatchWorkerInput, required: true, description: "The work." }),
     },

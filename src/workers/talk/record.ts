@@ -1,5 +1,5 @@
 // Where the talk with an agent is written: its state, its events, and what they change of the session.
-import type { AgentEvent, AgentPermission } from "../../agents/talk.ts";
+import type { AgentEvent, AgentPermission, AgentUsage } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import { appendEvents, type Append } from "../../events/append.ts";
 import { streamNotice, type Notices } from "../../events/notices.ts";
@@ -26,6 +26,11 @@ export interface TalkChange {
 /** refused: another attempt speaks for the session, or it has ended. busy: a message waits to be said first. */
 export type Recorded = "done" | "refused" | "busy";
 
+interface ChangeOfSession extends TalkChange {
+  /** The session's, over all of its attempts. */
+  readonly usage: AgentUsage | null;
+}
+
 interface RecordDependencies {
   readonly prisma: PrismaClient;
   readonly pool: Pool;
@@ -43,9 +48,11 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
   const events = change.events.map((event) =>
     event.type === "usage" ? { ...event, payload: addLost(session, event.payload) } : event,
   );
-  if (isPlain) return append(deps, { ...change, events });
+  const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
+  if (isPlain) return append(deps, { ...change, events, usage });
   return recordWithSession(deps.prisma, {
     ...change,
+    usage,
     talk: toStorable(talk),
     events: toStorable(events),
   });
@@ -54,10 +61,9 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
 /** The common case, in one statement. */
 async function append(
   { pool, notices }: RecordDependencies,
-  { session, talk, events, offsets }: TalkChange,
+  { session, talk, events, offsets, usage }: ChangeOfSession,
 ): Promise<Recorded> {
   const { conversationId } = talk.state;
-  const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
   const { rows } = await pool.query<{ sequence: number | null }>({
     name: "store-talk",
     text: "SELECT store_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS sequence",
@@ -83,8 +89,8 @@ async function append(
 }
 
 /** Where the session's status, its permission requests or its messages change too. */
-function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Recorded> {
-  const { session, talk, events, offsets, delivered } = change;
+function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promise<Recorded> {
+  const { session, talk, events, offsets, delivered, usage } = change;
   const { id } = session;
   return prisma.$transaction(async (transaction) => {
     const before = await lockWorker(transaction, id);
@@ -117,7 +123,6 @@ function recordWithSession(prisma: PrismaClient, change: TalkChange): Promise<Re
       });
     }
     const { conversationId } = talk.state;
-    const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
     await transaction.workerSession.update({
       where: { id },
       data: {

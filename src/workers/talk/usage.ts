@@ -1,9 +1,8 @@
 // What a session has used, over all of its attempts: an agent tells of its own alone.
 import type { AgentUsage } from "../../agents/talk.ts";
 import type { WorkerSession } from "../../generated/prisma/client.ts";
+import { largestInt } from "../../largest-int.ts";
 
-/** As large as GraphQL's Int and the columns are. */
-const mostTokens = 2_147_483_647;
 /** More is nonsense, of which sums could not be made. */
 const mostUsd = 1_000_000_000;
 
@@ -15,8 +14,8 @@ export type UsedBefore = Pick<
 /** This attempt's usage as it can be stored, with that of the attempts that were lost before it. */
 export function addLost(lost: UsedBefore, usage: AgentUsage): AgentUsage {
   return {
-    inputTokens: Math.min(mostTokens, lost.lostInputTokens + usage.inputTokens),
-    outputTokens: Math.min(mostTokens, lost.lostOutputTokens + usage.outputTokens),
+    inputTokens: Math.min(largestInt, lost.lostInputTokens + usage.inputTokens),
+    outputTokens: Math.min(largestInt, lost.lostOutputTokens + usage.outputTokens),
     // What was told once is not forgotten where this attempt has told nothing yet.
     costUsd:
       usage.costUsd === null && lost.lostCostUsd === 0
