@@ -1,24 +1,6 @@
 import { readdir, readlink, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve, sep } from "node:path";
+import { join, sep } from "node:path";
 import { codeOf, listIfThere } from "./files.ts";
-import { GitFailure } from "./failure.ts";
-
-/**
- * The lock file that stopped a git, by what it said. It names the lock beside the path that it was given, but
- * makes it beside what a link there leads to (lockfile.c in git's sources).
- */
-export async function findLock(failure: unknown): Promise<string | undefined> {
-  if (!(failure instanceof GitFailure)) return undefined;
-  const locked = /Unable to create '([^']+)\.lock': File exists/.exec(failure.words)?.[1];
-  if (locked === undefined) return undefined;
-  try {
-    return `${resolve(dirname(locked), await readlink(locked))}.lock`;
-  } catch (error) {
-    // EINVAL: it is no link.
-    if (!["EINVAL", "ENOENT"].includes(codeOf(error) ?? "")) throw error;
-    return `${locked}.lock`;
-  }
-}
 
 /**
  * Removes a lock or temporary file that a dead git left: older than the grace, and open in no process; git

@@ -80,7 +80,8 @@ export async function findStray(
 ): Promise<Stray | undefined> {
   await assertWorktree(context, branch);
   const place = worktreePlace(context.layout, branch);
-  const head = await context.git({ arguments: ["branch", "--show-current"], place, signal });
+  const shown = await context.git({ arguments: ["branch", "--show-current"], place, signal });
+  const head = shown.trim();
   if (head === branch) return undefined;
   const own = head === "" ? null : head;
   const tip = own === null ? "HEAD" : await readBranchTip(context, own, signal);

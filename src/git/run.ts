@@ -1,9 +1,9 @@
 // Every call of git goes through here.
 import { availableParallelism } from "node:os";
-import { findLock, removeAbandoned } from "./abandoned-file.ts";
 import { buildGitEnvironment, type Environment } from "./environment.ts";
 import { explainHost, explainRemote, GitFailure } from "./failure.ts";
 import { createGate, type Gate } from "./lock.ts";
+import { findLock, outwaitLock } from "./lock-file.ts";
 import { findLauncher } from "./process-group.ts";
 import { step } from "../measurements.ts";
 import { spawnGit, type GitCall, type GitPlace } from "./spawn.ts";
@@ -30,7 +30,7 @@ export interface RunnerOptions {
   readonly environment: Environment;
   readonly protocols: readonly string[];
   readonly onCall?: ((report: GitCallReport) => void) | undefined;
-  /** Milliseconds after which a lock file that no process has open counts as left behind. */
+  /** Milliseconds after which a lock file that no process has open counts as left behind: so long it is waited for. */
   readonly lockGraceMs: number;
 }
 
@@ -65,24 +65,26 @@ export function createRunner(options: RunnerOptions): GitRunner {
     }
   }
 
-  async function run(call: GitCall): Promise<string> {
-    try {
-      return await attempt(call);
-    } catch (error) {
-      // git itself has waited for the lock by now (see control.ts).
-      const lock = await findLock(error);
-      if (lock === undefined) throw error;
-      if (!(await removeAbandoned(lock, { home, graceMs: lockGraceMs }))) throw error;
-      return await attempt(call);
-    }
+  /** Tells whether what stopped git is out of the way, so that it is worth another try. */
+  async function outwait(failure: unknown, { signal }: GitCall): Promise<boolean> {
+    // git itself has waited for the lock by now (see control.ts).
+    const lock = await findLock(failure);
+    return lock !== undefined && outwaitLock(lock, { home, graceMs: lockGraceMs, signal });
   }
 
   return async (call) => {
     const gate: Gate = call.network === true ? network : local;
-    try {
-      return await gate.run(() => run(call), call.signal);
-    } catch (error) {
-      throw translate(error, call);
+    let deadline: number | undefined;
+    for (;;) {
+      try {
+        return await gate.run(() => attempt(call), call.signal);
+      } catch (error) {
+        // A git that was killed may leave many locks: as old as the first is, they need no further wait.
+        deadline ??= performance.now() + 2 * lockGraceMs;
+        if (performance.now() > deadline || !(await outwait(error, call))) {
+          throw translate(error, call);
+        }
+      }
     }
   };
 }

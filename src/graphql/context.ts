@@ -31,7 +31,7 @@ export interface Services {
 export interface Context extends Services {
   readonly viewer: Viewer;
   readonly loaders: Loaders;
-  /** Aborted when the client is gone. */
+  /** Aborted when the client is gone, with a FactoryError as its reason. */
   readonly signal: AbortSignal;
 }
 

@@ -1,5 +1,6 @@
 import DataLoader from "dataloader";
 import type { Viewer } from "../access/viewer.ts";
+import { clientSignal } from "./client-signal.ts";
 import type { Context, Services } from "./context.ts";
 
 /** One per request, or per subscription. */
@@ -10,7 +11,7 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
   return {
     ...services,
     viewer,
-    signal,
+    signal: clientSignal(signal),
     loaders: {
       queueReason: new DataLoader((ids) => workers.queueReasons(ids), { cache }),
       pendingPermissions: new DataLoader((ids) => workers.pendingPermissions(ids), { cache }),

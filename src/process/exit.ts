@@ -6,7 +6,7 @@ import { readBootId } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { readSmallFile } from "./small-file.ts";
 import { createWake } from "../wake.ts";
-import { watchPath } from "./watch-path.ts";
+import { watchPath } from "../watch-path.ts";
 
 /** Why no program ran: the shim's words in exit.json. */
 const startFailure = z.enum([

@@ -10,7 +10,7 @@ import { nonceVariable } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { terminateAll } from "./terminate.ts";
 import { createWake } from "../wake.ts";
-import { watchPath } from "./watch-path.ts";
+import { watchPath } from "../watch-path.ts";
 
 export interface LaunchOptions {
   /** The session's folder, made by `createSessionFolder`. Short, as sockets below it end at 107 bytes. */

@@ -4,7 +4,7 @@ import { openOutputFile } from "./output-file.ts";
 import { sessionPaths } from "./session-folder.ts";
 import type { Wake } from "../wake.ts";
 import { createWake } from "../wake.ts";
-import { watchPath } from "./watch-path.ts";
+import { watchPath } from "../watch-path.ts";
 
 export type { OutputChunk } from "./output-file.ts";
 export type OutputChannel = "stdout" | "stderr";

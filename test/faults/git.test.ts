@@ -173,21 +173,34 @@ test("fault 19: a packed-refs.lock that is fresh or in use is never deleted, a s
   });
   await once(owner.stdout, "data");
   await utimes(usedLock, longAgo(), longAgo());
-  const refused = await Promise.all(
-    [fresh, used].map((topic) => sendDeleteWorktree(server, topic)),
-  );
-  expect(refused.map(codeOf)).toEqual(["REPOSITORY_IN_USE", "REPOSITORY_IN_USE"]);
+  // Might be in use: it is waited for.
+  const removal = sendDeleteWorktree(server, fresh);
+  expect(codeOf(await sendDeleteWorktree(server, used))).toBe("REPOSITORY_IN_USE");
   expect(await Promise.all([freshLock, usedLock].map(isThere))).toEqual([true, true]);
+  await utimes(freshLock, longAgo(), longAgo());
+  expect((await removal).errors).toBeUndefined();
 
   const ended = once(owner, "exit");
   owner.stdin.end("\n");
   await ended;
-  await utimes(freshLock, longAgo(), longAgo());
-  const answers = await Promise.all(
-    [fresh, used].map((topic) => sendDeleteWorktree(server, topic)),
-  );
-  expect(answers.filter(({ errors }) => errors !== undefined)).toEqual([]);
+  expect((await sendDeleteWorktree(server, used)).errors).toBeUndefined();
   expect(await Promise.all([freshLock, usedLock].map(isThere))).toEqual([false, false]);
+});
+
+test("fault 19: a fetch outwaits the lock that a killed one left on a branch, rather than fail", async () => {
+  const name = { owner: "acme", name: "left" };
+  await cloned(server, git, name);
+  const pushed = await git.pushCommit("acme", "left", "main", { "x.txt": "x\n" });
+  const lock = join(bareOf("left"), "refs/remotes/origin/main.lock");
+  await writeFile(lock, "");
+  await wrapper.set("fetch", 'real "$@" || { echo refused >>"$LOG"; exit 1; }', { once: true });
+  const syncing = sync(server, name);
+  await eventually(async () => (await wrapper.readLog()).includes("refused"));
+  expect(await isThere(lock)).toBe(true);
+  await utimes(lock, longAgo(), longAgo());
+  const { repository } = await syncing;
+  expect(repository).toMatchObject({ status: "SYNCED", failureCode: null, headCommit: pushed });
+  expect(await isThere(lock)).toBe(false);
 });
 
 test("fault 19: a fresh index.lock stays, a stale one without an owner goes with the next sweep", async () => {

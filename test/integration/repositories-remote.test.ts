@@ -3,6 +3,8 @@ import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createClient } from "graphql-ws";
+import WebSocket from "ws";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { queryDatabase } from "../support/inventory.ts";
@@ -20,6 +22,7 @@ import {
   sync,
   untilRepository,
 } from "../support/repositories.ts";
+import { eventually } from "../support/workers.ts";
 import { runGit } from "../support/worktree-git.ts";
 
 let git: GitServer;
@@ -152,6 +155,53 @@ describe("a fetch that fails", () => {
     await rename(folder, `${folder}.away`);
     const answers = await Promise.all(Array.from({ length: 5 }, () => sendSync(server, name)));
     expect(answers.map(codeOf)).toEqual(Array.from({ length: 5 }, () => "REMOTE_NOT_FOUND"));
+  });
+});
+
+describe("a client that leaves in the middle of a fetch", () => {
+  const mutation = `mutation { syncRepository(input: { owner: "acme", name: "left" }) { updated } }`;
+  const json = { "content-type": "application/json" };
+  const overHttp = (path: string, body: object) => () => {
+    const leaving = new AbortController();
+    const init = { method: "POST", headers: json, body: JSON.stringify(body) };
+    const asked = server.fetch(path, { ...init, signal: leaving.signal });
+    asked.catch(() => undefined);
+    return () => leaving.abort();
+  };
+  const overWebSocket = () => {
+    const client = createClient({
+      url: `${server.url.replace("http", "ws")}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${server.token}` },
+      retryAttempts: 0,
+    });
+    const ignored = { next: () => undefined, error: () => undefined, complete: () => undefined };
+    client.subscribe({ query: mutation }, ignored);
+    return () => client.terminate();
+  };
+
+  test.each([
+    ["GraphQL", overHttp("/graphql", { query: mutation })],
+    ["REST", overHttp("/api/factory/repos/acme/left/sync", {})],
+    ["WebSocket", overWebSocket],
+  ])("over %s ends it, and is nobody's mistake", async (_over, ask) => {
+    const name = { owner: "acme", name: "left" };
+    if ((await readRepository(server, name)) === null) await cloned(server, git, name);
+    await git.pushCommit("acme", "left", "main", { "x.txt": `${crypto.randomUUID()}\n` });
+    const held = git.hold(/^\/acme\/left\.git\/git-upload-pack/);
+    try {
+      const leave = ask();
+      await held.arrived;
+      leave();
+      await untilRepository(server, name, "SYNCED");
+    } finally {
+      held.release();
+    }
+    // What came before is in the log before it.
+    const later = (await server.fetch("/healthz")).headers.get("x-request-id") ?? "";
+    await eventually(() => server.log.some((line) => line.includes(later)));
+    expect(server.log.filter((line) => /"level":(?:[456]0)/.test(line))).toEqual([]);
+    expect((await sync(server, name)).updated).toBe(true);
   });
 });
 

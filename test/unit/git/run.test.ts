@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { GitFailure } from "../../../src/git/failure.ts";
 import { createGit } from "../../../src/git/git.ts";
 import { createRunner } from "../../../src/git/run.ts";
@@ -16,7 +17,11 @@ afterAll(async () => {
 });
 
 /** A runner whose git is this script. */
-async function runnerOf(script: string, environment: Record<string, string> = {}) {
+async function runnerOf(
+  script: string,
+  environment: Record<string, string> = {},
+  lockGraceMs = 60_000,
+) {
   const bin = await mkdtemp(join(folder, "bin-"));
   await writeFile(join(bin, "git"), `#!/bin/bash\n${script}\n`);
   await chmod(join(bin, "git"), 0o755);
@@ -25,7 +30,7 @@ async function runnerOf(script: string, environment: Record<string, string> = {}
     home: folder,
     environment: { ...environment, PATH: path },
     protocols: ["https"],
-    lockGraceMs: 60_000,
+    lockGraceMs,
   });
 }
 
@@ -187,6 +192,67 @@ describe("a call of git", () => {
     const signal = AbortSignal.abort(new Error("no"));
     await expect(run({ arguments: ["log"], place: place(), signal })).rejects.toThrow("no");
     await expect(readFile(file)).rejects.toThrow("ENOENT");
+  });
+});
+
+describe("a lock file", () => {
+  /** Fails while there is such a lock, in git's words, and then says what it was given. */
+  const lockedBy = (...locks: string[]) =>
+    locks
+      .map(
+        (lock) =>
+          `if [ -e ${lock} ]; then echo "fatal: Unable to create '${lock}': File exists." >&2; exit 128; fi\n`,
+      )
+      .join("") + 'echo "$1"';
+  const makeLocks = async (...names: string[]) => {
+    const place = await mkdtemp(join(folder, "locks-"));
+    const locks = names.map((name) => join(place, `${name}.lock`));
+    await Promise.all(locks.map((lock) => writeFile(lock, "")));
+    return locks;
+  };
+  const call = { arguments: ["pack-refs"], place: { gitDirectory: "x.git" } };
+
+  test("is waited for until it is given back", async () => {
+    const [lock = ""] = await makeLocks("main");
+    const run = await runnerOf(lockedBy(lock));
+    const running = run(call);
+    await expect(Promise.race([running, delay(300, "waiting")])).resolves.toBe("waiting");
+    await rm(lock);
+    await expect(running).resolves.toBe("pack-refs\n");
+  });
+
+  test("that a dead git left is removed when it is old enough, and so are others beside it", async () => {
+    const [lock = "", other = ""] = await makeLocks("main", "other");
+    const { mtimeMs } = await stat(lock);
+    const run = await runnerOf(lockedBy(lock, other), {}, 1_500);
+    await expect(run(call)).resolves.toBe("pack-refs\n");
+    expect(Date.now() - mtimeMs).toBeGreaterThanOrEqual(1_500);
+    await expect(stat(lock)).rejects.toThrow("ENOENT");
+    await expect(stat(other)).rejects.toThrow("ENOENT");
+  });
+
+  test("that a process has open stays, and the call fails", async () => {
+    const [lock = ""] = await makeLocks("main");
+    const run = await runnerOf(lockedBy(lock), {}, 500);
+    const file = await open(lock, "a");
+    try {
+      await expect(run(call)).rejects.toMatchObject({ code: "REPOSITORY_IN_USE" });
+    } finally {
+      await file.close();
+    }
+    await stat(lock);
+  });
+
+  test("is not waited for when the caller has given up, and stops no other call", async () => {
+    const [lock = ""] = await makeLocks("main");
+    const run = await runnerOf(`[ "$1" = status ] && exit 0\n${lockedBy(lock)}`);
+    const abort = new AbortController();
+    const many = Array.from({ length: 50 }, () => run({ ...call, signal: abort.signal }));
+    const ends = Promise.allSettled(many);
+    await run({ ...call, arguments: ["status"] });
+    abort.abort(new Error("enough"));
+    for (const end of await ends) expect(end).toMatchObject({ reason: { message: "enough" } });
+    await stat(lock);
   });
 });
 
