@@ -110,6 +110,7 @@ async function register(context: WorktreeContext, input: AddWorktreeInput): Prom
     git({
       arguments: ["worktree", "add", "--no-checkout", ...what],
       place,
+      waitsForLocks: true,
       signal,
     });
   await add().catch(async (error: unknown) => {

@@ -79,6 +79,7 @@ export async function transfer(git: GitRunner, place: GitPlace, how: Transfer): 
     arguments: ["fetch", "--progress", "--no-write-fetch-head", "--no-prune", "origin"],
     place,
     network: true,
+    waitsForLocks: true,
     timeoutMs,
     stallMs,
     ...rest,
@@ -96,6 +97,7 @@ export async function setDefaultBranch(
   await git({
     arguments: ["symbolic-ref", "refs/remotes/origin/HEAD", `refs/remotes/origin/${branch}`],
     place,
+    waitsForLocks: true,
   });
   await replaceFile(join(layout.repository, "HEAD"), `ref: refs/heads/${branch}\n`);
 }
@@ -127,6 +129,7 @@ async function deleteRemoteBranches(
   await git({
     arguments: ["update-ref", "--stdin", "--no-deref"],
     place,
+    waitsForLocks: true,
     signal,
     input: gone.map(([name, id]) => `delete refs/remotes/origin/${name} ${id}\n`).join(""),
   });

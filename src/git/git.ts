@@ -53,7 +53,7 @@ export interface GitOptions {
   /** Told of every call at level debug. */
   readonly logger?: Pick<Logger, "debug" | "warn">;
   readonly onCall?: (report: GitCallReport) => void;
-  /** Milliseconds for which a lock file is waited for, and then removed if no process has it open. Default: one minute. */
+  /** Milliseconds after which a lock file that no process has open is removed. Default: one minute. */
   readonly lockGraceMs?: number;
 }
 

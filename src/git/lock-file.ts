@@ -9,8 +9,10 @@ import { codeOf } from "./files.ts";
 
 export interface LockPatience {
   readonly home: string;
-  /** As removeAbandoned's; also the longest wait. */
+  /** As removeAbandoned's. */
   readonly graceMs: number;
+  /** The longest wait, in milliseconds. */
+  readonly patienceMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -33,13 +35,13 @@ export async function findLock(failure: unknown): Promise<string | undefined> {
 
 /**
  * Waits until the lock is given back, or old enough to be removed if a dead git left it. Tells whether it is gone;
- * false: its holder lives, and is slow. @throws the signal's reason
+ * false: its holder lives, or may do so. @throws the signal's reason
  */
 export async function outwaitLock(
   lock: string,
-  { home, graceMs, signal }: LockPatience,
+  { home, graceMs, patienceMs, signal }: LockPatience,
 ): Promise<boolean> {
-  const deadline = performance.now() + graceMs;
+  const deadline = performance.now() + patienceMs;
   const wake = createWake();
   using _watcher = watchPath(dirname(lock), wake.notify);
   for (;;) {

@@ -30,7 +30,7 @@ export interface RunnerOptions {
   readonly environment: Environment;
   readonly protocols: readonly string[];
   readonly onCall?: ((report: GitCallReport) => void) | undefined;
-  /** Milliseconds after which a lock file that no process has open counts as left behind: so long it is waited for. */
+  /** Milliseconds after which a lock file that no process has open counts as left behind. */
   readonly lockGraceMs: number;
 }
 
@@ -66,10 +66,12 @@ export function createRunner(options: RunnerOptions): GitRunner {
   }
 
   /** Tells whether what stopped git is out of the way, so that it is worth another try. */
-  async function outwait(failure: unknown, { signal }: GitCall): Promise<boolean> {
+  async function outwait(failure: unknown, { waitsForLocks, signal }: GitCall): Promise<boolean> {
     // git itself has waited for the lock by now (see control.ts).
     const lock = await findLock(failure);
-    return lock !== undefined && outwaitLock(lock, { home, graceMs: lockGraceMs, signal });
+    if (lock === undefined) return false;
+    const patienceMs = waitsForLocks === true ? lockGraceMs : 0;
+    return outwaitLock(lock, { home, graceMs: lockGraceMs, patienceMs, signal });
   }
 
   return async (call) => {

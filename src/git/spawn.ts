@@ -26,6 +26,11 @@ export interface GitCall {
   readonly stallMs?: number;
   /** Whether it talks to a remote: its failures are then the remote's. */
   readonly network?: boolean;
+  /**
+   * Whether it waits until a lock file is given back, or old enough to be removed: where a failure would end work
+   * that nobody is there to repeat. Default: only the seconds that git itself waits.
+   */
+  readonly waitsForLocks?: boolean;
   readonly onProgress?: (event: SimpleGitProgressEvent) => void;
   /** Gets the output as it comes; `false` ends the call, whose result is then as if it had succeeded. */
   readonly onOutput?: (chunk: Buffer) => boolean;

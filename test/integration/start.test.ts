@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
+import { compileCache } from "../support/compile-cache.ts";
 import { startFactory } from "../support/factory.ts";
 import { createDatabase, createEmptyDatabase, type TestDatabase } from "../support/postgres.ts";
 
@@ -40,6 +41,7 @@ async function run(env: Readonly<Record<string, string>>): Promise<Ended> {
   const child = spawn(process.execPath, [main, "serve"], {
     cwd: home,
     env: {
+      ...compileCache,
       PATH: process.env["PATH"] ?? "",
       HOME: home,
       PORT: "0",

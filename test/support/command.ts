@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { spawn as spawnInTerminal } from "@lydell/node-pty";
+import { compileCache } from "./compile-cache.ts";
 import type { FactoryServer } from "./factory.ts";
 
 export const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
@@ -168,6 +169,7 @@ function environmentFor(
   env: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
   const all = {
+    ...compileCache,
     PATH: process.env["PATH"],
     HOME: home,
     LANG: "C.UTF-8",

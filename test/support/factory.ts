@@ -8,6 +8,7 @@ import { createClient, type Client } from "graphql-ws";
 import WebSocket from "ws";
 import { terminateAll } from "../../src/process/terminate.ts";
 import { collect, type Collected } from "./collect.ts";
+import { compileCache } from "./compile-cache.ts";
 import type { GitServer } from "./git-server.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
 
@@ -97,6 +98,7 @@ async function start(
   const child = spawn(program, rest, {
     cwd: home,
     env: {
+      ...compileCache,
       PATH: process.env["PATH"] ?? "",
       HOME: home,
       LANG: "C.UTF-8",

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { chmod, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -210,7 +210,11 @@ describe("a lock file", () => {
     await Promise.all(locks.map((lock) => writeFile(lock, "")));
     return locks;
   };
-  const call = { arguments: ["pack-refs"], place: { gitDirectory: "x.git" } };
+  const call = {
+    arguments: ["pack-refs"],
+    place: { gitDirectory: "x.git" },
+    waitsForLocks: true,
+  };
 
   test("is waited for until it is given back", async () => {
     const [lock = ""] = await makeLocks("main");
@@ -241,6 +245,16 @@ describe("a lock file", () => {
       await file.close();
     }
     await stat(lock);
+  });
+
+  test("that is fresh fails a call that doesn't wait, one that is old is removed for it too", async () => {
+    const [lock = ""] = await makeLocks("main");
+    const run = await runnerOf(lockedBy(lock));
+    const hasty = { ...call, waitsForLocks: false };
+    await expect(run(hasty)).rejects.toMatchObject({ code: "REPOSITORY_IN_USE" });
+    const old = new Date(Date.now() - 120_000);
+    await utimes(lock, old, old);
+    await expect(run(hasty)).resolves.toBe("pack-refs\n");
   });
 
   test("is not waited for when the caller has given up, and stops no other call", async () => {
