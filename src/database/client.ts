@@ -1,6 +1,7 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaClient } from "../generated/prisma/client.ts";
+import { PoolClient } from "./pool-client.ts";
 
 export type { PrismaClient };
 export type Pool = pg.Pool;
@@ -30,6 +31,7 @@ const silenceMs = 30_000;
 
 export function connectDatabase(url: string, onError: (error: Error) => void): DatabaseConnection {
   const pool = new pg.Pool({
+    Client: PoolClient,
     connectionString: url,
     max: poolConnections,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -41,6 +43,7 @@ export function connectDatabase(url: string, onError: (error: Error) => void): D
   const prisma = new PrismaClient({
     adapter: new PrismaPg(
       {
+        Client: PoolClient,
         connectionString: url,
         max: prismaConnections,
         connectionTimeoutMillis: transactionWaitMs,

@@ -100,9 +100,14 @@ export function quoteFailure(failure: GitFailure, code: ErrorCode, remedy: strin
   });
 }
 
+/** What git says behind a lock file's name, by its version in one line or in five. */
+const lockAdvice =
+  /^Another git process seems to be running.*(?:\nan editor opened[^]*?manually to continue\.)?$/m;
+
 /** Its last lines, which hold the reason, without progress and advice. */
 function shorten(words: string): string {
   const lines = words
+    .replace(lockAdvice, "")
     .split(/[\r\n]+/)
     .map((line) => line.trim())
     .filter((line) => line !== "" && !/^(?:hint:|\S.*:\s+\d+% )/.test(line));

@@ -1,7 +1,9 @@
 // The only place that calls pg-boss. Sending and taking happen inside the caller's transaction, so that a
 // session and its job are there together or not at all.
-import { fromPrisma, PgBoss } from "pg-boss";
+import type { PoolConfig } from "pg";
+import { fromPrisma, PgBoss, type ConstructorOptions } from "pg-boss";
 import type { Database } from "../database/client.ts";
+import { PoolClient } from "../database/pool-client.ts";
 import type { Logger } from "../log.ts";
 import { createCallQueue, type CallQueue } from "./call-queue.ts";
 import { endSchedule, startSchedule, type Schedule } from "./schedule.ts";
@@ -52,11 +54,14 @@ export interface WorkQueue {
 }
 
 export async function startQueue(url: string, logger: Logger): Promise<WorkQueue> {
-  const boss = new PgBoss({
+  // It hands all of it on to its pool.
+  const options: ConstructorOptions & Pick<PoolConfig, "Client"> = {
+    Client: PoolClient,
     connectionString: url,
     application_name: "factory-queue",
     max: connections,
-  });
+  };
+  const boss = new PgBoss(options);
   boss.on("error", (error) => {
     logger.warn({ err: error }, "the queue reported an error");
   });

@@ -4,6 +4,7 @@ import type {
   SqlMigrationAwareDriverAdapterFactory,
 } from "@prisma/driver-adapter-utils";
 import pg from "pg";
+import { PoolClient } from "../pool-client.ts";
 import { connectAdapter } from "./adapter.ts";
 import { withClient } from "./client.ts";
 import { recordFinish } from "./history.ts";
@@ -44,6 +45,7 @@ export class EngineConnections implements SqlMigrationAwareDriverAdapterFactory 
 
   #open(url: string, scriptEnd?: string): Promise<SqlDriverAdapter> {
     const pool = new pg.Pool({
+      Client: PoolClient,
       connectionString: url,
       // The engine's lock and its statements belong to one session.
       max: 1,

@@ -196,12 +196,19 @@ describe("a call of git", () => {
 });
 
 describe("a lock file", () => {
+  const advice = [
+    "\n\nAnother git process seems to be running in this repository, e.g.",
+    "an editor opened by 'git commit'. Please make sure all processes",
+    "are terminated then try again. If it still fails, a git process",
+    "may have crashed in this repository earlier:",
+    "remove the file manually to continue.",
+  ].join("\n");
   /** Fails while there is such a lock, in git's words, and then says what it was given. */
   const lockedBy = (...locks: string[]) =>
     locks
       .map(
         (lock) =>
-          `if [ -e ${lock} ]; then echo "fatal: Unable to create '${lock}': File exists." >&2; exit 128; fi\n`,
+          `if [ -e ${lock} ]; then echo "fatal: Unable to create '${lock}': File exists.${advice}" >&2; exit 128; fi\n`,
       )
       .join("") + 'echo "$1"';
   const makeLocks = async (...names: string[]) => {
@@ -251,7 +258,10 @@ describe("a lock file", () => {
     const [lock = ""] = await makeLocks("main");
     const run = await runnerOf(lockedBy(lock));
     const hasty = { ...call, waitsForLocks: false };
-    await expect(run(hasty)).rejects.toMatchObject({ code: "REPOSITORY_IN_USE" });
+    await expect(run(hasty)).rejects.toMatchObject({
+      code: "REPOSITORY_IN_USE",
+      message: expect.stringMatching(/\(git said: [^;]*main\.lock': File exists\.\)$/),
+    });
     const old = new Date(Date.now() - 120_000);
     await utimes(lock, old, old);
     await expect(run(hasty)).resolves.toBe("pack-refs\n");
