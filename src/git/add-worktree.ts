@@ -40,7 +40,7 @@ export async function addWorktree(
   { branch, start, signal }: AddWorktreeInput,
 ): Promise<AddedWorktree> {
   const { layout } = context;
-  await settleWorktree(context, branch);
+  await settleWorktree(context, branch, { waitsForLocks: true, signal });
   const path = layout.worktree(branch);
   if (await isWhole(context, branch)) {
     return { path, headCommit: await readHead(context, branch), created: false };
@@ -170,6 +170,7 @@ async function checkOut(
       arguments: ["reset", "--hard", "--no-recurse-submodules"],
       place: worktreePlace(context.layout, branch),
       timeoutMs: checkoutTimeoutMs,
+      waitsForLocks: true,
       signal,
     })
     .catch((error: unknown) => {

@@ -73,6 +73,8 @@ export interface GitRepository {
   worktreePath(branch: string): string;
   /** The folder that git keeps for that worktree. */
   worktreeGitDir(branch: string): string;
+  /** Clears what a killed server left in the middle of a branch's worktree, and of the branch with it. */
+  settleWorktree(branch: string, options?: Cancellable): Promise<void>;
   /** What `addWorktree` would refuse, before it is begun. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
   checkAddition(input: AdditionCheck): Promise<void>;
   /** Makes it whole or not at all. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
@@ -175,6 +177,12 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.worktreeGitDirectory(branch),
+    settleWorktree: (branch, { signal } = {}) =>
+      ofBranch(
+        branch,
+        () => settleWorktree(context, branch, { waitsForLocks: true, signal }),
+        signal,
+      ),
     checkAddition: (input) => checkAddition(context, input),
     async addWorktree(input) {
       const { branch, signal } = input;

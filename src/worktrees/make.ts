@@ -77,6 +77,8 @@ async function makePlan(
   const git = repositories.open(repository);
   const taken = await otherBranches(prisma, repository.id, branch);
   try {
+    // First: a branch that a killed server made for nothing yet isn't one to take up.
+    await git.settleWorktree(branch, { signal });
     const plan = await planWorktree(git, repository, { branch, base, baseIfNew, taken });
     await git.checkAddition({ branch, isLocal: plan.start.kind === "local", signal });
     return plan;

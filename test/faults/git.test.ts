@@ -196,13 +196,37 @@ test("fault 19: a fetch outwaits the lock that a killed one left on a branch, ra
   const pushed = await git.pushCommit("acme", "left", "main", { "x.txt": "x\n" });
   const lock = join(bareOf("left"), "refs/remotes/origin/main.lock");
   await writeFile(lock, "");
-  await wrapper.set("fetch", 'real "$@" || { echo refused >>"$LOG"; exit 1; }', { once: true });
+  await wrapper.set("fetch", 'real "$@" && exit 0; echo refused >>"$LOG"; exit 1', { once: true });
   const syncing = sync(server, name);
   await eventually(async () => (await wrapper.readLog()).includes("refused"));
   expect(await isThere(lock)).toBe(true);
   await utimes(lock, longAgo(), longAgo());
   const { repository } = await syncing;
   expect(repository).toMatchObject({ status: "SYNCED", failureCode: null, headCommit: pushed });
+  expect(await isThere(lock)).toBe(false);
+});
+
+test("fault 19: a worktree is made again behind the lock that a killed git left on its branch", async () => {
+  const topic = { owner: "acme", name: "again", branch: "topic" };
+  await cloned(server, git, topic);
+  await wrapper.set("reset", "kill -9 $PPID; exit 1", { once: true });
+  const ended = once(server.process, "exit");
+  await sendCreateWorktree(server, topic).catch(() => undefined);
+  await ended;
+  await server.kill();
+  const lock = join(bareOf("again"), "refs/heads/topic.lock");
+  await writeFile(lock, "");
+  // The start leaves it for later, rather than wait.
+  server = await server.restart();
+  expect(await isThere(lock)).toBe(true);
+  await wrapper.set("update-ref", 'real "$@" && exit 0; echo deferred >>"$LOG"; exit 1', {
+    once: true,
+  });
+  const creating = createWorktree(server, topic);
+  await eventually(async () => (await wrapper.readLog()).includes("deferred"));
+  expect(await isThere(lock)).toBe(true);
+  await utimes(lock, longAgo(), longAgo());
+  expect((await creating).worktree).toMatchObject({ status: "READY", error: null });
   expect(await isThere(lock)).toBe(false);
 });
 
