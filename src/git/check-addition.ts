@@ -16,8 +16,6 @@ export async function checkAddition(
   context: WorktreeContext,
   { branch, isLocal, signal }: AdditionCheck,
 ): Promise<void> {
-  // What a killed server left is cleared by the addition.
-  if (await isThere(context.layout.journal(branch))) return;
   if (await isWhole(context, branch)) return;
   await assertFree(context, branch);
   if (!isLocal) return;

@@ -75,7 +75,7 @@ export interface GitRepository {
   worktreeGitDir(branch: string): string;
   /** Clears what a killed server left in the middle of a branch's worktree, and of the branch with it. */
   settleWorktree(branch: string, options?: Cancellable): Promise<void>;
-  /** What `addWorktree` would refuse, before it is begun. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
+  /** What `addWorktree` would refuse, before it is begun and behind `settleWorktree`. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
   checkAddition(input: AdditionCheck): Promise<void>;
   /** Makes it whole or not at all. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
   addWorktree(input: AddWorktreeInput): Promise<AddedWorktree>;

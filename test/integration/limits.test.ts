@@ -1,33 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { getIntrospectionQuery } from "graphql";
-import { createClient, type Client } from "graphql-ws";
+import type { Client } from "graphql-ws";
 import pg from "pg";
-import WebSocket from "ws";
 import { collect, SubscriptionRefused } from "../support/collect.ts";
 import { startFactory, type FactoryServer, type Variables } from "../support/factory.ts";
+import { openWebSocket } from "../support/web-socket.ts";
 
 let factory: FactoryServer;
 let client: Client;
 
 beforeAll(async () => {
   factory = await startFactory();
-  client = connect(factory);
+  client = openWebSocket(factory, { lazy: false });
 });
 
 afterAll(async () => {
   await client.dispose();
   await factory.dispose();
 });
-
-function connect({ url, token }: FactoryServer): Client {
-  return createClient({
-    url: `${url.replace("http", "ws")}/graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${token}` },
-    retryAttempts: 0,
-    lazy: false,
-  });
-}
 
 /** The codes with which a document is refused over HTTP; fails where any of it was executed. */
 async function refusedOverHttp(document: string, variables: Variables = {}): Promise<string[]> {
@@ -236,7 +226,7 @@ describe("introspection", () => {
 
   test("can be switched off, over HTTP and over WebSocket", async () => {
     const closed = await startFactory({ env: { FACTORY_INTROSPECTION: "off" } });
-    const closedClient = connect(closed);
+    const closedClient = openWebSocket(closed, { lazy: false });
     try {
       for (const document of [getIntrospectionQuery(), `{ __type(name: "Query") { name } }`]) {
         expect(new Set(await closed.codes(document))).toEqual(new Set(["BAD_INPUT"]));

@@ -3,8 +3,6 @@ import { readdir, readFile, rename, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createClient } from "graphql-ws";
-import WebSocket from "ws";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { queryDatabase } from "../support/inventory.ts";
@@ -22,6 +20,7 @@ import {
   sync,
   untilRepository,
 } from "../support/repositories.ts";
+import { openWebSocket } from "../support/web-socket.ts";
 import { eventually } from "../support/workers.ts";
 import { runGit } from "../support/worktree-git.ts";
 
@@ -169,12 +168,7 @@ describe("a client that leaves in the middle of a fetch", () => {
     return () => leaving.abort();
   };
   const overWebSocket = () => {
-    const client = createClient({
-      url: `${server.url.replace("http", "ws")}/graphql`,
-      webSocketImpl: WebSocket,
-      connectionParams: { authorization: `Bearer ${server.token}` },
-      retryAttempts: 0,
-    });
+    const client = openWebSocket(server);
     const ignored = { next: () => undefined, error: () => undefined, complete: () => undefined };
     client.subscribe({ query: mutation }, ignored);
     return () => client.terminate();

@@ -1,12 +1,11 @@
 // Streams stay whole whatever commits when, whoever leaves, and whichever connection breaks.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createClient } from "graphql-ws";
 import pg from "pg";
-import WebSocket from "ws";
 import { collect } from "../support/collect.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { prepareParent, toldOf, type AppendToParent } from "../support/parent-stream.ts";
+import { openWebSocket } from "../support/web-socket.ts";
 import {
   createGate,
   dispatch,
@@ -127,13 +126,7 @@ describe("subscribers that leave", () => {
   test("500 that left make room for as many again, on the same connection, and the others hear on", async () => {
     const append = await prepare("leavers");
     const database = await connect();
-    const client = createClient({
-      url: `${server.url.replace("http", "ws")}/graphql`,
-      webSocketImpl: WebSocket,
-      connectionParams: { authorization: `Bearer ${server.token}` },
-      retryAttempts: 0,
-      lazy: false,
-    });
+    const client = openWebSocket(server, { lazy: false });
     const stays = followParent(server, "leavers", 4);
     // Three rounds of 500: with what is left of two of them the limit of 1,000 would be reached.
     for (let round = 0; round < 3; round += 1) {

@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createClient } from "graphql-ws";
-import WebSocket from "ws";
 import { collect, SubscriptionRefused } from "../support/collect.ts";
 import { startFactory, type FactoryServer, type Variables } from "../support/factory.ts";
 import { startMember, type Member } from "../support/family.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { openWebSocket } from "../support/web-socket.ts";
 import { dispatch, untilEnded } from "../support/workers.ts";
 
 const app = { owner: "team", name: "app" };
@@ -471,14 +470,8 @@ describe("when its session ends, a worker's token", () => {
       { parentSession: leaver.name, repository: app, branch: "orphan" },
       leaver.token,
     );
-    const client = createClient({
-      url: `${factory.url.replace("http", "ws")}/graphql`,
-      webSocketImpl: WebSocket,
-      connectionParams: { authorization: `Bearer ${leaver.token}` },
-      retryAttempts: 0,
-      // It stays open while nothing is asked.
-      lazy: false,
-    });
+    // It stays open while nothing is asked.
+    const client = openWebSocket({ url: factory.url, token: leaver.token }, { lazy: false });
     const documents = [
       `subscription { workerStatusChanged(parentSession: "${leaver.name}", after: 0) { sequence } }`,
       `subscription { workerEvents(id: "${orphan.name}", after: 0) { sequence } }`,

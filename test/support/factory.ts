@@ -4,13 +4,13 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createClient, type Client } from "graphql-ws";
-import WebSocket from "ws";
+import type { Client } from "graphql-ws";
 import { terminateAll } from "../../src/process/terminate.ts";
 import { collect, type Collected } from "./collect.ts";
 import { compileCache } from "./compile-cache.ts";
 import type { GitServer } from "./git-server.ts";
 import { createDatabase, type TestDatabase } from "./postgres.ts";
+import { openWebSocket } from "./web-socket.ts";
 
 const startTimeoutMs = 30_000;
 const stopTimeoutMs = 15_000;
@@ -155,12 +155,7 @@ async function start(
       return errors.map(({ extensions }) => extensions.code);
     },
     subscribe<Data>(document: string, variables: Variables = {}, as = token) {
-      const client = createClient({
-        url: `${url.replace("http", "ws")}/graphql`,
-        webSocketImpl: WebSocket,
-        connectionParams: { authorization: `Bearer ${as}` },
-        retryAttempts: 0,
-      });
+      const client = openWebSocket({ url, token: as });
       clients.add(client);
       return collect<Data>(client, document, variables);
     },
