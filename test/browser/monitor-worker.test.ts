@@ -115,7 +115,7 @@ test("what an agent says, does, plans and uses is seen as it happens", async () 
 
   // Each kind can be left out, and what is looked for is found and gone to.
   await page.getByRole("button", { name: "Thoughts" }).click();
-  expect(await words(page, "Two writers, it seems.").count()).toBe(0);
+  await words(page, "Two writers, it seems.").waitFor({ state: "detached" });
   await page.keyboard.press("Control+f");
   await page.keyboard.type("MOVE");
   await page.getByText(/^\d found$/).waitFor();
