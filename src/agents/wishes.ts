@@ -25,12 +25,20 @@ export function assertCan(agent: AgentListing, wishes: Wishes): void {
   if (permissions !== undefined && agent.protocol === "plain") {
     refuse(agent, "permissions", "never asks for permission");
   }
-  if (maxCostUsd !== undefined && costless.includes(agent.protocol)) {
+  if (maxCostUsd !== undefined && !tellsCost(agent)) {
     refuse(agent, "maxCostUsd", "doesn't tell what it costs");
   }
-  if (maxTurns !== undefined && agent.protocol === "plain") {
+  if (maxTurns !== undefined && !tellsTurns(agent)) {
     refuse(agent, "maxTurns", "doesn't tell of its turns");
   }
+}
+
+export function tellsCost({ protocol }: AgentListing): boolean {
+  return !costless.includes(protocol);
+}
+
+export function tellsTurns({ protocol }: AgentListing): boolean {
+  return protocol !== "plain";
 }
 
 /** A headless agent has nobody to ask while it runs, and a plain one is only watched. */

@@ -7,6 +7,8 @@ import type { WorktreeContext } from "./worktree-context.ts";
 
 export interface PushInput {
   readonly branch: string;
+  /** Whether the remote must not have the branch yet, unless it stands where ours does. Default: false. */
+  readonly isNew?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,11 +33,11 @@ const firstPauseMs = 500;
  * Brings the remote's branch to where the local one stands, never by force. What is there already is no
  * error, so that it can be repeated after a kill.
  * @throws FactoryError NOT_FOUND where there is no such local branch, BRANCH_CONFLICT where the remote's has
- * commits that ours lacks, FORBIDDEN where the remote's rules or hooks refuse it, and as `clone`
+ * commits that ours lacks or was to be new, FORBIDDEN where the remote's rules or hooks refuse it, and as `clone`
  */
 export async function pushBranch(
   context: WorktreeContext,
-  { branch, signal }: PushInput,
+  { branch, isNew = false, signal }: PushInput,
 ): Promise<PushResult> {
   const commit = await readBranchTip(context, branch, signal);
   if (commit === null) {
@@ -46,7 +48,7 @@ export async function pushBranch(
   const backoff = createBackoff({ firstMs: firstPauseMs });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await push(context, { ref, environment, signal });
+      await push(context, { ref, isNew, environment, signal });
       return { ref, commit };
     } catch (error) {
       signal?.throwIfAborted();
@@ -59,11 +61,15 @@ export async function pushBranch(
 
 interface PushCall {
   readonly ref: string;
+  readonly isNew: boolean;
   readonly environment: Record<string, string>;
   readonly signal: AbortSignal | undefined;
 }
 
-async function push({ git, place }: WorktreeContext, { ref, environment, signal }: PushCall) {
+async function push(
+  { git, place }: WorktreeContext,
+  { ref, isNew, environment, signal }: PushCall,
+) {
   try {
     await git({
       arguments: [
@@ -74,6 +80,8 @@ async function push({ git, place }: WorktreeContext, { ref, environment, signal 
         "--no-follow-tags",
         "--no-signed",
         "--recurse-submodules=no",
+        // The remote compares: nothing that came there in the meantime is overwritten.
+        ...(isNew ? [`--force-with-lease=${ref}:`] : []),
         "origin",
         `${ref}:${ref}`,
       ],

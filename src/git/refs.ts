@@ -52,6 +52,25 @@ export async function readRefs(
   return { local, remote, tags, remoteHead };
 }
 
+/** The remote's branches of that name, whatever its case, as the last fetch found them. */
+export async function findRemoteBranches(
+  git: GitRunner,
+  place: GitPlace,
+  branch: string,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  const output = await git({
+    arguments: ["for-each-ref", "--ignore-case", "--format=%(refname)", `${remoteFolder}${branch}`],
+    place,
+    signal,
+  });
+  // The pattern also stands for a folder of that name.
+  return output
+    .split("\n")
+    .flatMap((ref) => after(remoteFolder, ref) ?? [])
+    .filter((name) => name.toLowerCase() === branch.toLowerCase());
+}
+
 export async function readRemoteRefs(
   git: GitRunner,
   place: GitPlace,

@@ -25,7 +25,7 @@ import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { pushBranch, type PushInput, type PushResult } from "./push.ts";
-import { readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
+import { findRemoteBranches, readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
 import type { GitRunner } from "./run.ts";
@@ -67,6 +67,8 @@ export interface GitRepository {
   push(input: PushInput): Promise<PushResult>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
+  /** The remote's branches of that name, whatever its case; as the last fetch left them. */
+  findRemoteBranches(branch: string, options?: Cancellable): Promise<string[]>;
   /** @throws FactoryError BASE_NOT_FOUND */
   resolveBase(base: string, options?: Cancellable): Promise<ResolvedBase>;
   /** The absolute folder of a branch's worktree, whether it is there or not. */
@@ -174,6 +176,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       }).join(signal),
     push: (input) => pushBranch(context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
+    findRemoteBranches: (branch, { signal } = {}) => findRemoteBranches(git, place, branch, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.worktreeGitDirectory(branch),

@@ -1,4 +1,5 @@
 import { forbidden, type Viewer } from "../access/viewer.ts";
+import type { AgentListing } from "../agents/definition.ts";
 import { assertCan } from "../agents/wishes.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { isUniqueViolation } from "../database/errors.ts";
@@ -23,9 +24,11 @@ import {
   repositoryOf,
   type DispatchInput,
 } from "./input.ts";
+import { holdToOwnLimits } from "./own-limits.ts";
 import { assertBudgetLeft } from "./parent-budget.ts";
 import { requireParent } from "./parent.ts";
 import { choosePolicy, type PolicyDependencies } from "./policy.ts";
+import { assertMayPush } from "./push-rules.ts";
 import { statusAppends, withStreams } from "./record.ts";
 import { agentTraceOf } from "./trace.ts";
 
@@ -92,18 +95,19 @@ async function traceOfDispatcher(
 
 async function dispatchWithin(
   deps: DispatchDependencies,
-  input: DispatchInput,
+  asked: DispatchInput,
   viewer: Viewer,
   repeat: Repeat | undefined,
 ): Promise<Dispatched> {
-  checkParentName(input.parentSession);
-  if (input.idempotencyKey !== undefined) checkKey(input.idempotencyKey);
-  const inputHash = repeat?.inputHash ?? hashInput("dispatch", input);
-  const first = await findByKey(deps.prisma, input, inputHash);
+  checkParentName(asked.parentSession);
+  if (asked.idempotencyKey !== undefined) checkKey(asked.idempotencyKey);
+  const inputHash = repeat?.inputHash ?? hashInput("dispatch", asked);
+  const first = await findByKey(deps.prisma, asked, inputHash);
   if (first !== undefined) return { worker: first, created: false };
 
-  checkDispatch(input);
-  const agent = await deps.agents.requireAvailable(input.agent);
+  checkDispatch(asked);
+  const agent = await deps.agents.requireAvailable(asked.agent);
+  const input = await holdToViewer(deps, asked, agent, viewer);
   assertCan(agent, input);
   const permissions = await choosePolicy(deps, input, agent, viewer);
   const repositoryName = repositoryOf(input);
@@ -121,6 +125,25 @@ async function dispatchWithin(
     if (winner !== undefined) return { worker: winner, created: false };
     throw error;
   }
+}
+
+/** @throws FactoryError FORBIDDEN */
+async function holdToViewer(
+  { prisma, repositories }: DispatchDependencies,
+  asked: DispatchInput,
+  agent: AgentListing,
+  viewer: Viewer,
+): Promise<DispatchInput> {
+  if (viewer.kind === "operator") return asked;
+  const own = await prisma.workerSession.findUniqueOrThrow({ where: { id: viewer.sessionId } });
+  const input = holdToOwnLimits(asked, own, agent);
+  const { push, branch } = input;
+  const repository = await repositories.find(repositoryOf(input));
+  if (push === true && branch !== undefined && repository !== null) {
+    const git = repositories.isHome(repository) ? repositories.open(repository) : undefined;
+    await assertMayPush(prisma, git, { dispatcherId: own.id, repository, branch });
+  }
+  return input;
 }
 
 /** A worker dispatches as itself, to its own repository. @throws FactoryError FORBIDDEN, BAD_INPUT */
@@ -214,6 +237,7 @@ async function record(
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
       traceparent: currentTrace() ?? null,
+      dispatcherId: viewer.kind === "worker" ? viewer.sessionId : null,
       isFollowUp: repeat?.isFollowUp ?? false,
       previous: repeat === undefined ? {} : { connect: { id: repeat.previousId } },
       repository: { connect: { id: repository.id } },

@@ -6,6 +6,7 @@ import type { EnsuredWorktree } from "../worktrees/make.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
 import { fallbackBranch } from "./branch.ts";
 import { assertBudgetLeft } from "./parent-budget.ts";
+import { assertMayPush } from "./push-rules.ts";
 
 export interface Prepared {
   readonly session: WorkerSession;
@@ -27,8 +28,14 @@ export async function prepare(
   await assertBudgetLeft(deps.prisma, session);
   if (session.repositoryId === null) throw new Error("the session's repository is gone");
   const repository = await deps.repositories.prepare(session.repositoryId, signal);
+  const { prisma } = deps;
+  const git = deps.repositories.open(repository);
+  const mayPush = async (branch: string) => {
+    const { push, dispatcherId } = session;
+    if (push) await assertMayPush(prisma, git, { dispatcherId, repository, branch });
+  };
   const { made, branch } = await step("worktree", {}, async (note) => {
-    const made = await makeWorktree(deps.worktrees, repository, session, signal);
+    const made = await makeWorktree(deps.worktrees, repository, session, { mayPush, signal });
     note({ branch: made.branch, created: made.made.created });
     return made;
   });
@@ -37,7 +44,7 @@ export async function prepare(
   const { headCommit } = made.created
     ? made
     : ((await deps.worktrees.inspect(worktree)) ?? { headCommit: null });
-  const updated = await deps.prisma.workerSession.update({
+  const updated = await prisma.workerSession.update({
     where: { id: session.id },
     data: { worktreeId: worktree.id, branch, startCommit: headCommit },
   });
@@ -48,7 +55,7 @@ async function makeWorktree(
   worktrees: WorktreeService,
   repository: Repository,
   session: WorkerSession,
-  signal: AbortSignal,
+  { mayPush, signal }: { mayPush: (branch: string) => Promise<void>; signal: AbortSignal },
 ): Promise<{ made: EnsuredWorktree; branch: string }> {
   const { branch, branchGiven, base, number, previousId, attempt } = session;
   const common = {
@@ -59,6 +66,8 @@ async function makeWorktree(
     signal,
   };
   try {
+    // A default name that is taken is given up below.
+    if (branchGiven || attempt > 1) await mayPush(branch);
     const made = await worktrees.ensure({
       ...common,
       branch,
@@ -70,6 +79,7 @@ async function makeWorktree(
   } catch (error) {
     if (!(error instanceof DefaultBranchTaken)) throw error;
     const other = fallbackBranch(branch, number);
+    await mayPush(other);
     const made = await worktrees.ensure({ ...common, branch: other });
     return { made, branch: other };
   }

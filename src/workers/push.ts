@@ -8,6 +8,7 @@ import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import { step } from "../measurements.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import { assertNotDefaultBranch, explainTaken, isOwnBranch } from "./push-rules.ts";
 
 /** null: it was not to be pushed, or was ended before it was. */
 export type Pushed = { readonly to: string } | { readonly failure: Failure } | null;
@@ -46,10 +47,13 @@ export async function pushWork(
     const message = `${stray}: merge them into it, and push that`;
     return { failure: notPushed({ code: "BRANCH_CONFLICT", message }) };
   }
+  const { repository, branch, dispatcherId } = session;
+  const request = { dispatcherId, repository, branch };
   try {
-    const { repository, branch } = session;
+    assertNotDefaultBranch(request);
+    const isNew = !(await insist(() => isOwnBranch(deps.prisma, request), patience));
     const to = await step("push", { facts: { branch } }, () =>
-      push(deps, repository, branch, [ending, patience.signal]),
+      push(deps, repository, { branch, isNew, signals: [ending, patience.signal] }),
     );
     deps.logger.info({ to }, "the worker's branch was pushed");
     return { to };
@@ -68,12 +72,16 @@ function wasAborted(signal: AbortSignal): boolean {
 async function push(
   { repositories }: { readonly repositories: RepositoryService },
   repository: Repository,
-  branch: string,
-  signals: readonly AbortSignal[],
+  how: { readonly branch: string; readonly isNew: boolean; readonly signals: AbortSignal[] },
 ): Promise<string> {
-  const signal = AbortSignal.any([...signals]);
-  const { ref } = await repositories.open(repository).push({ branch, signal });
-  return `${repository.url} ${ref}`;
+  const { branch, isNew, signals } = how;
+  const signal = AbortSignal.any(signals);
+  try {
+    const { ref } = await repositories.open(repository).push({ branch, isNew, signal });
+    return `${repository.url} ${ref}`;
+  } catch (error) {
+    throw isNew ? explainTaken(error, branch) : error;
+  }
 }
 
 /** Success was reported when the agent's own end, a failure, had been looked at already. */

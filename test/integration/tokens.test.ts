@@ -1,16 +1,24 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { collect, SubscriptionRefused } from "../support/collect.ts";
 import { startFactory, type FactoryServer, type Variables } from "../support/factory.ts";
 import { startMember, type Member } from "../support/family.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { runCommand } from "../support/command.ts";
+import { connect, textOf } from "../support/mcp.ts";
+import { openRest } from "../support/rest.ts";
+import { sendMutation, writeScriptedAgents } from "../support/talks.ts";
 import { openWebSocket } from "../support/web-socket.ts";
-import { dispatch, untilEnded } from "../support/workers.ts";
+import { createGate, dispatch, untilEnded, untilPrinted } from "../support/workers.ts";
 
 const app = { owner: "team", name: "app" };
 const other = { owner: "team", name: "other" };
 
 let git: GitServer;
 let factory: FactoryServer;
+let folder: string;
 /** boss → self → child → grandchild; boss → sibling; boss → stranger, in another repository. */
 let self: Member;
 let child: Member;
@@ -22,9 +30,11 @@ let endedChild: string;
 let endedSibling: string;
 
 beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "factory-tokens-"));
+  const FACTORY_AGENTS = await writeScriptedAgents(folder);
   [git, factory] = await Promise.all([
     startGitServer(),
-    startFactory({ env: { FACTORY_MAX_WORKERS: "20" } }),
+    startFactory({ env: { FACTORY_MAX_WORKERS: "20", FACTORY_AGENTS } }),
   ]);
   for (const { owner, name } of [app, other]) {
     await git.createRepository(owner, name);
@@ -65,6 +75,7 @@ afterAll(async () => {
   );
   await factory.dispose();
   await git.stop();
+  await rm(folder, { recursive: true });
 });
 
 /** With self's token: the data, or the codes of the errors. */
@@ -455,6 +466,177 @@ describe("a worker's token does", () => {
     const opened = await fetch(`${factory.url}/?token=${self.token}`, { redirect: "manual" });
     expect(opened.status).toBe(401);
     expect(opened.headers.get("set-cookie")).toBeNull();
+  });
+});
+
+describe("a worker's token gives at most what its own session has", () => {
+  const { owner, name: repo } = app;
+  const dispatchMutation = `mutation ($input: DispatchWorkerInput!) {
+    dispatchWorker(input: $input) { worker { name priority timeoutSeconds push } }
+  }`;
+  const task = "git commit -q --allow-empty -m Work";
+  /** Has push, a priority, retries and a time limit; self has none of them. */
+  let pusher: Member;
+
+  beforeAll(async () => {
+    await git.git(owner, repo, "branch", "release", "main");
+    const more = { push: true, priority: -3, retries: 1, timeoutSeconds: 600 };
+    pusher = await startMember(factory, {
+      parentSession: "boss",
+      repository: app,
+      branch: "pusher",
+      more,
+    });
+  });
+
+  afterAll(async () => {
+    await pusher.release();
+    await untilEnded(factory, pusher.name);
+    await pusher.dispose();
+  });
+
+  function inputOf(member: Member, more: Readonly<Record<string, unknown>>) {
+    return { agent: "shell", task, parentSession: member.name, repository: app, ...more };
+  }
+
+  async function tryDispatch(member: Member, more: Readonly<Record<string, unknown>>) {
+    const input = inputOf(member, more);
+    const { data, errors } = await factory.send(dispatchMutation, { input }, member.token);
+    const [error] = errors ?? [];
+    if (error !== undefined) return { code: error.extensions.code, message: error.message };
+    return (data as { dispatchWorker: { worker: Readonly<Record<string, unknown>> } })
+      .dispatchWorker.worker;
+  }
+
+  const tip = (branch: string) =>
+    git.git(owner, repo, "for-each-ref", "--format=%(objectname)", `refs/heads/${branch}`);
+
+  test.each([
+    [{ push: true, branch: "pushed-by-none" }, /push is true.*worker-\d+ has false/],
+    [{ push: true, branch: "main" }, /push is true/],
+    [{ priority: 1 }, /priority is 1.*worker-\d+ has 0/],
+    [{ priority: 1_000_000 }, /priority/],
+    [{ retries: 10 }, /retries is 10.*worker-\d+ has 0/],
+    [{ push: true, priority: 7 }, /push is true.*priority is 7/],
+  ])("which is FORBIDDEN otherwise: %j for one that has none of it", async (more, which) => {
+    const message: unknown = expect.stringMatching(which);
+    expect(await tryDispatch(self, more)).toEqual({ code: "FORBIDDEN", message });
+  });
+
+  test.each([
+    [{ priority: -2 }, /priority is -2.*has -3/],
+    [{ retries: 2 }, /retries is 2.*has 1/],
+    [{ timeoutSeconds: 601 }, /timeoutSeconds is 601.*has 600/],
+  ])("which is FORBIDDEN otherwise: %j for one that has some of it", async (more, which) => {
+    const message: unknown = expect.stringMatching(which);
+    expect(await tryDispatch(pusher, more)).toEqual({ code: "FORBIDDEN", message });
+  });
+
+  test("and what isn't asked for is its own where that is less than the default", async () => {
+    expect(await tryDispatch(self, { branch: "as-self" })).toMatchObject({
+      priority: 0,
+      timeoutSeconds: null,
+    });
+    expect(await tryDispatch(pusher, { branch: "as-pusher", priority: 0 })).toMatchObject({
+      priority: -3,
+      timeoutSeconds: 600,
+      push: false,
+    });
+    const less = { branch: "less", priority: -9, timeoutSeconds: 30, retries: 1 };
+    expect(await tryDispatch(pusher, less)).toMatchObject({ priority: -9, timeoutSeconds: 30 });
+  });
+
+  test("over REST, MCP and the command too", async () => {
+    const { token } = self;
+    const rest = await openRest(factory);
+    const body = { parentSession: self.name, agent: "shell", task, owner, repo, priority: 5 };
+    const answered = await rest.post("/api/agents/sessions/dispatch-worker", body, { token });
+    expect(answered).toMatchObject({ status: 403, body: { error: { code: "FORBIDDEN" } } });
+
+    const client = await connect(factory.url, { token });
+    const called = await client.callTool({
+      name: "dispatch_worker",
+      arguments: { agent: "shell", task, push: true, branch: "main" },
+    });
+    expect(called.isError).toBe(true);
+    expect(textOf(called)).toMatch(/FORBIDDEN.*push is true/);
+    await client.close();
+
+    const env = { FACTORY_URL: factory.url, FACTORY_TOKEN: token, FACTORY_WORKER: self.name };
+    const at = ["--repo", "team/app", "--branch", "main"];
+    const ran = await runCommand(factory, ["dispatch", "--agent", "shell", ...at, "--push", task], {
+      env,
+    });
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/push is true/);
+  });
+
+  test("so it pushes to a branch that it or its own made, and to no other", async () => {
+    const before = await Promise.all(["main", "release"].map(tip));
+    const sync = `mutation { syncRepository(input: {owner: "team", name: "app"}) { repository { id } } }`;
+    await factory.query(sync, {}, pusher.token);
+    // Neither a worktree of it nor a child that works there makes it the worker's own.
+    const create = `mutation ($input: CreateWorktreeInput!) { createWorktree(input: $input) { created } }`;
+    await factory.query(create, { input: { ...app, branch: "release" } }, pusher.token);
+    const worked = await tryDispatch(pusher, { branch: "release" });
+    await untilEnded(factory, String("name" in worked ? worked["name"] : ""));
+    for (const branch of ["main", "Main", "MAIN", "release"]) {
+      const refused = await tryDispatch(pusher, { branch, push: true });
+      expect([branch, refused]).toEqual([
+        branch,
+        { code: "FORBIDDEN", message: expect.stringContaining(branch) as unknown },
+      ]);
+    }
+    for (const branch of ["refs/heads/main", "refs/remotes/origin/main", "HEAD"]) {
+      expect(await tryDispatch(pusher, { branch, push: true })).toMatchObject({
+        code: "BAD_INPUT",
+      });
+    }
+    expect(await Promise.all(["main", "release"].map(tip))).toEqual(before);
+
+    for (const _again of [1, 2]) {
+      const pushed = await tryDispatch(pusher, { branch: "of-a-child", push: true });
+      const ended = await untilEnded(factory, String("name" in pushed ? pushed["name"] : ""));
+      expect(ended).toMatchObject({ status: "SUCCEEDED" });
+      expect(await tip("of-a-child")).toBe(ended.commits.at(-1)?.id);
+    }
+  });
+
+  test("also where somebody makes the branch on the remote meanwhile", async () => {
+    const gate = await createGate();
+    const held = `echo holding; ${gate.wait}; ${task}`;
+    const taken = await tryDispatch(pusher, { branch: "taken", push: true, task: held });
+    const worker = String("name" in taken ? taken["name"] : "");
+    await untilPrinted(factory, worker, "holding");
+    await git.git(owner, repo, "branch", "taken", "main");
+    await gate.open();
+    expect(await untilEnded(factory, worker)).toMatchObject({
+      status: "FAILED",
+      failureCode: "FORBIDDEN",
+    });
+    expect(await tip("taken")).toBe(await tip("main"));
+    // What the last fetch had not seen is seen before the agent starts.
+    await git.git(owner, repo, "branch", "unseen", "main");
+    const late = await tryDispatch(pusher, { branch: "unseen", push: true });
+    const ended = await untilEnded(factory, String("name" in late ? late["name"] : ""));
+    expect(ended).toMatchObject({ status: "FAILED", failureCode: "FORBIDDEN", startedAt: null });
+    expect(await tip("unseen")).toBe(await tip("main"));
+  });
+
+  test("by a retry and a follow-up too, whoever dispatched what they repeat", async () => {
+    const child = (more: Readonly<Record<string, unknown>>) =>
+      dispatch(factory, { parentSession: self.name, repository: app, ...more });
+    const [pushes, outranks, spoken] = await Promise.all([
+      child({ task, branch: "from-above", push: true }),
+      child({ task, branch: "urgent", priority: 9 }),
+      child({ task: "do: say hello", agent: "scripted", branch: "spoken", retries: 1 }),
+    ]);
+    await Promise.all([pushes, outranks, spoken].map(({ id }) => untilEnded(factory, id)));
+    const retry = `mutation ($id: ID!) { retryWorker(input: {id: $id}) { worker { name } } }`;
+    expect(await ask(retry, { id: pushes.name })).toEqual(forbidden);
+    expect(await ask(retry, { id: outranks.name })).toEqual(forbidden);
+    const input = { id: spoken.name, text: "do: say more" };
+    expect(await ask(sendMutation, { input })).toEqual(forbidden);
   });
 });
 

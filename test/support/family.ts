@@ -26,14 +26,16 @@ export async function startMember(
     readonly agent?: string;
     /** The first line of the task. */
     readonly title?: string;
+    /** What else the dispatch says. */
+    readonly more?: Readonly<Record<string, unknown>>;
   },
   token?: string,
 ): Promise<Member> {
   const gate = await createGate();
-  const { title, ...rest } = input;
+  const { title, more = {}, ...rest } = input;
   const hold = `printf %s "$FACTORY_TOKEN" >.token; echo holding; ${gate.wait}`;
   const task = title === undefined ? hold : `${title}\n${hold}`;
-  const { name, id, branch } = await dispatch(server, { ...rest, task }, token);
+  const { name, id, branch } = await dispatch(server, { ...rest, ...more, task }, token);
   await untilPrinted(server, name, "holding");
   const { worktree } = await readWorker(server, name);
   if (worktree === null) throw new Error(`${name} has no worktree`);

@@ -39,10 +39,12 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
     agent: t.string({ defaultValue: "claude", description: "One of Query.agents." }),
     priority: t.int({
       defaultValue: 0,
-      description: "Higher runs first; -1,000,000 to 1,000,000.",
+      description:
+        "Higher runs first; -1,000,000 to 1,000,000. With a worker's token: the worker's own at most, also where that is below the default.",
     }),
     timeoutSeconds: t.int({
-      description: "Counted from RUNNING, waiting included; 1 to 1,728,000. Default: none.",
+      description:
+        "Counted from RUNNING, waiting included; 1 to 1,728,000. Default: none. With a worker's token: the worker's own is the default and the most; the same holds for retries, maxCostUsd and maxTurns.",
     }),
     cleanup: t.field({
       type: WorktreeCleanupRef,
@@ -62,7 +64,7 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
     push: t.boolean({
       defaultValue: false,
       description:
-        "Push the branch when the work succeeded, never by force. Where that fails, or commits were made in the worktree but not on the branch, the session is FAILED, and the work stays in its worktree.",
+        "Push the branch when the work succeeded, never by force. Where that fails, or commits were made in the worktree but not on the branch, the session is FAILED, and the work stays in its worktree. With a worker's token: only where the worker's own session has it, and to a branch that the worker or its descendants made; never to the default branch.",
     }),
     maxCostUsd: t.float({
       description:
@@ -145,7 +147,7 @@ builder.mutationFields((t) => ({
     type: DispatchWorkerPayload,
     nullable: true,
     description:
-      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository, and no branch that another session works on, or has worked on in a worktree that is still there. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED where the agent can't be held to permissions, maxCostUsd or maxTurns, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN, WORKER_NOT_RUNNING where the worker that asks was cancelled. What fails later stands in the session's failureCode.",
+      "Records the session, queues it, and returns at once (status QUEUED): clones the repository if needed, creates the worktree, starts the agent in it. With a worker's token: its own name as parent, its own repository, no branch that another session works on, or has worked on in a worktree that is still there, and at most the worker's own push, priority, retries, limits and permissions; else FORBIDDEN, with the values that are too high. Errors: BAD_INPUT, AGENT_UNKNOWN, AGENT_UNAVAILABLE, NOT_SUPPORTED where the agent can't be held to permissions, maxCostUsd or maxTurns, WORKER_NOT_FOUND, BRANCH_CONFLICT, REPOSITORY_NOT_READY, IDEMPOTENCY_MISMATCH, LIMIT_EXCEEDED, FORBIDDEN, WORKER_NOT_RUNNING where the worker that asks was cancelled. What fails later stands in the session's failureCode.",
     args: {
       input: t.arg({ type: DispatchWorkerInput, required: true, description: "The work." }),
     },

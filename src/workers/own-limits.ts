@@ -1,0 +1,59 @@
+// What a worker's token may ask of a session that it dispatches, retries or follows up: at most what the worker's
+// own session was dispatched with.
+import { forbidden } from "../access/viewer.ts";
+import type { AgentListing } from "../agents/definition.ts";
+import { tellsCost, tellsTurns } from "../agents/wishes.ts";
+import type { WorkerSession } from "../generated/prisma/client.ts";
+import { workerName } from "./find.ts";
+import type { DispatchInput } from "./input.ts";
+
+export type OwnLimits = Pick<
+  WorkerSession,
+  "number" | "push" | "priority" | "retries" | "timeoutSeconds" | "maxCostUsd" | "maxTurns"
+>;
+
+/** What dispatchWorker takes where nothing is given. */
+const defaultPriority = 0;
+
+/**
+ * The input, with the worker's own limits where it gives none. Permissions are held to in policy.ts.
+ * @throws FactoryError FORBIDDEN that names each value that is more than the worker's own
+ */
+export function holdToOwnLimits(
+  input: DispatchInput,
+  own: OwnLimits,
+  agent: AgentListing,
+): DispatchInput {
+  const name = workerName(own);
+  const faults: string[] = [];
+  if (input.push === true && !own.push) faults.push(`push is true, and ${name} has false`);
+  const limits = [
+    // A default is no wish: it is lowered below.
+    ["priority", input.priority === defaultPriority ? undefined : input.priority, own.priority],
+    ["retries", input.retries, own.retries],
+    ["timeoutSeconds", input.timeoutSeconds, own.timeoutSeconds],
+    ["maxCostUsd", input.maxCostUsd, own.maxCostUsd],
+    ["maxTurns", input.maxTurns, own.maxTurns],
+  ] as const;
+  for (const [field, asked, most] of limits) {
+    if (asked === undefined || most === null || asked <= most) continue;
+    faults.push(`${field} is ${String(asked)}, and ${name} has ${String(most)}`);
+  }
+  if (own.maxCostUsd !== null && !tellsCost(agent) && agent.protocol !== "plain") {
+    faults.push(
+      `${agent.name} doesn't report its cost, and ${name} has maxCostUsd ${String(own.maxCostUsd)}`,
+    );
+  }
+  if (faults.length > 0) {
+    throw forbidden(
+      `a worker's token gives at most what its own session was dispatched with: ${faults.join("; ")}`,
+    );
+  }
+  return {
+    ...input,
+    priority: Math.min(input.priority, own.priority),
+    timeoutSeconds: input.timeoutSeconds ?? own.timeoutSeconds ?? undefined,
+    maxCostUsd: input.maxCostUsd ?? (tellsCost(agent) ? (own.maxCostUsd ?? undefined) : undefined),
+    maxTurns: input.maxTurns ?? (tellsTurns(agent) ? (own.maxTurns ?? undefined) : undefined),
+  };
+}

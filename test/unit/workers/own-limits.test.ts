@@ -1,0 +1,63 @@
+import { expect, test } from "@jest/globals";
+import type { AgentListing, ProtocolName } from "../../../src/agents/definition.ts";
+import type { DispatchInput } from "../../../src/workers/input.ts";
+import { holdToOwnLimits, type OwnLimits } from "../../../src/workers/own-limits.ts";
+
+const unlimited: OwnLimits = {
+  number: 7,
+  push: true,
+  priority: 0,
+  retries: 10,
+  timeoutSeconds: null,
+  maxCostUsd: null,
+  maxTurns: null,
+};
+
+function hold(
+  own: Partial<OwnLimits>,
+  asked: Partial<DispatchInput>,
+  protocol: ProtocolName = "acp",
+): DispatchInput {
+  const agent: AgentListing = { name: "one", available: true, unavailableReason: null, protocol };
+  const input: DispatchInput = {
+    parentSession: "worker-7",
+    task: "work",
+    agent: "one",
+    priority: 0,
+    cleanup: "KEEP",
+    ...asked,
+  };
+  return holdToOwnLimits(input, { ...unlimited, ...own }, agent);
+}
+
+const limits = { timeoutSeconds: 60, maxCostUsd: 2, maxTurns: 5 };
+
+test.each([
+  [{ push: false }, { push: true as const }, "push"],
+  [{ priority: 4 }, { priority: 5 }, "priority"],
+  [{ retries: 0 }, { retries: 1 }, "retries"],
+  [limits, { timeoutSeconds: 61 }, "timeoutSeconds"],
+  [limits, { maxCostUsd: 2.01 }, "maxCostUsd"],
+  [limits, { maxTurns: 6 }, "maxTurns"],
+])("of %j no worker gives %j, and is told which: %s", (own, asked, field) => {
+  expect(() => hold(own, asked)).toThrow(new RegExp(`: ${field} is .*, and worker-7 has `));
+});
+
+test("what isn't asked for is the worker's own, where the agent can be held to it", () => {
+  expect(hold(limits, {})).toMatchObject(limits);
+  expect(hold(limits, { maxCostUsd: 1 })).toMatchObject({ ...limits, maxCostUsd: 1 });
+  expect(hold({ priority: -5 }, {}).priority).toBe(-5);
+  expect(hold({ priority: 5 }, {}).priority).toBe(0);
+  const ofShell = hold(limits, {}, "plain");
+  expect([ofShell.timeoutSeconds, ofShell.maxCostUsd, ofShell.maxTurns]).toEqual([
+    60,
+    undefined,
+    undefined,
+  ]);
+  expect(hold({}, {})).toMatchObject({ timeoutSeconds: undefined, maxCostUsd: undefined });
+});
+
+test("a worker that may cost so much dispatches no model that doesn't report its cost", () => {
+  expect(() => hold(limits, {}, "codex-stream-json")).toThrow(/one doesn't report its cost/);
+  expect(hold({}, {}, "codex-stream-json").maxCostUsd).toBeUndefined();
+});
