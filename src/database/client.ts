@@ -26,33 +26,41 @@ const poolConnections = 6;
 const connectTimeoutMs = 5_000;
 /** Transactions also wait so long for those before them: fifty at once on a busy host take a while. */
 const transactionWaitMs = 10_000;
+/** Postgres ends a statement, a transaction and a pause in one that take longer. */
+const longestTransactionMs = 20_000;
 /** No statement takes so long: a connection that says nothing for this time is half open, and replaced. */
 const silenceMs = 30_000;
+/** The most that a timer takes. */
+const neverMs = 2 ** 31 - 1;
 
-export function connectDatabase(url: string, onError: (error: Error) => void): DatabaseConnection {
-  const pool = new pg.Pool({
+export function connectDatabase(
+  url: string,
+  onError: (error: Error) => void,
+  longestMs = longestTransactionMs,
+): DatabaseConnection {
+  const shared = {
     Client: PoolClient,
     connectionString: url,
-    max: poolConnections,
-    connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: silenceMs,
     application_name: "factory",
+    // pg-pool waits for it, which its types don't say.
+    onConnect: (client: pg.ClientBase) => limitTime(client, longestMs),
+  };
+  const pool = new pg.Pool({
+    ...shared,
+    max: poolConnections,
+    connectionTimeoutMillis: connectTimeoutMs,
   });
   // An idle connection that breaks is replaced at the next use; unheard, the event would end the process.
   pool.on("error", onError);
   const prisma = new PrismaClient({
     adapter: new PrismaPg(
-      {
-        Client: PoolClient,
-        connectionString: url,
-        max: prismaConnections,
-        connectionTimeoutMillis: transactionWaitMs,
-        query_timeout: silenceMs,
-        application_name: "factory",
-      },
+      { ...shared, max: prismaConnections, connectionTimeoutMillis: transactionWaitMs },
       { onPoolError: onError },
     ),
-    transactionOptions: { maxWait: transactionWaitMs, timeout: 20_000 },
+    // Prisma's own clock rolls back and frees the connection in the middle of an operation of several statements,
+    // and sends the rest outside of the transaction, where it stays. Postgres's takes all of it back.
+    transactionOptions: { maxWait: transactionWaitMs, timeout: neverMs },
   });
   return {
     url,
@@ -63,4 +71,17 @@ export function connectDatabase(url: string, onError: (error: Error) => void): D
       await pool.end();
     },
   };
+}
+
+/**
+ * Once for each connection, not with the start of it: a pooler of sessions passes no settings on there. Before
+ * Postgres 17 there is no `transaction_timeout`: each statement and each pause of a transaction is limited alone.
+ */
+async function limitTime(client: pg.ClientBase, milliseconds: number): Promise<void> {
+  await client.query(
+    `SELECT set_config(name, $1, false)
+     FROM unnest(ARRAY['statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) AS name
+     WHERE current_setting(name, true) IS NOT NULL`,
+    [String(milliseconds)],
+  );
 }

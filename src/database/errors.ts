@@ -28,6 +28,11 @@ const outageCodes = new Set([
   "25006",
   "40001",
   "40P01",
+  // Took too long (see client.ts): a statement, a pause in a transaction, a transaction, the wait for a lock.
+  "57014",
+  "25P03",
+  "25P04",
+  "55P03",
   "ECONNREFUSED",
   "ECONNRESET",
   "EPIPE",

@@ -179,12 +179,11 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     url: string,
   ): Promise<Repository> {
     // A repository that was deleted and is cloned again goes on with its numbering.
-    const [stream, worktreeStream] = await Promise.all(
-      [repositoryStreamKey(owner, name), worktreeStreamKey(owner, name)].map((key) =>
-        transaction.stream.upsert({ where: { key }, create: { key }, update: {} }),
-      ),
-    );
-    if (stream === undefined || worktreeStream === undefined) throw new Error("no stream was made");
+    const openStream = (key: string) =>
+      transaction.stream.upsert({ where: { key }, create: { key }, update: {} });
+    // One after the other: what is still under way when a transaction fails would run outside of it.
+    const stream = await openStream(repositoryStreamKey(owner, name));
+    const worktreeStream = await openStream(worktreeStreamKey(owner, name));
     const repository = await transaction.repository.create({
       data: {
         runnerId: await chooseHome(transaction),
