@@ -57,7 +57,8 @@ async function measure<State extends TalkState>(
       const text = corpus.slice(start, start + chunkLength);
       const newline = text.lastIndexOf("\n");
       const lastLineOffset = newline === -1 ? undefined : start + newline + 1;
-      for (const line of reader.push({ text, endOffset: start + text.length, lastLineOffset })) {
+      const endOffset = start + text.length;
+      for (const line of reader.push({ text, endOffset, lastLineOffset, skippedBytes: 0 })) {
         const step = protocol.read(state, redact(line.text));
         state = step.state;
         events += step.events.length;

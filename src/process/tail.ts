@@ -1,5 +1,5 @@
 import { hostFailure } from "./host-failure.ts";
-import type { OutputChunk, OutputFile } from "./output-file.ts";
+import type { OutputChunk, OutputFacts, OutputFile } from "./output-file.ts";
 import { openOutputFile } from "./output-file.ts";
 import { sessionPaths } from "./session-folder.ts";
 import type { Wake } from "../wake.ts";
@@ -23,6 +23,10 @@ export interface TailOptions {
    * rejects, so does `done`.
    */
   readonly onChunk: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
+  /** Whether nothing more is kept, whatever comes: then it isn't read, and handed to nobody. Default: never. */
+  readonly isFull?: () => boolean;
+  /** How long `finish` reads before it leaves out all but the last part of each file, in milliseconds. Default 3,000. */
+  readonly finishWithinMs?: number;
 }
 
 export interface OutputTail {
@@ -31,7 +35,10 @@ export interface OutputTail {
    * file can't be read, or with what `onChunk` threw.
    */
   readonly done: Promise<OutputOffsets>;
-  /** The worker has ended: hands on what the files hold now, to the last byte, and resolves `done`. */
+  /**
+   * The worker has ended: hands on what the files hold now, to the last byte, and resolves `done`. A session must not
+   * wait for gigabytes: what can't be read in time is left out, but for the last part of each file.
+   */
   finish(): Promise<OutputOffsets>;
 }
 
@@ -39,6 +46,7 @@ export interface OutputTail {
 const batchMs = 50;
 /** The watch is a hint; this finds what it missed. */
 const checkEveryMs = 2000;
+const defaultFinishWithinMs = 3000;
 
 const channels = ["stdout", "stderr"] as const;
 
@@ -68,6 +76,11 @@ interface Alarm {
   finishing: boolean;
 }
 
+interface Ends extends OutputOffsets {
+  /** From then on all but the last part before the ends is left out. */
+  readonly deadline: number;
+}
+
 type OutputFiles = Readonly<Record<OutputChannel, OutputFile>>;
 
 async function follow(options: TailOptions, alarm: Alarm): Promise<OutputOffsets> {
@@ -75,11 +88,12 @@ async function follow(options: TailOptions, alarm: Alarm): Promise<OutputOffsets
   const files = await openFiles(options);
   let watch: Disposable | undefined;
   try {
-    let ends: OutputOffsets | undefined;
+    let ends: Ends | undefined;
     while (!signal.aborted) {
       if (alarm.finishing && ends === undefined) {
         // Something that outlived the worker may write on for ever; that isn't waited for.
-        ends = inspectSizes(files);
+        const { finishWithinMs = defaultFinishWithinMs } = options;
+        ends = { ...inspectSizes(files), deadline: performance.now() + finishWithinMs };
       }
       const round = await takeRound(files, ends, options);
       if (round.chunks > 0) {
@@ -108,16 +122,22 @@ async function follow(options: TailOptions, alarm: Alarm): Promise<OutputOffsets
 /** Hands on one chunk of each file that has more. */
 async function takeRound(
   files: OutputFiles,
-  ends: OutputOffsets | undefined,
-  { folder, signal, onChunk }: TailOptions,
+  ends: Ends | undefined,
+  { folder, signal, onChunk, isFull }: TailOptions,
 ): Promise<{ chunks: number; full: boolean }> {
   let chunks = 0;
   let full = false;
-  for (const { channel, size } of inspectByAge(files)) {
+  for (const { channel, facts } of inspectByAge(files)) {
     const file = files[channel];
-    let chunk;
+    const end = ends?.[channel];
+    if (isFull?.() === true) {
+      file.accept({ endOffset: end ?? facts.size });
+      continue;
+    }
+    const isLate = ends !== undefined && performance.now() >= ends.deadline;
+    let chunk = isLate ? file.skip(ends[channel]) : undefined;
     try {
-      chunk = signal.aborted ? undefined : await file.read(size, ends?.[channel]);
+      if (!signal.aborted) chunk ??= await file.read(facts, end);
     } catch (error) {
       throw hostFailure(error, `read ${channel} in ${folder}`);
     }
@@ -131,12 +151,14 @@ async function takeRound(
   return { chunks, full };
 }
 
-function inspectByAge(files: OutputFiles): readonly { channel: OutputChannel; size: number }[] {
+function inspectByAge(
+  files: OutputFiles,
+): readonly { channel: OutputChannel; facts: OutputFacts }[] {
   const stdout = files.stdout.inspect();
   const stderr = files.stderr.inspect();
   const inOrder = [
-    { channel: "stdout", size: stdout.size },
-    { channel: "stderr", size: stderr.size },
+    { channel: "stdout", facts: stdout },
+    { channel: "stderr", facts: stderr },
   ] as const;
   return stderr.modifiedAt < stdout.modifiedAt ? inOrder.toReversed() : inOrder;
 }

@@ -4,9 +4,16 @@
 export const mostOutputBytes = 32 * 1024 * 1024;
 export const outputMarker = `\n[output beyond ${String(mostOutputBytes / 1024 / 1024)} MiB is not kept]\n`;
 
+/** Stands where a file of output has bytes that were not read. */
+export function skippedMarker(bytes: number): string {
+  return `\n[${String(bytes)} bytes of output are not kept]\n`;
+}
+
 export interface OutputMeter {
   /** Counted so far. */
   readonly bytes: number;
+  /** Nothing more is kept, whatever comes. */
+  isFull(): boolean;
   /** Counts the text. @returns "last": it is kept, and nothing after it is */
   take(text: string): "kept" | "last" | "dropped";
   /** Counts the text. @returns what is kept of it, with the marker behind the last */
@@ -30,6 +37,7 @@ export function createOutputMeter(before: number): OutputMeter {
     get bytes() {
       return bytes;
     },
+    isFull: () => bytes > mostOutputBytes,
     take,
     keep(text) {
       const verdict = take(text);

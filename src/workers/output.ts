@@ -7,7 +7,7 @@ import type { Logger } from "../log.ts";
 import { tellAppended } from "../measurements.ts";
 import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
 import { workerStreamKey, type WorkerOutputPayload } from "./events.ts";
-import { createOutputMeter } from "./output-meter.ts";
+import { createOutputMeter, skippedMarker } from "./output-meter.ts";
 import { createRedactor } from "./redact.ts";
 
 export interface OutputStoreOptions {
@@ -22,12 +22,16 @@ export interface OutputStoreOptions {
   readonly logger: Logger;
 }
 
+export type StoredChunk = Pick<OutputChunk, "text" | "endOffset" | "skippedBytes">;
+
 export interface OutputStore {
   /**
    * Waits out an outage of the database; what is stored is stored once.
    * @throws OutputRefused where another attempt took over, or the session has ended; the signal's reason.
    */
-  store(channel: OutputChannel, chunk: Pick<OutputChunk, "text" | "endOffset">): Promise<void>;
+  store(channel: OutputChannel, chunk: StoredChunk): Promise<void>;
+  /** Nothing more is kept, whatever comes. */
+  isFull(): boolean;
   /** Stores what is held back; called when both files have been read to their ends. */
   flush(): Promise<void>;
 }
@@ -38,6 +42,8 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
   const meter = createOutputMeter(options.offsets.stdout + options.offsets.stderr);
   const read = { ...options.offsets };
   const stored = { ...options.offsets };
+  /** What was left out since the last text. */
+  const skipped = { stdout: 0, stderr: 0 };
   /** What the row says. */
   let recorded: OutputOffsets = { ...options.offsets };
 
@@ -67,16 +73,28 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
     tellAppended(events);
   }
 
+  function takeMarker(channel: OutputChannel): string {
+    const bytes = skipped[channel];
+    skipped[channel] = 0;
+    return bytes === 0 ? "" : skippedMarker(bytes);
+  }
+
   return {
-    async store(channel, { text, endOffset }) {
+    isFull: () => meter.isFull(),
+    async store(channel, { text, endOffset, skippedBytes }) {
       read[channel] = endOffset;
-      const shown = redactors[channel].push(meter.keep(text));
+      skipped[channel] += skippedBytes;
+      // Told with the text after it, and not for each piece.
+      if (text === "") return;
+      const whole = takeMarker(channel) + text;
+      const shown = redactors[channel].push(meter.keep(whole));
       stored[channel] = Math.max(0, endOffset - redactors[channel].heldBytes());
       await append(channel, shown);
     },
     async flush() {
       for (const channel of ["stdout", "stderr"] as const) {
-        const rest = redactors[channel].flush();
+        const marker = takeMarker(channel);
+        const rest = redactors[channel].flush() + (marker === "" ? "" : meter.keep(marker));
         stored[channel] = read[channel];
         if (rest !== "") await append(channel, rest);
       }

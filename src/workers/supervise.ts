@@ -22,6 +22,7 @@ export interface SuperviseOptions {
   readonly offsets: OutputOffsets;
   readonly output: Pick<OutputStore, "flush"> & {
     readonly store: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
+    readonly isFull?: () => boolean;
   };
   /** Set where the agent is spoken to. */
   readonly talk: Pick<TalkKeeper, "interrupt" | "closed" | "closeGraceMs"> | undefined;
@@ -46,6 +47,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
     offsets: options.offsets,
     signal: leaving,
     onChunk: (channel, chunk) => options.output.store(channel, chunk),
+    isFull: () => options.output.isFull?.() === true,
   });
   const unheard = new AbortController();
   // Its failure is told where `finish` is awaited. An agent that nobody hears any more is ended; one that damaged

@@ -2,7 +2,7 @@
 // comes, both without the session's secrets.
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { OutputChunk, OutputOffsets } from "../../process/tail.ts";
-import type { OutputMeter } from "../output-meter.ts";
+import { skippedMarker, type OutputMeter } from "../output-meter.ts";
 import { createRedactor, createWholeRedactor } from "../redact.ts";
 import { createLineReader, type Line } from "./lines.ts";
 
@@ -32,17 +32,27 @@ export function createEar(
     return lines.map(({ text, isCut }) => ({ text: redact(text), isCut }));
   }
 
+  let skipped = 0;
+
+  function takeMarker(): string {
+    const marker = skipped === 0 ? "" : skippedMarker(skipped);
+    skipped = 0;
+    return marker;
+  }
+
   return {
     stdout: (chunk) => redacted(reader.push(chunk)),
-    stderr({ text, endOffset }) {
+    stderr({ text, endOffset, skippedBytes }) {
       stderr.read = endOffset;
-      const shown = errors.push(meter.keep(text));
+      skipped += skippedBytes;
+      if (text === "") return "";
+      const shown = errors.push(meter.keep(takeMarker() + text));
       stderr.stored = Math.max(0, stderr.read - errors.heldBytes());
       return shown;
     },
     flush() {
       const lines = redacted(reader.flush());
-      const rest = errors.flush();
+      const rest = errors.flush() + takeMarker();
       stderr.stored = stderr.read;
       return { lines, stderr: rest };
     },

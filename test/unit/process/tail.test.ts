@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { appendFile, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "@jest/globals";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
 import type { OutputChannel, OutputOffsets, TailOptions } from "../../../src/process/tail.ts";
@@ -13,6 +14,7 @@ interface Chunk {
   readonly channel: OutputChannel;
   readonly text: string;
   readonly endOffset: number;
+  readonly skippedBytes: number;
 }
 
 /** Follows a folder and keeps what comes. */
@@ -22,8 +24,8 @@ function collect(folder: string, options: Partial<TailOptions> = {}) {
     folder,
     offsets: beginning,
     signal: AbortSignal.timeout(20_000),
-    onChunk: async (channel, { text, endOffset }) => {
-      chunks.push({ channel, text, endOffset });
+    onChunk: async (channel, { text, endOffset, skippedBytes }) => {
+      chunks.push({ channel, text, endOffset, skippedBytes });
     },
     ...options,
   });
@@ -121,8 +123,8 @@ describe("characters", () => {
     await eventually(() => tail.chunks.length === 2);
     await tail.finish();
     expect(tail.chunks).toEqual([
-      { channel: "stdout", text: "a", endOffset: 1 },
-      { channel: "stdout", text: "€", endOffset: 4 },
+      { channel: "stdout", text: "a", endOffset: 1, skippedBytes: 0 },
+      { channel: "stdout", text: "€", endOffset: 4, skippedBytes: 0 },
     ]);
   });
 
@@ -166,7 +168,7 @@ describe("a difficult worker or reader", () => {
     await truncate(stdout);
     await appendFile(stdout, "second");
     await eventually(() => tail.chunks.length === 2);
-    expect(tail.chunks[1]).toEqual({ channel: "stdout", text: "second", endOffset: 6 });
+    expect(tail.chunks[1]).toMatchObject({ channel: "stdout", text: "second", endOffset: 6 });
     await tail.finish();
   });
 
@@ -212,6 +214,56 @@ describe("a difficult worker or reader", () => {
     await rm(stdout);
     execFileSync("mkfifo", [stdout]);
     await expect(collect(folder).done).rejects.toMatchObject({ code: "HOST_FAILURE" });
+  });
+
+  test("a hole of a terabyte is left out, and what stands behind it is not", async () => {
+    const session = await sessions.runScript(
+      "echo before; truncate -s 1T /proc/self/fd/1; echo behind; truncate -s 1T /proc/self/fd/2",
+    );
+    await exitOf(session);
+    const tail = collect(session.folder);
+    const { stdout } = await tail.finish();
+    expect(stdout).toBe(2 ** 40 + "behind\n".length);
+    expect(tail.textOf("stdout")).toMatch(/^before\n.*behind\n$/s);
+    expect(tail.textOf("stdout").length).toBeLessThan(200_000);
+  });
+
+  test("what can't be read in time after the worker's end is left out, but for its last part", async () => {
+    const session = await sessions.runScript(
+      "echo first; head -c 30000000 /dev/zero | tr '\\0' x; echo last",
+    );
+    await exitOf(session);
+    const tail = collect(session.folder, {
+      finishWithinMs: 100,
+      onChunk: async (channel, chunk) => {
+        tail.chunks.push({ channel, ...chunk });
+        await setTimeout(5);
+      },
+    });
+    expect((await tail.finish()).stdout).toBe(30_000_011);
+    const skipped = tail.chunks.reduce((sum, { skippedBytes }) => sum + skippedBytes, 0);
+    expect(skipped).toBeGreaterThan(0);
+    expect(tail.textOf("stdout")).toMatch(/^first\nx+last\n$/);
+    expect(tail.textOf("stdout")).toHaveLength(30_000_011 - skipped);
+  });
+
+  test("what nobody keeps is not read", async () => {
+    const folder = await sessions.createFolder();
+    await appendFile(sessionPaths(folder).stdout, "x".repeat(300_000));
+    const tail = collect(folder, { isFull: () => tail.chunks.length > 0 });
+    expect(await tail.finish()).toEqual({ stdout: 300_000, stderr: 0 });
+    expect(tail.chunks).toHaveLength(1);
+  });
+
+  test("a folder that was replaced by a link to another one is refused", async () => {
+    const victim = await sessions.createFolder();
+    const folder = await sessions.createFolder();
+    await appendFile(sessionPaths(victim).stdout, "somebody's");
+    await rm(folder, { recursive: true });
+    await symlink(victim, folder);
+    const tail = collect(folder);
+    await expect(tail.done).rejects.toMatchObject({ code: "HOST_FAILURE" });
+    expect(tail.chunks).toEqual([]);
   });
 
   test("200 MB go through in bounded memory", async () => {

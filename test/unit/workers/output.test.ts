@@ -59,7 +59,7 @@ function open({ attempt = 1, ...more }: Options = {}) {
   return {
     ...output,
     store: (channel: "stdout" | "stderr", text: string, endOffset: number) =>
-      output.store(channel, { text, endOffset }),
+      output.store(channel, { text, endOffset, skippedBytes: 0 }),
   };
 }
 
