@@ -27,3 +27,35 @@ function findFault(text: string, { longestBytes, lines = false }: TextRules): st
   }
   return undefined;
 }
+
+/** Characters. Longer text is cut where it is stored; jsonb can't hold a string of 256 MiB, no column one of 1 GiB. */
+const longestStoredText = 16 * 1024 * 1024;
+
+/** As Postgres can hold it: NUL and halves of surrogate pairs become U+FFFD, and what is too long is cut. */
+export function toStorableText(text: string): string {
+  const kept = text.length > longestStoredText ? text.slice(0, longestStoredText) : text;
+  return kept.toWellFormed().replaceAll("\0", "\uFFFD");
+}
+
+/** JSON whose strings, names included, are so; they may hold NUL and halves of surrogate pairs as escapes. */
+export function toStorableJson(json: string): string {
+  if (json.length <= longestStoredText && !/\\u(?:0000|d[89a-f])/i.test(json)) return json;
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    // No JSON: whoever expects it as such says so better.
+    if (error instanceof SyntaxError) return json;
+    throw error;
+  }
+  return JSON.stringify(toStorableValue(value));
+}
+
+function toStorableValue(value: unknown): unknown {
+  if (typeof value === "string") return toStorableText(value);
+  if (Array.isArray(value)) return value.map(toStorableValue);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, part]) => [toStorableText(name), toStorableValue(part)]),
+  );
+}

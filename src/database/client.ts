@@ -1,7 +1,7 @@
-import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaClient } from "../generated/prisma/client.ts";
 import { PoolClient } from "./pool-client.ts";
+import { StorablePrismaPg } from "./prisma-adapter.ts";
 
 export type { PrismaClient };
 export type Pool = pg.Pool;
@@ -54,7 +54,7 @@ export function connectDatabase(
   // An idle connection that breaks is replaced at the next use; unheard, the event would end the process.
   pool.on("error", onError);
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(
+    adapter: new StorablePrismaPg(
       { ...shared, max: prismaConnections, connectionTimeoutMillis: transactionWaitMs },
       { onPoolError: onError },
     ),

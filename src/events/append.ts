@@ -3,7 +3,6 @@ import { tellAppended } from "../measurements.ts";
 
 export interface NewEvent {
   readonly type: string;
-  /** JSON without NUL characters, which Postgres's jsonb can't hold. */
   readonly payload: object;
   /** Default: now. */
   readonly at?: Date;

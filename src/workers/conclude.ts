@@ -9,7 +9,6 @@ import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
 import { queueTopic } from "./events.ts";
 import type { Told } from "./talk/keeper.ts";
-import { toStorable } from "./talk/stored.ts";
 import { tooLate, type Pushed } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { isFinal } from "./states.ts";
@@ -112,9 +111,9 @@ export async function conclude(
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
     const judged = judge(session, outcome, timedOut);
-    // What an agent says, and a remote, may hold what a text column can't.
-    const { status, reason, failureCode } = toStorable(
-      withStray(judgeWithPush(judged, session, pushed), stray),
+    const { status, reason, failureCode } = withStray(
+      judgeWithPush(judged, session, pushed),
+      stray,
     );
     const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
@@ -123,7 +122,7 @@ export async function conclude(
       attempt,
       data: {
         failureCode,
-        summary: session.summary ?? toStorable(outcome.told?.lastMessage ?? null),
+        summary: session.summary ?? outcome.told?.lastMessage ?? null,
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
         // It may have ended long ago, while no server was there.
@@ -152,7 +151,7 @@ export async function concludeUnstarted(
   return prisma.$transaction(async (transaction) => {
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
-    const { status, reason, failureCode } = toStorable(judgeUnstarted(session, failure, timedOut));
+    const { status, reason, failureCode } = judgeUnstarted(session, failure, timedOut);
     const changed = await changeWorker(transaction, id, {
       status,
       reason,

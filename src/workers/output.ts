@@ -57,7 +57,7 @@ export function createOutputStore(options: OutputStoreOptions): OutputStore {
     const offsets = [recorded.stdout, recorded.stderr, reached.stdout, reached.stderr];
     const query = {
       name: "store-output",
-      text: "SELECT store_output($1, $2, $3, $4, $5, $6, $7) AS sequence",
+      text: "SELECT store_output($1, $2, $3, $4, $5, $6, $7::jsonb) AS sequence",
       values: [session.id, session.attempt, ...offsets, JSON.stringify(events)],
     };
     const { rows } = await insist(() => pool.query<{ sequence: number | null }>(query), {

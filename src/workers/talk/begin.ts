@@ -4,7 +4,7 @@ import { protocolOf } from "../../agents/protocols.ts";
 import type { AgentEvent } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { Prisma, type WorkerSession } from "../../generated/prisma/client.ts";
-import { asJson, toStorable, type StoredTalk } from "./stored.ts";
+import { asJson, type StoredTalk } from "./stored.ts";
 
 /** Stored before the start: whatever is killed after it, the next server knows what was said. */
 export async function beginTalk(
@@ -39,7 +39,7 @@ export async function beginTalk(
     where: { id: session.id },
     data: {
       protocol: way.protocol,
-      talk: talk === undefined ? Prisma.DbNull : asJson(toStorable(talk)),
+      talk: talk === undefined ? Prisma.DbNull : asJson(talk),
     },
   });
   return { session: updated, isSpokenTo: protocol?.isSpokenTo ?? false };

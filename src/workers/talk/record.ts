@@ -8,7 +8,7 @@ import { tellAppended } from "../../measurements.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import { workerStreamKey, type ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
-import { asJson, storableText, toStorable, type StoredTalk } from "./stored.ts";
+import { asJson, type StoredTalk } from "./stored.ts";
 import { addLost, type UsedBefore } from "./usage.ts";
 
 export interface TalkChange {
@@ -50,12 +50,7 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
   );
   const usage = talk.state.usage === null ? null : addLost(session, talk.state.usage);
   if (isPlain) return append(deps, { ...change, events, usage });
-  return recordWithSession(deps.prisma, {
-    ...change,
-    usage,
-    talk: toStorable(talk),
-    events: toStorable(events),
-  });
+  return recordWithSession(deps.prisma, { ...change, events, usage });
 }
 
 /** The common case, in one statement. */
@@ -66,16 +61,15 @@ async function append(
   const { conversationId } = talk.state;
   const { rows } = await pool.query<{ sequence: number | null }>({
     name: "store-talk",
-    text: "SELECT store_talk($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS sequence",
+    text: "SELECT store_talk($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10) AS sequence",
     values: [
       session.id,
       session.attempt,
       offsets.stdout,
       offsets.stderr,
-      // Once each: this is done for all that agents print.
-      storableText(talk),
-      storableText(events),
-      toStorable(conversationId),
+      JSON.stringify(talk),
+      JSON.stringify(events),
+      conversationId,
       usage?.inputTokens ?? null,
       usage?.outputTokens ?? null,
       usage?.costUsd ?? null,

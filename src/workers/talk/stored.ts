@@ -37,29 +37,3 @@ export function asJson(talk: StoredTalk): Prisma.InputJsonObject {
 export function outboxBytes(lines: readonly string[]): Buffer {
   return Buffer.from(lines.map((line) => `${line}\n`).join(""));
 }
-
-/**
- * As JSON. What Postgres's jsonb refuses, NUL and halves of surrogate pairs, becomes U+FFFD. Agents' JSON may
- * hold both as escapes.
- */
-export function storableText(value: unknown): string {
-  const text = JSON.stringify(value);
-  return isStorable(text) ? text : JSON.stringify(parseStorable(text));
-}
-
-/** The same, in the value's own shape. */
-export function toStorable<Value>(value: Value): Value {
-  const text = JSON.stringify(value);
-  // What went in comes out in the same shape, with other characters in its strings.
-  return isStorable(text) ? value : (parseStorable(text) as Value);
-}
-
-function isStorable(text: string): boolean {
-  return !/\\u(?:0000|d[89a-f])/i.test(text);
-}
-
-function parseStorable(text: string): unknown {
-  return JSON.parse(text, (_key, part: unknown) =>
-    typeof part === "string" ? part.toWellFormed().replaceAll("\0", "\uFFFD") : part,
-  );
-}
