@@ -1,13 +1,13 @@
 import type { Database, PrismaClient } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
-import { describeFailure } from "../database/failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git, GitRepository } from "../git/git.ts";
 import { parseRemoteUrl } from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
+import { failed, type OutcomeRecorder } from "./outcome.ts";
 import { createProgressTeller } from "./progress.ts";
-import { changeRepository, lockRepository, type RepositoryChange } from "./record.ts";
+import { lockRepository } from "./record.ts";
 
 export interface Cloner {
   /** Clones the repository whose row says CLONING; joins a clone that is under way. Never rejects. */
@@ -23,36 +23,24 @@ export function createCloner(deps: {
   readonly prisma: PrismaClient;
   readonly git: Git;
   readonly logger: Logger;
+  readonly outcomes: OutcomeRecorder;
+  /** Brings what its remote asks for to this runner's git layer. */
+  readonly bringCredentials: (repository: Repository) => Promise<void>;
 }): Cloner {
-  const { prisma, git, logger } = deps;
+  const { prisma, git, logger, outcomes } = deps;
   const underway = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
-  /** Waits out an outage; said again after a lost answer, it changes nothing. */
-  function record(id: string, change: RepositoryChange): Promise<void> {
-    const once = () =>
-      prisma.$transaction(async (transaction) => {
-        const now = await lockRepository(transaction, id);
-        if (now?.status === "CLONING") await changeRepository(transaction, id, change);
-      });
-    return insist(once, {
-      signal: closing.signal,
-      onFailure(error) {
-        logger.warn({ err: error }, "a clone's outcome waits for the database");
-      },
-    });
-  }
-
   async function clone(repository: Repository): Promise<void> {
     const { id } = repository;
-    // The caller's row may be from before the end of another clone.
-    const now = await insist(
-      () => prisma.repository.findUnique({ where: { id }, select: { status: true } }),
-      { signal: closing.signal },
-    );
-    if (now?.status !== "CLONING") return;
     const progress = createProgressTeller(deps, repository, "CLONING");
     try {
+      // The caller's row may be from before the end of another clone.
+      const now = await insist(() => prisma.repository.findUnique({ where: { id } }), {
+        signal: closing.signal,
+      });
+      if (now?.status !== "CLONING") return;
+      await deps.bringCredentials(now);
       const handle = openClone(git, repository);
       const tips = await handle.clone(repository.url, {
         signal: closing.signal,
@@ -60,16 +48,12 @@ export function createCloner(deps: {
       });
       await progress.told();
       const data = { ...tips, lastSyncedAt: new Date() };
-      await record(id, { status: "SYNCED", message: "cloned", data });
+      const change = { status: "SYNCED", message: "cloned", data } as const;
+      await outcomes.record({ id, during: "CLONING", change });
     } catch (error) {
       if (closing.signal.aborted) return;
       await progress.told();
-      const failure = describeFailure(error, logger);
-      await record(id, {
-        status: "FAILED",
-        message: failure.message,
-        data: { failureCode: failure.code, error: failure.message },
-      });
+      await outcomes.record({ id, during: "CLONING", change: failed(error, logger) });
     }
   }
 

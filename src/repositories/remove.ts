@@ -4,7 +4,9 @@ import { FactoryError } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createKeyedMutex } from "../git/lock.ts";
+import type { Logger } from "../log.ts";
 import { openClone } from "./clone.ts";
+import { failed, type OutcomeRecorder } from "./outcome.ts";
 import { appendRepositoryEvent, changeRepository, lockKey, lockRepository } from "./record.ts";
 
 /** Longer than the removal of any number of worktrees that makes sense. */
@@ -23,15 +25,22 @@ export interface Remover {
    * @throws FactoryError REPOSITORY_IN_USE, REPOSITORY_NOT_READY, and as `find`
    */
   remove(key: string, find: () => Promise<Repository>, how: Removal): Promise<Repository>;
+  /** Whether it is being removed here. */
+  isUnderway(repositoryId: string): boolean;
 }
 
-export function createRemover({
-  prisma,
-  git,
-}: {
+export interface RemoverDependencies {
   readonly prisma: PrismaClient;
   readonly git: Git;
-}): Remover {
+  readonly logger: Logger;
+  readonly outcomes: OutcomeRecorder;
+  /** Whether a clone or a fetch of it runs on this runner, which is its home. */
+  readonly isBusy: (repositoryId: string) => boolean;
+}
+
+export function createRemover(deps: RemoverDependencies): Remover {
+  const { prisma, git, logger, outcomes, isBusy } = deps;
+  const underway = new Set<string>();
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
 
   async function finish(repository: Repository): Promise<void> {
@@ -48,16 +57,34 @@ export function createRemover({
     });
   }
 
+  /** One that fails half way can be begun again: what is left of the clone is cloned anew where it is used. */
+  async function remove(found: Repository, { force, removeWorktrees }: Removal) {
+    const { id } = found;
+    const repository = await prisma.$transaction((transaction) =>
+      begin(transaction, found, force, isBusy),
+    );
+    try {
+      await removeWorktrees(repository);
+      await finish(repository);
+    } catch (error) {
+      const outcome = { id, during: "REMOVING", change: failed(error, logger) } as const;
+      await outcomes.recordSoon(outcome, () => underway.has(id));
+      throw error;
+    }
+    return repository;
+  }
+
   return {
-    remove: (key, find, { force, removeWorktrees }) =>
+    isUnderway: (repositoryId) => underway.has(repositoryId),
+    remove: (key, find, how) =>
       mutex.run(key, async () => {
         const found = await find();
-        const repository = await prisma.$transaction((transaction) =>
-          begin(transaction, found, force),
-        );
-        await removeWorktrees(repository);
-        await finish(repository);
-        return repository;
+        underway.add(found.id);
+        try {
+          return await remove(found, how);
+        } finally {
+          underway.delete(found.id);
+        }
       }),
   };
 }
@@ -67,6 +94,7 @@ async function begin(
   transaction: Database,
   { id, key, owner, name }: Repository,
   force: boolean,
+  isBusy: RemoverDependencies["isBusy"],
 ): Promise<Repository> {
   const label = `${owner}/${name}`;
   // Both before anything is asked: a dispatch holds the first, what makes a worktree the second.
@@ -89,9 +117,14 @@ async function begin(
       `${label} has a worktree for ${worktree.branch}: delete its worktrees first, or delete with force: true, which loses work that is nowhere else`,
     );
   }
-  // A removal that failed half way is gone on with.
+  // A removal that was stopped half way is gone on with.
   if (row?.status === "REMOVING") return row;
   if (row?.status === "CLONING" || row?.status === "SYNCING") {
+    if (!isBusy(id)) {
+      // Nobody works on it any more: its end was not recorded, or it never began.
+      await changeRepository(transaction, id, { status: "FAILED", message: "given up" });
+      return changeRepository(transaction, id, { status: "REMOVING" });
+    }
     throw new FactoryError(
       "REPOSITORY_NOT_READY",
       `${label} is ${row.status} at the moment: try again when that has ended`,

@@ -15,6 +15,7 @@ import { createCopier } from "./copy.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
 import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
 import { cloneMethod, forgetMethod, homeOf, syncMethod } from "./home.ts";
+import { createOutcomeRecorder } from "./outcome.ts";
 import { createRemover } from "./remove.ts";
 import { sweepRepositories } from "./sweep.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
@@ -78,9 +79,14 @@ export interface RepositoryDependencies {
 
 export function createRepositoryService(deps: RepositoryDependencies): RepositoryService {
   const { prisma, git, calls, sealer, logger } = deps;
-  const cloner = createCloner(deps);
-  const syncer = createSyncer(deps);
-  const remover = createRemover(deps);
+  const outcomes = createOutcomeRecorder(deps);
+  const cloner = createCloner({ ...deps, outcomes, bringCredentials });
+  const syncer = createSyncer({ ...deps, outcomes });
+  const remover = createRemover({
+    ...deps,
+    outcomes,
+    isBusy: (id) => cloner.isUnderway(id) || syncer.isUnderway(id),
+  });
   const copier = createCopier(deps);
 
   /** To this runner's git layer, where a url came with some. */
@@ -98,7 +104,6 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
 
   calls.handle(cloneMethod, async ({ repositoryId }) => {
     const repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
-    await bringCredentials(repository);
     await cloner.start(repository);
     return {};
   });
@@ -230,17 +235,19 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       checkName(input);
       const remote = remoteOf(input, url);
       const result = await prisma.$transaction(async (transaction) => {
-        const obtained = await obtain(transaction, input, () => remote.url);
-        if (url !== undefined) assertSameUrl(obtained.repository, remote.url);
-        return obtained;
+        const { repository, created } = await obtain(transaction, input, () => remote.url);
+        if (url !== undefined) assertSameUrl(repository, remote.url);
+        if (remote.credentials === undefined) return { repository, created };
+        const credentials = sealer.seal(JSON.stringify(remote.credentials));
+        const { id } = repository;
+        return {
+          repository: await transaction.repository.update({ where: { id }, data: { credentials } }),
+          created,
+        };
       });
       const { repository } = result;
-      if (remote.credentials !== undefined) {
-        const credentials = sealer.seal(JSON.stringify(remote.credentials));
-        await prisma.repository.update({ where: { id: repository.id }, data: { credentials } });
-        await bringCredentials({ ...repository, credentials });
-      }
       if (repository.status === "CLONING") void startCloning(repository);
+      if (remote.credentials !== undefined) await bringCredentials(repository);
       return result;
     },
     async require(transaction, input) {
@@ -326,9 +333,9 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
         void cloner.start(repository);
       }
     },
-    sweep: (runnerId) => sweepRepositories({ prisma, cloner, syncer }, runnerId),
+    sweep: (runnerId) => sweepRepositories({ prisma, cloner, syncer, remover }, runnerId),
     async close() {
-      await cloner.close();
+      await Promise.all([cloner.close(), outcomes.close()]);
     },
   };
 }

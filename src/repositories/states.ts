@@ -6,5 +6,5 @@ export const repositoryTransitions: Transitions<RepositoryStatus> = {
   SYNCED: ["SYNCING", "REMOVING"],
   SYNCING: ["SYNCED", "FAILED"],
   FAILED: ["CLONING", "SYNCING", "REMOVING"],
-  REMOVING: [],
+  REMOVING: ["FAILED"],
 };

@@ -1,12 +1,12 @@
 import type { PrismaClient } from "../database/client.ts";
-import { describeFailure } from "../database/failure.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git } from "../git/git.ts";
 import { createSharedRun, type SharedRun } from "../git/shared-run.ts";
 import type { Logger } from "../log.ts";
 import { lockUsable, openClone } from "./clone.ts";
+import { failed, type OutcomeRecorder } from "./outcome.ts";
 import { createProgressTeller } from "./progress.ts";
-import { changeRepository } from "./record.ts";
+import { changeRepository, type RepositoryChange } from "./record.ts";
 
 export interface SyncResult {
   readonly repository: Repository;
@@ -28,8 +28,9 @@ export function createSyncer(deps: {
   readonly prisma: PrismaClient;
   readonly git: Git;
   readonly logger: Logger;
+  readonly outcomes: OutcomeRecorder;
 }): Syncer {
-  const { prisma, git, logger } = deps;
+  const { prisma, git, logger, outcomes } = deps;
   const runs = new Map<string, SharedRun<SyncResult>>();
 
   async function run(asked: Repository, signal: AbortSignal): Promise<SyncResult> {
@@ -56,24 +57,11 @@ export function createSyncer(deps: {
         repository.defaultBranch !== before.defaultBranch;
       return { repository, updated };
     } catch (error) {
-      if (signal.aborted) {
-        // Nobody waited for it any longer: it says nothing about the remote.
-        await prisma.$transaction((transaction) =>
-          changeRepository(transaction, id, {
-            status: "SYNCED",
-            message: "the fetch was given up",
-          }),
-        );
-        throw error;
-      }
-      const failure = describeFailure(error, logger);
-      await prisma.$transaction((transaction) =>
-        changeRepository(transaction, id, {
-          status: "FAILED",
-          message: failure.message,
-          data: { failureCode: failure.code, error: failure.message },
-        }),
-      );
+      const change: RepositoryChange = signal.aborted
+        ? // Nobody waited for it any longer: it says nothing about the remote.
+          { status: "SYNCED", message: "the fetch was given up" }
+        : failed(error, logger);
+      await outcomes.recordSoon({ id, during: "SYNCING", change }, () => runs.has(id));
       throw error;
     }
   }

@@ -137,6 +137,7 @@ async function start(
   const repositories = createRepositoryService({ ...config, prisma, git, calls, sealer, logger });
   closers.add("clones", () => repositories.close());
   const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
+  closers.add("worktrees", () => worktrees.close());
   const agents = createAgentDirectory({ prisma, registry, runnerId });
   const workers = createWorkerService({
     permissions: config.permissions,

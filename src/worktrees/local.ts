@@ -1,5 +1,7 @@
 // What a runner does with the worktrees on its own disk.
 import type { PrismaClient } from "../database/client.ts";
+import { isOutage } from "../database/errors.ts";
+import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
 import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
@@ -43,6 +45,8 @@ export interface LocalWorktrees {
   recover(): Promise<void>;
   /** Puts right what doesn't fit together, but for what is worked on now. Returns a line each. */
   sweep(repository: Repository): Promise<string[]>;
+  /** Gives up what waits for the database: the next start settles those rows. */
+  close(): Promise<void>;
 }
 
 export function createLocalWorktrees(
@@ -52,8 +56,38 @@ export function createLocalWorktrees(
   // Files under FACTORY_HOME are this server's alone, so a lock in the process is enough.
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
 
-  function withLock<T>(repositoryId: string, branch: string, run: () => Promise<T>): Promise<T> {
-    return mutex.run(`${repositoryId} ${branch}`, run);
+  const closing = new AbortController();
+  const settling = new Set<Promise<void>>();
+
+  /** Leaves no row in the middle: where an outage keeps its end from being recorded, that is done after it. */
+  async function withLock<T>(
+    repositoryId: string,
+    branch: string,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await mutex.run(`${repositoryId} ${branch}`, run);
+    } catch (error) {
+      if (isOutage(error)) settleLater(repositoryId, branch);
+      throw error;
+    }
+  }
+
+  function settleLater(repositoryId: string, branch: string): void {
+    const once = () =>
+      mutex.run(`${repositoryId} ${branch}`, async () => {
+        const row = await prisma.worktree.findUnique({
+          where: { repositoryId_branch_runnerId: { repositoryId, branch, runnerId } },
+        });
+        if (row !== null) await settleLeftover(prisma, row);
+      });
+    const later = insist(once, { signal: closing.signal })
+      .catch((error: unknown) => {
+        if (closing.signal.aborted) return;
+        logger.error({ err: error, branch }, "failed to settle a worktree after an outage");
+      })
+      .finally(() => settling.delete(later));
+    settling.add(later);
   }
 
   async function live<T>(
@@ -137,6 +171,10 @@ export function createLocalWorktrees(
         },
         repository,
       ),
+    async close() {
+      closing.abort();
+      await Promise.all(settling);
+    },
     async recover() {
       const unfinished = await prisma.worktree.findMany({
         where: { runnerId, status: { in: ["CREATING", "REMOVING"] } },

@@ -52,15 +52,15 @@ export async function removeWorktree(
   });
   try {
     await repositories.open(repository).removeWorktree({ branch, ...how });
+    await prisma.$transaction(async (transaction) => {
+      await transaction.worktree.delete({ where: { id } });
+      const gone = { id, branch, status: "REMOVING" } as const;
+      await appendEvents(transaction, [worktreeAppend(repository, gone)]);
+    });
   } catch (error) {
     await settleFailed(deps, id, error);
     throw error;
   }
-  await prisma.$transaction(async (transaction) => {
-    await transaction.worktree.delete({ where: { id } });
-    const gone = { id, branch, status: "REMOVING" } as const;
-    await appendEvents(transaction, [worktreeAppend(repository, gone)]);
-  });
   return true;
 }
 

@@ -61,6 +61,7 @@ export interface WorktreeService {
   recover(): Promise<void>;
   /** Puts right what of this runner's doesn't fit together, but for what is worked on now. @returns a line each */
   sweep(repository: Repository): Promise<string[]>;
+  close(): Promise<void>;
 }
 
 export function createWorktreeService(deps: WorktreeDependencies): WorktreeService {
@@ -187,6 +188,9 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       await local?.recover();
     },
     sweep: (repository) => here().sweep(repository),
+    async close() {
+      await local?.close();
+    },
   };
 }
 

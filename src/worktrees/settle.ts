@@ -1,5 +1,6 @@
 // A worktree's status in a transaction of its own, for steps that stand alone.
 import type { PrismaClient } from "../database/client.ts";
+import { isOutage } from "../database/errors.ts";
 import { appendEvents } from "../events/append.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { Worktree } from "../generated/prisma/client.ts";
@@ -55,6 +56,15 @@ export async function settleFailed(
   id: string,
   error: unknown,
 ): Promise<void> {
-  const { code, message } = describeFailure(error, logger);
-  await settle(prisma, id, "FAILED", { failureCode: code, error: message });
+  const record = (reason: unknown) => {
+    const { code, message } = describeFailure(reason, logger);
+    return settle(prisma, id, "FAILED", { failureCode: code, error: message });
+  };
+  try {
+    await record(error);
+  } catch (refusal) {
+    if (isOutage(refusal)) throw refusal;
+    // What the database refuses for good is told in its place.
+    await record(refusal);
+  }
 }

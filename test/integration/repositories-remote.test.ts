@@ -1,5 +1,5 @@
 // Remotes that refuse, are away, or want to know who asks.
-import { readdir, readFile, rename, stat } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -21,7 +21,7 @@ import {
   untilRepository,
 } from "../support/repositories.ts";
 import { openWebSocket } from "../support/web-socket.ts";
-import { eventually } from "../support/workers.ts";
+import { dispatch, eventually, untilEnded } from "../support/workers.ts";
 import { runGit } from "../support/worktree-git.ts";
 
 let git: GitServer;
@@ -117,6 +117,42 @@ describe("a clone that fails", () => {
     await clone(server, { owner: "acme", name: "nothing", url: git.url("acme", "nothing") });
     await untilRepository(server, { owner: "acme", name: "nothing" }, "FAILED");
     expect((await readdir(folder)).filter((entry) => entry.startsWith("nothing"))).toEqual([]);
+  });
+});
+
+describe("a remote that lacks objects, and says so with a NUL", () => {
+  /** Takes a file's content out of the remote's default branch. */
+  async function damage(name: string, file: string): Promise<void> {
+    const id = await git.git("acme", name, "rev-parse", `main:${file}`);
+    const objects = join(git.folder, "acme", `${name}.git`, "objects");
+    await rm(join(objects, id.slice(0, 2), id.slice(2)));
+  }
+
+  test("fails a clone, which can be deleted", async () => {
+    const name = { owner: "acme", name: "damaged" };
+    await git.createRepository("acme", "damaged", { files: { "lost.txt": "lost\n" } });
+    await damage("damaged", "lost.txt");
+    await clone(server, { ...name, url: git.url("acme", "damaged") });
+    const failed = await untilRepository(server, name, "FAILED");
+    expect(failed.failureCode).toBe("REMOTE_UNREACHABLE");
+    expect(failed.error).toContain("repository corruption on the remote side");
+    await deleteRepository(server, name);
+  });
+
+  test("fails a fetch and a dispatch with the reason", async () => {
+    const name = { owner: "acme", name: "damaged-later" };
+    await cloned(server, git, name);
+    await git.pushCommit("acme", name.name, "main", { "lost.txt": "lost\n" });
+    await damage(name.name, "lost.txt");
+    expect(codeOf(await sendSync(server, name))).toBe("REMOTE_UNREACHABLE");
+    expect(await readRepository(server, name)).toMatchObject({ status: "FAILED" });
+    const { id } = await dispatch(server, {
+      parentSession: "damaged",
+      repository: name,
+      task: "true",
+    });
+    const ended = await untilEnded(server, id);
+    expect(ended).toMatchObject({ status: "FAILED", failureCode: "REMOTE_UNREACHABLE" });
   });
 });
 

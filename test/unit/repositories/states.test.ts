@@ -14,6 +14,7 @@ const allowed = new Set([
   "FAILED → CLONING",
   "SYNCED → REMOVING",
   "FAILED → REMOVING",
+  "REMOVING → FAILED",
 ]);
 
 const statuses = Object.values(RepositoryStatus);
