@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
+import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
@@ -71,7 +72,11 @@ const settings = z.object({
   FACTORY_HOME: z.string().min(1).optional(),
   DATABASE_URL: z
     .string()
-    .regex(/^postgres(ql)?:\/\//, "must be a postgresql:// URL")
+    .superRefine((value, context) => {
+      const message = findUrlMistake(value);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    })
+    .transform(readableUrl)
     .optional(),
   FACTORY_TOKEN: z
     .string()

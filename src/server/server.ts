@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { createAgentRegistry } from "../agents/registry.ts";
 import type { Config } from "../config.ts";
+import { checkSessions } from "../database/check-sessions.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
 import { startEmbeddedPostgres } from "../database/embedded.ts";
 import { applyMigrations } from "../database/migrate.ts";
@@ -259,6 +260,8 @@ async function openDatabase(
     const embedded = await startEmbeddedPostgres({ home: config.home, logger, keepRunning: true });
     closers.add("Postgres", () => embedded.stop());
     url = embedded.url;
+  } else {
+    await checkSessions(url);
   }
   const applied = await applyMigrations(url);
   if (applied.length > 0) logger.info({ applied }, "migrated the database");

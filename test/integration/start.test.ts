@@ -10,6 +10,7 @@ import pg from "pg";
 import { compileCache } from "../support/compile-cache.ts";
 import { startFactory } from "../support/factory.ts";
 import { createDatabase, createEmptyDatabase, type TestDatabase } from "../support/postgres.ts";
+import { startTransactionPooler } from "../support/transaction-pooler.ts";
 
 const main = join(import.meta.dirname, "..", "..", "src", "main.ts");
 const endTimeoutMs = 20_000;
@@ -149,6 +150,15 @@ describe("a start that can't be made says why in one line and exits with 1", () 
       expect(said).not.toContain("secret-word");
       expect(said).not.toContain("wrong-password");
     }
+  });
+
+  test("a DATABASE_URL with several hosts, or through a pooler of transactions", async () => {
+    const hosts = await run({ DATABASE_URL: "postgresql://u:secret@a:5432,b:5432/factory" });
+    expectRefusal(hosts, "DATABASE_URL names several hosts", "primary");
+    expect(hosts.stderr[0]).not.toContain("secret");
+    const pooler = await startTransactionPooler(database.url, { sessions: 4, next: "last" });
+    expectRefusal(await run({ DATABASE_URL: pooler.url }), "DATABASE_URL", "pool_mode = session");
+    await pooler.close();
   });
 
   test("a database that is ahead of the code", async () => {
