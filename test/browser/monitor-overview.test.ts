@@ -146,6 +146,35 @@ test("a worker's own workers stand below it, and the queue says why each waits",
   expectNoComplaints(opened, factory);
 });
 
+test("activity stands in the order in which it happened, whichever parent's stream came first", async () => {
+  const report = async (parentSession: string, text: string) => {
+    const { name } = await dispatch(factory, {
+      parentSession,
+      repository,
+      task: `factory report ${text}`,
+    });
+    await untilEnded(factory, name);
+  };
+  await report("early", "first");
+  const gate = await createGate();
+  const { name } = await dispatch(factory, {
+    parentSession: "late",
+    repository,
+    task: `factory report second; ${gate.wait}`,
+  });
+  const { page } = await openMonitor(browser, factory);
+  const activity = panel(page, "Activity");
+  await activity.getByText("second", { exact: true }).waitFor();
+  // Its stream begins with what was before, and comes after the other's.
+  await report("early", "third");
+  await activity.getByText("third", { exact: true }).waitFor();
+  await gate.open();
+  await untilEnded(factory, name);
+  const texts = await activity.getByText(/^(first|second|third)$/).allInnerTexts();
+  expect(texts).toEqual(["third", "second", "first"]);
+  await gate.dispose();
+});
+
 test("what failed stands on top and in the title until it is dismissed, also after a reload", async () => {
   const opened = await openMonitor(browser, factory);
   const { page } = opened;

@@ -3,6 +3,7 @@
 import type { ResultOf } from "../client/graphql.ts";
 import { createStore } from "../client/store.ts";
 import { follow } from "../client/stream.ts";
+import { mergeLatestFirst } from "./latest-first.ts";
 import { parentChanges, type Parent } from "./operations.ts";
 import { overview, type Overview } from "./overview.ts";
 import { isLive } from "./states.ts";
@@ -20,7 +21,6 @@ export interface ActivityEntry extends Change {
   readonly parent: string;
   /** Unique among all. */
   readonly key: string;
-  /** It was there before the page was. */
 }
 
 /** The latest first. */
@@ -109,10 +109,7 @@ function add(entry: ActivityEntry): void {
 function show(): void {
   const entries = gathered;
   gathered = [];
-  const latestFirst = entries
-    .toReversed()
-    .sort((one, other) => Date.parse(other.at) - Date.parse(one.at));
-  activity.write([...latestFirst, ...activity.read()].slice(0, mostEntries));
+  activity.write(mergeLatestFirst(activity.read(), entries, mostEntries));
   const told = entries.filter(({ report }) => report !== null);
   if (told.length === 0) return;
   const all = [
