@@ -16,6 +16,21 @@ export function isProtocolName(name: string): name is ProtocolName {
   return protocolNames.some((known) => known === name);
 }
 
+/** What can be done with an agent, in the order in which it is listed; see capabilities.ts and the schema. */
+export const agentCapabilities = [
+  "MESSAGES",
+  "FOLLOW_UP",
+  "RESUME",
+  "PERMISSIONS_ASK",
+  "PERMISSIONS_DENY",
+  "MAX_COST_USD",
+  "MAX_TURNS",
+  "COMMAND_TASK",
+  "TERMINAL_OUTPUT",
+] as const;
+
+export type AgentCapability = (typeof agentCapabilities)[number];
+
 /** What a start may depend on. All paths are absolute. */
 export interface StartContext {
   /** As it was dispatched. */
@@ -56,6 +71,10 @@ export interface AgentWay {
   readonly start: (context: StartContext) => AgentStart;
   /** Whether the context's MCP servers reach the agent neither by its start nor by its protocol. */
   readonly ignoresServers?: boolean;
+  /** Whether its start can't go on with an earlier conversation, although its protocol could. */
+  readonly ignoresConversation?: boolean;
+  /** Whether the task is a command line, which is run. */
+  readonly takesCommand?: boolean;
   /** What a person types to get the program; undefined where nobody can know. */
   readonly install: string | undefined;
 }
@@ -85,4 +104,6 @@ export interface AgentListing {
   readonly unavailableReason: string | null;
   /** null: a runner of an older version doesn't tell. */
   readonly protocol: ProtocolName | null;
+  /** Where it isn't available, those that it would have at best; null: a runner of an older version doesn't tell. */
+  readonly capabilities: readonly AgentCapability[] | null;
 }

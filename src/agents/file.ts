@@ -104,8 +104,9 @@ function readEntry(name: string, given: unknown, base: AgentDefinition | undefin
           protocol,
           program: command[0],
           install: undefined,
-          // A headless program has a flag of its own for them, which nobody told us.
+          // A headless program has flags of its own for both, which the file doesn't name.
           ignoresServers: protocol !== "acp",
+          ignoresConversation: protocol !== "acp",
           start: (context) => {
             const text = protocol === "plain" ? context.task : promptWithoutResume(context);
             return { command: command.map((part) => insertTask(part, text)) };

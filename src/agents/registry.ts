@@ -1,4 +1,5 @@
 import { FactoryError } from "../errors.ts";
+import { capabilitiesOf } from "./capabilities.ts";
 import { claude } from "./claude/agent.ts";
 import { codex } from "./codex/agent.ts";
 import type { AgentDefinition, AgentListing, AgentWay, ResolvedAgent } from "./definition.ts";
@@ -74,12 +75,14 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
     list: () =>
       [...agents.values()].map((agent) => {
         const way = findWay(agent);
+        // Where none of its programs is there, as it would be spoken to at best.
+        const shown = way ?? agent.ways[0];
         return {
           name: agent.name,
           available: way !== undefined,
           unavailableReason: way === undefined ? unavailableReason(agent) : null,
-          // Where none of its programs is there, as it would be spoken to at best.
-          protocol: (way ?? agent.ways[0])?.protocol ?? null,
+          protocol: shown?.protocol ?? null,
+          capabilities: shown === undefined ? null : capabilitiesOf(shown),
         };
       }),
     requireAvailable(name) {

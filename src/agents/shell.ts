@@ -9,6 +9,7 @@ export function shell(): AgentDefinition {
       {
         protocol: "plain",
         program,
+        takesCommand: true,
         install: "your system's bash package, e.g. apt-get install bash",
         // "--" ends bash's own options, so that a task may begin with a dash.
         start: ({ task }) => ({ command: [program, "-c", "--", task] }),

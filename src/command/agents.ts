@@ -9,10 +9,12 @@ export interface Agent {
   readonly name: string;
   readonly available: boolean;
   readonly unavailableReason: string | null;
+  /** null: not known. */
+  readonly capabilities: readonly string[] | null;
 }
 
 const agentsDocument = document<{ readonly agents: readonly Agent[] }>(
-  "{ agents { name available unavailableReason } }",
+  "{ agents { name available unavailableReason capabilities } }",
 );
 
 export async function listAgents({ json = false }: JsonOption): Promise<number> {
@@ -30,9 +32,16 @@ export async function listAgents({ json = false }: JsonOption): Promise<number> 
         text: ({ available }) => (available ? "yes" : "no"),
         style: ({ available }) => (available ? "green" : "red"),
       },
+      { title: "CAN", text: (agent) => describe(agent), least: 20 },
       { title: "WHY NOT", text: ({ unavailableReason }) => unavailableReason, least: 20 },
     ],
     agents,
   );
   return exitCodes.done;
+}
+
+/** MAX_COST_USD is shown as max cost usd. */
+function describe({ available, capabilities }: Agent): string | null {
+  if (!available || capabilities === null) return null;
+  return capabilities.map((name) => name.toLowerCase().replaceAll("_", " ")).join(", ");
 }

@@ -32,7 +32,7 @@ const overviewDocument = document<Overview>(`{
   all: workerSessions(first: 0) { totalCount }
   repositories(first: 0) { totalCount }
   worktrees(first: 0) { totalCount }
-  agents { name available unavailableReason }
+  agents { name available unavailableReason capabilities }
 }`);
 
 interface Runner {

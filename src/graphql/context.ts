@@ -1,4 +1,5 @@
 import type DataLoader from "dataloader";
+import type { AgentListing } from "../agents/definition.ts";
 import type { Viewer } from "../access/viewer.ts";
 import type { PrismaClient } from "../database/client.ts";
 import type { EventLog } from "../events/follow.ts";
@@ -47,5 +48,7 @@ export interface Loaders {
   readonly workerCounts: DataLoader<string, WorkerCounts>;
   /** By parent session id; null where none of its workers tells any. */
   readonly parentUsage: DataLoader<string, WorkerUsagePayload | null>;
+  /** By its name; null: no server that is there knows it. */
+  readonly agent: DataLoader<string, AgentListing | null>;
   readonly worktreeState: DataLoader<Worktree, WorktreeState | null, string>;
 }

@@ -43,6 +43,7 @@ export const workerShape = described("WorkerSession", {
   issue: z.string().nullable(),
   task: z.string(),
   agent: z.string(),
+  capabilities: z.array(z.string()).nullable(),
   status: z.enum(WorkerStatus),
   statusReason: z.string().nullable(),
   failureCode: z.string().nullable(),

@@ -1,4 +1,5 @@
 // The agents of all runners that are alive: what can be dispatched, whichever server is asked.
+import { readCapabilities } from "../agents/capabilities.ts";
 import type { AgentListing } from "../agents/definition.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { PrismaClient } from "../database/client.ts";
@@ -25,13 +26,19 @@ export function createAgentDirectory(deps: AgentDirectoryDependencies): AgentDir
   const { prisma, registry, runnerId } = deps;
 
   async function listElsewhere(): Promise<AgentListing[]> {
-    const rows = await prisma.$queryRaw<Omit<AgentListing, "available">[]>`
+    const rows = await prisma.$queryRaw<
+      (Omit<AgentListing, "available" | "capabilities"> & { readonly capabilities: unknown })[]
+    >`
       SELECT agent->>'name' AS name, agent->>'unavailableReason' AS "unavailableReason",
-        agent->>'protocol' AS protocol
+        agent->>'protocol' AS protocol, agent->'capabilities' AS capabilities
       FROM "Runner" AS runner, jsonb_array_elements(runner.agents) AS agent
       WHERE runner."leaseEndsAt" > now() AND runner.id IS DISTINCT FROM ${runnerId ?? null}::uuid
       ORDER BY runner.name`;
-    return rows.map((row) => ({ ...row, available: row.unavailableReason === null }));
+    return rows.map((row) => ({
+      ...row,
+      available: row.unavailableReason === null,
+      capabilities: readCapabilities(row.capabilities, row.protocol),
+    }));
   }
 
   async function list(): Promise<AgentListing[]> {

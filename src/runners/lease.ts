@@ -42,10 +42,11 @@ async function renewLease(
   database: Database,
   { id, leaseSeconds, agents }: RunnerFacts,
 ): Promise<void> {
-  const listed = agents().map(({ name, unavailableReason, protocol }) => ({
+  const listed = agents().map(({ name, unavailableReason, protocol, capabilities }) => ({
     name,
     unavailableReason,
     protocol,
+    capabilities,
   }));
   await database.$executeRaw`
     UPDATE "Runner" SET "lastSeenAt" = now(), "leaseEndsAt" = now() + ${leaseSeconds} * interval '1 s',

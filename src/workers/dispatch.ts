@@ -1,6 +1,6 @@
 import { forbidden, type Viewer } from "../access/viewer.ts";
+import { assertAgentSupports } from "../agents/capabilities.ts";
 import type { AgentListing } from "../agents/definition.ts";
-import { assertCan } from "../agents/wishes.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { isUniqueViolation } from "../database/errors.ts";
 import { FactoryError } from "../errors.ts";
@@ -108,7 +108,7 @@ async function dispatchWithin(
   checkDispatch(asked);
   const agent = await deps.agents.requireAvailable(asked.agent);
   const input = await holdToViewer(deps, asked, agent, viewer);
-  assertCan(agent, input);
+  assertAgentSupports(agent, input);
   const permissions = await choosePolicy(deps, input, agent, viewer);
   const repositoryName = repositoryOf(input);
   try {

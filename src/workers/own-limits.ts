@@ -1,8 +1,8 @@
 // What a worker's token may ask of a session that it dispatches, retries or follows up: at most what the worker's
 // own session was dispatched with.
 import { forbidden } from "../access/viewer.ts";
+import { canDo } from "../agents/capabilities.ts";
 import type { AgentListing } from "../agents/definition.ts";
-import { tellsCost, tellsTurns } from "../agents/wishes.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import { workerName } from "./find.ts";
 import type { DispatchInput } from "./input.ts";
@@ -39,7 +39,7 @@ export function holdToOwnLimits(
     if (asked === undefined || most === null || asked <= most) continue;
     faults.push(`${field} is ${String(asked)}, and ${name} has ${String(most)}`);
   }
-  if (own.maxCostUsd !== null && !tellsCost(agent) && agent.protocol !== "plain") {
+  if (own.maxCostUsd !== null && !canDo(agent, "MAX_COST_USD") && agent.protocol !== "plain") {
     faults.push(
       `${agent.name} doesn't report its cost, and ${name} has maxCostUsd ${String(own.maxCostUsd)}`,
     );
@@ -53,7 +53,10 @@ export function holdToOwnLimits(
     ...input,
     priority: Math.min(input.priority, own.priority),
     timeoutSeconds: input.timeoutSeconds ?? own.timeoutSeconds ?? undefined,
-    maxCostUsd: input.maxCostUsd ?? (tellsCost(agent) ? (own.maxCostUsd ?? undefined) : undefined),
-    maxTurns: input.maxTurns ?? (tellsTurns(agent) ? (own.maxTurns ?? undefined) : undefined),
+    maxCostUsd:
+      input.maxCostUsd ??
+      (canDo(agent, "MAX_COST_USD") ? (own.maxCostUsd ?? undefined) : undefined),
+    maxTurns:
+      input.maxTurns ?? (canDo(agent, "MAX_TURNS") ? (own.maxTurns ?? undefined) : undefined),
   };
 }

@@ -1,9 +1,9 @@
 // Under which policy a worker is to act, where its dispatch doesn't say, and that no worker frees its children
 // from the one that it is held to itself.
 import { forbidden, type Viewer } from "../access/viewer.ts";
+import { canBeHeldTo } from "../agents/capabilities.ts";
 import type { AgentListing } from "../agents/definition.ts";
 import type { PermissionPolicy } from "../agents/talk.ts";
-import { canBeHeldTo } from "../agents/wishes.ts";
 import type { PrismaClient } from "../database/client.ts";
 import type { AgentDirectory } from "../runners/agents.ts";
 import { workerNumber } from "./find.ts";

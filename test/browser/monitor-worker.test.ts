@@ -180,7 +180,7 @@ test("a follow-up goes on in a session of its own, and a refusal says why", asyn
     .getByText(/^history:.*Done so far/)
     .waitFor();
 
-  // The conversation of an agent that never began one can't go on.
+  // What can be done with a program that is only watched goes by that, whatever its name.
   const { name: silent } = await dispatch(factory, {
     parentSession: "ada",
     repository,
@@ -189,9 +189,17 @@ test("a follow-up goes on in a session of its own, and a refusal says why", asyn
   });
   await untilEnded(factory, silent);
   await page.goto(`${factory.url}/workers/${silent}`);
-  await page.getByRole("textbox", { name: `Follow up on ${silent}` }).fill("Hello?");
+  await page.getByRole("tab", { name: "Terminal" }).click();
+  await page.getByRole("heading", { name: silent }).waitFor();
+  expect(await page.getByRole("textbox", { name: /^(Message to|Follow up on)/ }).count()).toBe(0);
+
+  // One that is answered while it runs, and has no terminal, may also be called shell.
+  await page.goto(`${factory.url}/workers/${name}`);
+  const box = page.getByRole("textbox", { name: `Follow up on ${name}` });
+  await box.fill("x".repeat(100_001));
+  expect(await page.getByRole("tab", { name: "Terminal" }).count()).toBe(0);
   await page.getByRole("button", { name: "Send" }).click();
-  await page.getByRole("alert").getByText("NOT_SUPPORTED").waitFor();
+  await page.getByRole("alert").getByText("BAD_INPUT").waitFor();
 });
 
 test("its family and its place in the queue are told, and its children go with it", async () => {

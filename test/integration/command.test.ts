@@ -310,12 +310,13 @@ describe("looking", () => {
 
   test("agents and the status are told", async () => {
     const agents = await run(["agents"]);
-    expect(agents.stdout).toMatch(/^AGENT +AVAILABLE +WHY NOT\n/);
-    expect(agents.stdout).toMatch(/^shell +yes$/m);
+    expect(agents.stdout).toMatch(/^AGENT +AVAILABLE +CAN +WHY NOT\n/);
+    expect(agents.stdout).toMatch(/^shell +yes +command task, terminal output$/m);
     expect(await json("agents")).toContainEqual({
       name: "shell",
       available: true,
       unavailableReason: null,
+      capabilities: ["COMMAND_TASK", "TERMINAL_OUTPUT"],
     });
     const status = await run(["status"]);
     expect(status.stdout).toContain(`Factory at ${server.url}`);

@@ -62,6 +62,13 @@ test("the api server lists its runners, and answers for what they hold", async (
         expect.objectContaining({ name: runner, capacity: 3, running: 0, alive: true }),
       ),
   );
+  const { agents } = await api.query<{ agents: { name: string; capabilities: string[] }[] }>(
+    "{ agents { name capabilities } }",
+  );
+  expect(agents).toContainEqual({
+    name: "shell",
+    capabilities: ["COMMAND_TASK", "TERMINAL_OUTPUT"],
+  });
   await clone(api, name);
   const { headCommit } = await untilRepository(api, name, "SYNCED");
   const { worktree } = await createWorktree(api, { ...name, branch: "made-by-hand" });
@@ -97,6 +104,11 @@ test("both runners take sessions, each in a clone of its own, and a worker reach
     ),
   );
   await Promise.all(workers.map(({ id }) => untilStatus(api, id, "RUNNING")));
+  expect(await api.query("{ workerSessions { nodes { capabilities } } }")).toEqual({
+    workerSessions: {
+      nodes: workers.map(() => ({ capabilities: ["COMMAND_TASK", "TERMINAL_OUTPUT"] })),
+    },
+  });
   await eventually(async () => (await listRunners(api)).every(({ running }) => running === 3));
   // Read live, from the runner that holds it.
   await eventually(async () => (await readWorker(api, workers[0]?.id ?? "")).commits.length === 1);

@@ -278,6 +278,50 @@ describe("a message", () => {
   });
 });
 
+describe("what can be done with an agent", () => {
+  interface Capable {
+    readonly capabilities: readonly string[] | null;
+  }
+  const list = async () => {
+    const { agents } = await server.query<{ agents: readonly (Capable & { name: string })[] }>(
+      "{ agents { name capabilities } }",
+    );
+    return new Map(agents.map(({ name, capabilities }) => [name, capabilities]));
+  };
+  const read = async (id: string) =>
+    (
+      await server.query<{ workerSession: Capable }>(
+        "query ($id: ID!) { workerSession(id: $id) { capabilities } }",
+        { id },
+      )
+    ).workerSession.capabilities;
+
+  test("is listed with it, also with those of the operator's file, and is what messages are taken by", async () => {
+    const listed = await list();
+    expect(listed.get("shell")).toEqual(["COMMAND_TASK", "TERMINAL_OUTPUT"]);
+    expect(listed.get("plain")).toEqual(["TERMINAL_OUTPUT"]);
+    expect(listed.get("scripted")).toEqual(
+      expect.arrayContaining(["MESSAGES", "FOLLOW_UP", "RESUME", "PERMISSIONS_ASK"]),
+    );
+    const headless = listed.get("headless") ?? [];
+    expect(headless).toEqual(["FOLLOW_UP", "PERMISSIONS_DENY", "MAX_COST_USD", "MAX_TURNS"]);
+
+    const talked = await work(["say hello"]);
+    const printed = await work(["nothing"], { agent: "plain" });
+    const silent = await work(["nothing"], { agent: "headless" });
+    for (const { id } of [talked, printed, silent]) await untilEnded(server, id);
+    expect(await read(talked.id)).toEqual(listed.get("scripted"));
+    expect(await read(silent.id)).toEqual(headless);
+    expect(await read(printed.id)).toEqual(["TERMINAL_OUTPUT"]);
+    expect(await server.codes(sendMutation, { input: { id: printed.id, text: "hi" } })).toEqual([
+      "NOT_SUPPORTED",
+    ]);
+    const { created, worker } = await send(server, { id: silent.id, text: "once more" });
+    expect(created).toBe(true);
+    await untilEnded(server, worker.id);
+  });
+});
+
 describe("an end from outside", () => {
   test("tells that a message was not delivered any more", async () => {
     const { id } = await work(["say begun", "wait-cancel"]);

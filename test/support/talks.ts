@@ -18,6 +18,7 @@ export async function writeScriptedAgents(folder: string): Promise<string> {
     foreign: scripted("--protocol-version", "99"),
     mute: { command: ["true"], protocol: "acp" },
     plain: { command: ["true"], protocol: "plain" },
+    headless: { command: ["true"], protocol: "claude-stream-json" },
   };
   const file = join(folder, "scripted-agents.json");
   await writeFile(file, JSON.stringify({ agents }));

@@ -4,6 +4,7 @@ import { ChevronRight } from "lucide-react";
 import { useMutation, useQuery } from "urql";
 import { useLocation } from "wouter";
 import { failureOf } from "../client/failure.ts";
+import type { ResultOf } from "../client/graphql.ts";
 import { CancelButton, Dialog, DialogActions } from "../components/dialog.tsx";
 import { FailureNote } from "../components/failure-note.tsx";
 import { SelectField, TextArea, TextField, type Choice } from "../components/field.tsx";
@@ -44,7 +45,7 @@ export function DispatchDialog({
   const [idempotencyKey] = useState(randomKey);
   const [{ fetching, error }, dispatch] = useMutation(dispatchWorker);
   const [, navigate] = useLocation();
-  const agents = useAgents(choices.agent);
+  const [{ data: { agents } = {} }] = useQuery({ query: agentsQuery });
   const { parents } = useStore(overview);
 
   function choose(change: Partial<Choices>): void {
@@ -66,19 +67,21 @@ export function DispatchDialog({
     onClose();
   }
 
-  const isShell = choices.agent === "shell";
+  const { isCommand, isBare } = describeTask(agents, choices.agent);
   return (
     <Dialog title="Dispatch a worker" onClose={onClose} size="wide">
       <form onSubmit={(event) => void submit(event)}>
         <TextArea
-          label={isShell ? "Command" : "Task"}
+          label={isCommand ? "Command" : "Task"}
           value={work.task}
           onValue={(task) => setWork({ ...work, task })}
           required
           hint={
-            isShell
+            isCommand
               ? "A command line for bash, run in the worktree."
-              : "What the agent is to do, in your own words."
+              : isBare
+                ? `Given to ${choices.agent} as it stands.`
+                : "What the agent is to do, in your own words."
           }
         />
         <div className="field-row">
@@ -91,7 +94,7 @@ export function DispatchDialog({
             label="Agent"
             value={choices.agent}
             onValue={(agent) => choose({ agent })}
-            choices={agents}
+            choices={toChoices(agents, choices.agent)}
           />
         </div>
         <div className="field-row">
@@ -142,12 +145,18 @@ export function DispatchDialog({
   );
 }
 
+type Agents = ResultOf<typeof agentsQuery>["agents"] | undefined;
+
 /** With what is missing for those that can't start; the chosen one too while they are not known. */
-function useAgents(chosen: string): Choice[] {
-  const [{ data }] = useQuery({ query: agentsQuery });
-  if (data === undefined) return [{ value: chosen, label: chosen }];
-  return data.agents.map(({ name, available }) => ({
+function toChoices(agents: Agents, chosen: string): Choice[] {
+  if (agents === undefined) return [{ value: chosen, label: chosen }];
+  return agents.map(({ name, available }) => ({
     value: name,
     label: available ? name : `${name} (not installed)`,
   }));
+}
+
+function describeTask(agents: Agents, chosen: string): { isCommand: boolean; isBare: boolean } {
+  const can = agents?.find(({ name }) => name === chosen)?.capabilities ?? [];
+  return { isCommand: can.includes("COMMAND_TASK"), isBare: can.includes("TERMINAL_OUTPUT") };
 }

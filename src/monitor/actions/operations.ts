@@ -88,6 +88,7 @@ export const agentsQuery = graphql(`
       name
       available
       unavailableReason
+      capabilities
     }
   }
 `);

@@ -1,3 +1,4 @@
+import type { AgentCapability } from "../../agents/definition.ts";
 import type {
   PermissionPolicy,
   ReportOutcome,
@@ -48,4 +49,32 @@ export const ReportOutcomeRef = builder.enumType("ReportOutcome", {
     SUCCEEDED: { description: "The work is done." },
     FAILED: { description: "The work could not be done." },
   } satisfies Record<ReportOutcome, object>,
+});
+
+export const AgentCapabilityRef = builder.enumType("AgentCapability", {
+  description: "What can be done with an agent, as it is started.",
+  values: {
+    MESSAGES: {
+      description:
+        "sendMessage while it runs: its next turn. Without, messages to it are refused until it has ended.",
+    },
+    FOLLOW_UP: {
+      description: "sendMessage after its end: a new session in the same worktree.",
+    },
+    RESUME: {
+      description:
+        "A follow-up goes on with the agent's own conversation, where its program still has it. Without, it begins a new one, with the earlier task and summary.",
+    },
+    PERMISSIONS_ASK: {
+      description: "permissions: ASK. It asks, and answerPermission answers.",
+    },
+    PERMISSIONS_DENY: { description: "permissions: DENY." },
+    MAX_COST_USD: { description: "maxCostUsd: it reports what it costs." },
+    MAX_TURNS: { description: "maxTurns: it reports its turns." },
+    COMMAND_TASK: { description: "Its task is a command line, and is run by bash." },
+    TERMINAL_OUTPUT: {
+      description:
+        "All it does is print, for a terminal: there are output events, and no messages or tool calls.",
+    },
+  } satisfies Record<AgentCapability, object>,
 });

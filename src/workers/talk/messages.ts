@@ -1,5 +1,7 @@
 // What is said to a worker after its task: its next turn while it runs, and a new session after its end.
 import type { Viewer } from "../../access/viewer.ts";
+import { capabilitiesOfSession } from "../../agents/capabilities.ts";
+import type { AgentListing } from "../../agents/definition.ts";
 import type { Database } from "../../database/client.ts";
 import { FactoryError } from "../../errors.ts";
 import { appendEvents } from "../../events/append.ts";
@@ -35,14 +37,14 @@ export async function sendMessage(
   checkText("text", message.text, { longestBytes: longestTaskBytes, lines: true });
   if (message.idempotencyKey !== undefined) checkKey(message.idempotencyKey);
   const agent = await deps.agents.find(session.agent);
-  if ((session.protocol ?? agent?.protocol) === "plain") {
+  if (capabilitiesOfSession(session, agent)?.includes("FOLLOW_UP") === false) {
     throw new FactoryError(
       "NOT_SUPPORTED",
       `${workerName(session)} is a ${session.agent}, which can't be spoken to: dispatch a new worker`,
     );
   }
   const queued = await deps.prisma.$transaction((transaction) =>
-    queueMessage(transaction, session.id, message),
+    queueMessage(transaction, session.id, message, agent),
   );
   return queued ?? followUp(deps, session, message, viewer);
 }
@@ -52,6 +54,7 @@ async function queueMessage(
   transaction: Database,
   id: string,
   { text, idempotencyKey }: Message,
+  agent: AgentListing | undefined,
 ): Promise<Dispatched | undefined> {
   // The talk is closed under this lock too, so a message is either heard or not taken.
   const session = await lockWorker(transaction, id);
@@ -69,7 +72,7 @@ async function queueMessage(
   }
   if (isFinal(session.status) || session.cancelRequestedAt !== null) return undefined;
   if (readTalk(session.talk)?.isClosed === true) return undefined;
-  if (session.protocol !== null && session.protocol !== "acp") {
+  if (capabilitiesOfSession(session, agent)?.includes("MESSAGES") === false) {
     throw new FactoryError(
       "NOT_SUPPORTED",
       `${workerName(session)} runs without its Agent Client Protocol, and can't be spoken to before its end: send it then`,

@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { capabilitiesOf } from "../../../src/agents/capabilities.ts";
 import type { AgentListing, ProtocolName } from "../../../src/agents/definition.ts";
 import type { DispatchInput } from "../../../src/workers/input.ts";
 import { holdToOwnLimits, type OwnLimits } from "../../../src/workers/own-limits.ts";
@@ -18,7 +19,14 @@ function hold(
   asked: Partial<DispatchInput>,
   protocol: ProtocolName = "acp",
 ): DispatchInput {
-  const agent: AgentListing = { name: "one", available: true, unavailableReason: null, protocol };
+  const capabilities = capabilitiesOf({ protocol });
+  const agent: AgentListing = {
+    name: "one",
+    available: true,
+    unavailableReason: null,
+    protocol,
+    capabilities,
+  };
   const input: DispatchInput = {
     parentSession: "worker-7",
     task: "work",

@@ -1,6 +1,7 @@
 // Who may be freed of asking, and by whom; on a real Postgres.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { Viewer } from "../../../src/access/viewer.ts";
+import { capabilitiesOf } from "../../../src/agents/capabilities.ts";
 import type { AgentListing, ProtocolName } from "../../../src/agents/definition.ts";
 import type { PermissionPolicy } from "../../../src/agents/talk.ts";
 import { connectDatabase, type DatabaseConnection } from "../../../src/database/client.ts";
@@ -23,7 +24,8 @@ afterAll(async () => {
 });
 
 function agentOf(protocol: ProtocolName): AgentListing {
-  return { name: protocol, available: true, unavailableReason: null, protocol };
+  const capabilities = capabilitiesOf({ protocol });
+  return { name: protocol, available: true, unavailableReason: null, protocol, capabilities };
 }
 
 const asker = agentOf("acp");

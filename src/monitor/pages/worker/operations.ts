@@ -10,6 +10,7 @@ export const workerQuery = graphql(`
       statusReason
       failureCode
       agent
+      capabilities
       task
       issue
       branch

@@ -41,14 +41,16 @@ export function Talk({ worker, onChange }: { worker: Worker; onChange: () => voi
   );
 }
 
+type Capability = NonNullable<Worker["capabilities"]>[number];
+
 function Composer({ worker, onChange }: { worker: Worker; onChange: () => void }) {
-  const { id, name, agent, status } = worker;
+  const { id, name, capabilities, status } = worker;
   const [text, setText] = useState("");
   const [{ fetching, error }, send] = useMutation(sendMessage);
   const [, navigate] = useLocation();
   const live = isLive(status);
-  // A command line hears nothing.
-  if (agent === "shell") return null;
+  const can = (capability: Capability) =>
+    capabilities === null || capabilities.includes(capability);
 
   async function submit(event: SyntheticEvent): Promise<void> {
     event.preventDefault();
@@ -68,6 +70,14 @@ function Composer({ worker, onChange }: { worker: Worker; onChange: () => void }
     void submit(event);
   }
 
+  if (!can("FOLLOW_UP")) return null;
+  if (live && !can("MESSAGES")) {
+    return (
+      <p className="composer quiet">
+        {name} takes no messages while it runs. It can be followed up once it has ended.
+      </p>
+    );
+  }
   return (
     <form className="composer" onSubmit={(event) => void submit(event)}>
       <div className="composer-row">

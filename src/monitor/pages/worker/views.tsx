@@ -18,7 +18,8 @@ export function Views({ worker, onChange }: { worker: Worker; onChange: () => vo
   const stream = useWorkerStream(worker, onChange);
   const [params, setParams] = useSearchParams();
   const chosen = views.find((view) => view === params.get("view")) ?? "stream";
-  const view = chosen === "terminal" && worker.agent !== "shell" ? "stream" : chosen;
+  const hasTerminal = worker.capabilities?.includes("TERMINAL_OUTPUT") === true;
+  const view = chosen === "terminal" && !hasTerminal ? "stream" : chosen;
 
   function choose(value: View): void {
     setParams(value === "stream" ? {} : { view: value }, { replace: true });
@@ -33,7 +34,7 @@ export function Views({ worker, onChange }: { worker: Worker; onChange: () => vo
         <Tabs.Tab className="tab" value="changes">
           Changes
         </Tabs.Tab>
-        {worker.agent === "shell" && (
+        {hasTerminal && (
           <Tabs.Tab className="tab" value="terminal">
             Terminal
           </Tabs.Tab>
