@@ -22,7 +22,7 @@ export function maintainEverywhere(deps: EverywhereDependencies): Pick<Maintenan
     async run(task) {
       // The database is the same for all.
       if (task === "RETENTION") return local.run(task);
-      const runners = (await listRunners(prisma)).filter(({ alive }) => alive);
+      const runners = (await listRunners(prisma, calls)).filter(({ alive }) => alive);
       const done = await Promise.all(
         runners.map(async ({ id, name }) => {
           const { actions } = await calls.call(id, runMethod, { task });

@@ -30,7 +30,7 @@ export async function homeOf(
 ): Promise<string> {
   // A server's own runner is there, whatever its lease says.
   if (runnerId !== null && runnerId === calls.runnerId) return runnerId;
-  const chosen = await chooseRunner(prisma, runnerId ?? calls.runnerId);
+  const chosen = await chooseRunner(prisma, runnerId ?? calls.runnerId, calls);
   if (chosen === runnerId) return chosen;
   const next = calls.runnerId ?? chosen;
   // Somebody may have chosen before: then theirs stands.

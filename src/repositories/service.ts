@@ -172,7 +172,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
   /** null where no runner is there yet: the first that is becomes its home. */
   async function chooseHome(transaction: Database): Promise<string | null> {
     if (calls.runnerId !== undefined) return calls.runnerId;
-    return chooseRunner(transaction, undefined).catch((error: unknown) => {
+    return chooseRunner(transaction, undefined, calls).catch((error: unknown) => {
       if (error instanceof FactoryError) return null;
       throw error;
     });

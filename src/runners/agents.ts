@@ -4,6 +4,7 @@ import type { AgentListing } from "../agents/definition.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
+import type { Sight } from "./sight.ts";
 
 export interface AgentDirectory {
   /** This server's own first; each is available where it can start on any runner that is alive. */
@@ -20,10 +21,11 @@ export interface AgentDirectoryDependencies {
   readonly registry: AgentRegistry;
   /** undefined: this server runs none itself. */
   readonly runnerId: string | undefined;
+  readonly sight: Pick<Sight, "graceMs">;
 }
 
 export function createAgentDirectory(deps: AgentDirectoryDependencies): AgentDirectory {
-  const { prisma, registry, runnerId } = deps;
+  const { prisma, registry, runnerId, sight } = deps;
 
   async function listElsewhere(): Promise<AgentListing[]> {
     const rows = await prisma.$queryRaw<
@@ -32,7 +34,8 @@ export function createAgentDirectory(deps: AgentDirectoryDependencies): AgentDir
       SELECT agent->>'name' AS name, agent->>'unavailableReason' AS "unavailableReason",
         agent->>'protocol' AS protocol, agent->'capabilities' AS capabilities
       FROM "Runner" AS runner, jsonb_array_elements(runner.agents) AS agent
-      WHERE runner."leaseEndsAt" > now() AND runner.id IS DISTINCT FROM ${runnerId ?? null}::uuid
+      WHERE runner."leaseEndsAt" > now() - ${sight.graceMs()} * interval '1 ms'
+        AND runner.id IS DISTINCT FROM ${runnerId ?? null}::uuid
       ORDER BY runner.name`;
     return rows.map((row) => ({
       ...row,

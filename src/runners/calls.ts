@@ -6,6 +6,8 @@ import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { Logger } from "../log.ts";
 import type { CallQueue, QueuedCall } from "../queue/call-queue.ts";
+import type { LeaseJudge } from "./list.ts";
+import type { Sight } from "./sight.ts";
 import { createWake } from "../wake.ts";
 
 /** In case a notice was lost, both sides look for themselves this often. */
@@ -24,9 +26,7 @@ export function runnerMethod<Input extends object, Output extends object>(
   return { name };
 }
 
-export interface RunnerCalls {
-  /** This server's own runner; undefined: it has none. */
-  readonly runnerId: string | undefined;
+export interface RunnerCalls extends LeaseJudge {
   /** What this server's runner does when it is called. Before `start`. */
   handle<Input extends object, Output extends object>(
     method: RunnerMethod<Input, Output>,
@@ -55,11 +55,12 @@ export interface RunnerCallsDependencies {
   readonly queue: CallQueue;
   readonly notices: Notices;
   readonly runnerId: string | undefined;
+  readonly sight: Pick<Sight, "graceMs">;
   readonly logger: Logger;
 }
 
 export function createRunnerCalls(deps: RunnerCallsDependencies): RunnerCalls {
-  const { prisma, queue, notices, runnerId: own, logger } = deps;
+  const { prisma, queue, notices, runnerId: own, sight, logger } = deps;
   const handlers = new Map<string, Handler>();
   const stopping = new AbortController();
   const underway = new Set<Promise<void>>();
@@ -125,7 +126,7 @@ export function createRunnerCalls(deps: RunnerCallsDependencies): RunnerCalls {
     signal: AbortSignal,
   ): Promise<object> {
     const answered = createWake();
-    await assertAlive(prisma, runnerId);
+    await assertAlive(prisma, runnerId, sight.graceMs());
     const id = await queue.send(runnerId, { method, input });
     const unwatchAnswer = notices.watch(answerTopic(id), answered.notify);
     try {
@@ -133,7 +134,7 @@ export function createRunnerCalls(deps: RunnerCallsDependencies): RunnerCalls {
       for (;;) {
         const answer = await queue.readAnswer(runnerId, id);
         if (answer !== undefined) return read(answer);
-        await assertAlive(prisma, runnerId);
+        await assertAlive(prisma, runnerId, sight.graceMs());
         signal.throwIfAborted();
         await answered.wait(lookAgainMs, signal);
       }
@@ -145,6 +146,7 @@ export function createRunnerCalls(deps: RunnerCallsDependencies): RunnerCalls {
 
   return {
     runnerId: own,
+    graceMs: () => sight.graceMs(),
     handle(method, run) {
       // The types are those of the method, with which `call` has sent it.
       handlers.set(method.name, run as unknown as Handler);
@@ -177,9 +179,9 @@ export function createRunnerCalls(deps: RunnerCallsDependencies): RunnerCalls {
 }
 
 /** @throws FactoryError RUNNER_UNAVAILABLE */
-async function assertAlive(prisma: PrismaClient, runnerId: string): Promise<void> {
+async function assertAlive(prisma: PrismaClient, runnerId: string, graceMs: number): Promise<void> {
   const [runner] = await prisma.$queryRaw<{ name: string; alive: boolean; lastSeenAt: Date }[]>`
-    SELECT name, "leaseEndsAt" > now() AS alive, "lastSeenAt"
+    SELECT name, ("leaseEndsAt" > now() - ${graceMs} * interval '1 ms') IS TRUE AS alive, "lastSeenAt"
     FROM "Runner" WHERE id = ${runnerId}::uuid`;
   if (runner?.alive === true) return;
   throw new FactoryError(

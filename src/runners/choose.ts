@@ -1,6 +1,6 @@
 import type { Database } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
-import { listRunners } from "./list.ts";
+import { listRunners, type LeaseJudge } from "./list.ts";
 
 /**
  * A runner for what any of them can do: the preferred one where it is alive, else the one with the most
@@ -10,8 +10,9 @@ import { listRunners } from "./list.ts";
 export async function chooseRunner(
   database: Database,
   preferred: string | null | undefined,
+  judge: LeaseJudge,
 ): Promise<string> {
-  const alive = (await listRunners(database)).filter((runner) => runner.alive);
+  const alive = (await listRunners(database, judge)).filter((runner) => runner.alive);
   const [best] = alive.toSorted((a, b) => b.capacity - b.running - (a.capacity - a.running));
   const chosen = alive.find(({ id }) => id === preferred) ?? best;
   if (chosen !== undefined) return chosen.id;

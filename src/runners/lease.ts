@@ -1,6 +1,7 @@
 // A runner's claim to be there: renewed while its server runs, and void once it has been silent too long.
 import { setInterval as every } from "node:timers/promises";
 import type { AgentListing } from "../agents/definition.ts";
+import { createBackoff } from "../backoff.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import type { Logger } from "../log.ts";
 
@@ -59,17 +60,25 @@ export interface LeaseKeeper {
   stop(): Promise<void>;
 }
 
-/** Renews the lease until it is stopped; what fails is tried again at the next renewal. */
+/** Renews the lease until it is stopped; what fails is tried again soon, as others judge by it after an outage. */
 export function keepLease(prisma: PrismaClient, facts: RunnerFacts, logger: Logger): LeaseKeeper {
   const stopping = new AbortController();
   const { signal } = stopping;
+  /** Whether it needs not be tried again. */
+  async function renew(): Promise<boolean> {
+    if (signal.aborted) return true;
+    try {
+      await renewLease(prisma, facts);
+      return true;
+    } catch (error) {
+      logger.warn({ err: error }, "the runner's lease could not be renewed");
+      return false;
+    }
+  }
   async function keep(): Promise<void> {
     for await (const _ of every(renewalMs(facts.leaseSeconds), undefined, { signal })) {
-      try {
-        await renewLease(prisma, facts);
-      } catch (error) {
-        logger.warn({ err: error }, "the runner's lease could not be renewed");
-      }
+      const backoff = createBackoff({ longestMs: Math.min(2_000, renewalMs(facts.leaseSeconds)) });
+      while (!(await renew())) await backoff.wait(signal);
     }
   }
   const keeping = keep().catch((error: unknown) => {

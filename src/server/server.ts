@@ -19,7 +19,8 @@ import { createMaintenanceService } from "../maintenance/service.ts";
 import { createRepositoryService } from "../repositories/service.ts";
 import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
-import { registerRunner, type RunnerFacts } from "../runners/lease.ts";
+import { registerRunner, renewalMs, type RunnerFacts } from "../runners/lease.ts";
+import { createSight } from "../runners/sight.ts";
 import { createSealer } from "../seal.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readVersion } from "../version.ts";
@@ -132,14 +133,22 @@ async function start(
     logger,
   });
   const runnerId = config.role === "api" ? undefined : home.runnerId;
-  const calls = createRunnerCalls({ prisma, queue: queue.calls, notices, runnerId, logger });
+  const sight = createSight(renewalMs(config.leaseSeconds), config.leaseSeconds);
+  const calls = createRunnerCalls({
+    prisma,
+    queue: queue.calls,
+    notices,
+    runnerId,
+    sight,
+    logger,
+  });
   closers.add("calls of runners", () => calls.stop());
   const sealer = createSealer(token, "credentials");
   const repositories = createRepositoryService({ ...config, prisma, git, calls, sealer, logger });
   closers.add("clones", () => repositories.close());
   const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
   closers.add("worktrees", () => worktrees.close());
-  const agents = createAgentDirectory({ prisma, registry, runnerId });
+  const agents = createAgentDirectory({ prisma, registry, runnerId, sight });
   const workers = createWorkerService({
     permissions: config.permissions,
     limits: config,
@@ -223,6 +232,7 @@ async function start(
       host,
       killGraceMs: config.killGrace * 1000,
       facts,
+      sight,
       logger,
     });
     closers.add("the runner", (how) => started.stop(how));
@@ -235,7 +245,7 @@ async function start(
     });
   }
   const { leaseSeconds } = config;
-  const lostWatch = watchForLost({ prisma, queue, runnerId, leaseSeconds, logger });
+  const lostWatch = watchForLost({ prisma, queue, runnerId, leaseSeconds, sight, logger });
   closers.add("the watch for lost sessions", () => lostWatch.stop());
   if (config.role !== "runner") {
     const sealer = webhookSealer;

@@ -11,10 +11,11 @@ export async function groupsForOthers(
   database: Database,
   runnerId: string,
   agents: readonly string[],
+  graceMs: number,
 ): Promise<string[]> {
   const rows = await database.$queryRaw<{ repositoryId: string; branch: string }[]>`
     WITH other AS (
-      SELECT id, "leaseEndsAt" > now() AS alive, agents FROM "Runner" WHERE id <> ${runnerId}::uuid
+      SELECT id, "leaseEndsAt" > now() - ${graceMs} * interval '1 ms' AS alive, agents FROM "Runner" WHERE id <> ${runnerId}::uuid
     )
     SELECT DISTINCT session."repositoryId", session.branch
     FROM "WorkerSession" AS session

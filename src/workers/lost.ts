@@ -6,6 +6,7 @@ import { Prisma, type WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import { renewalMs } from "../runners/lease.ts";
+import type { Sight } from "../runners/sight.ts";
 import { cancelText } from "./cancel.ts";
 import { groupOf } from "./dispatch.ts";
 import { queueTopic, workerTopic } from "./events.ts";
@@ -20,6 +21,8 @@ export interface LostWatchDependencies {
   /** This server's own runner, which is there whatever its lease says; undefined: it has none. */
   readonly runnerId: string | undefined;
   readonly leaseSeconds: number;
+  /** Is told how each look went. */
+  readonly sight: Sight;
   readonly logger: Logger;
 }
 
@@ -29,7 +32,7 @@ export interface LostWatch {
 
 /** Looks for lost sessions as often as leases are renewed. Any number of servers may do so at once. */
 export function watchForLost(deps: LostWatchDependencies): LostWatch {
-  const { leaseSeconds, logger } = deps;
+  const { leaseSeconds, sight, logger } = deps;
   const intervalMs = renewalMs(leaseSeconds);
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -42,12 +45,14 @@ export function watchForLost(deps: LostWatchDependencies): LostWatch {
     for await (const _ of every(intervalMs, undefined, { signal })) {
       try {
         const lost = await findLost(deps);
+        sight.seen();
         const now = Date.now();
         if (now - lookedAt > 2 * intervalMs) settledSince = now;
         lookedAt = now;
         if (now - settledSince > leaseSeconds * 1000) await endAll(deps, lost);
       } catch (error) {
         settledSince = Date.now();
+        sight.missed();
         logger.warn({ err: error }, "lost sessions could not be looked for");
       }
     }

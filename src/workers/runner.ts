@@ -6,6 +6,7 @@ import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import { keepLease, type LeaseKeeper, type RunnerFacts } from "../runners/lease.ts";
+import type { Sight } from "../runners/sight.ts";
 import { lockTaking } from "../worktrees/remove.ts";
 import { groupOf } from "./dispatch.ts";
 import { groupsForOthers } from "./elsewhere.ts";
@@ -36,6 +37,7 @@ export interface RunnerDependencies extends ExecutionDependencies {
   readonly notices: Notices;
   readonly queue: WorkQueue;
   readonly facts: RunnerFacts;
+  readonly sight: Pick<Sight, "graceMs">;
   readonly logger: Logger;
 }
 
@@ -46,7 +48,7 @@ interface Taken {
 }
 
 export function createRunner(deps: RunnerDependencies): Runner {
-  const { prisma, queue, notices, facts, logger } = deps;
+  const { prisma, queue, notices, facts, sight, logger } = deps;
   const { id: runnerId, capacity } = facts;
   /** Nothing more is taken. */
   const closing = new AbortController();
@@ -75,6 +77,7 @@ export function createRunner(deps: RunnerDependencies): Runner {
         transaction,
         runnerId,
         agents.map(({ name }) => name),
+        sight.graceMs(),
       );
       const taken = await queue.take(transaction, [...active.map(groupOf), ...others]);
       if (taken === undefined) return;

@@ -121,7 +121,9 @@ export function createLocalWorktrees(
 
   /** The clones of runners that are away stay until they are cloned over, or removed by hand. */
   async function forgetElsewhere({ url, owner, name }: Repository): Promise<void> {
-    const others = (await listRunners(prisma)).filter(({ id, alive }) => alive && id !== runnerId);
+    const others = (await listRunners(prisma, calls)).filter(
+      ({ id, alive }) => alive && id !== runnerId,
+    );
     for (const { id, name: runner } of others) {
       await calls.call(id, forgetMethod, { url, owner, name }).catch((error: unknown) => {
         logger.warn({ err: error, runner }, `the clone of ${owner}/${name} there stays`);

@@ -90,7 +90,7 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       distinct: ["runnerId"],
     });
     if (held.every((worktree) => worktree.runnerId === runnerId)) return;
-    const alive = (await listRunners(prisma)).filter((runner) => runner.alive);
+    const alive = (await listRunners(prisma, calls)).filter((runner) => runner.alive);
     const away = held.find((worktree) => !alive.some(({ id }) => id === worktree.runnerId));
     if (away === undefined) return;
     throw new FactoryError(

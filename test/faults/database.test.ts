@@ -344,6 +344,21 @@ test("a timeout ends an agent that is spoken to also while the database is away"
   expect((await untilEnded(server, id)).status).toBe("TIMED_OUT");
 });
 
+test("a session that is prepared when all leases have ended by an outage goes on with its own runner", async () => {
+  const client = await connect();
+  const { id } = await dispatch(server, { parentSession: "leases", repository, task: "true" });
+  await untilEnded(server, id);
+  // The repository's clone is another runner's, which is away.
+  await client.query(`
+    WITH gone AS (
+      INSERT INTO "Runner" (id, name, host, version, capacity, "leaseEndsAt")
+      VALUES (gen_random_uuid(), 'gone', 'gone', '1', 4, now() - interval '4 minutes') RETURNING id
+    ) UPDATE "Repository" SET "runnerId" = gone.id FROM gone`);
+  await client.query(`UPDATE "Runner" SET "leaseEndsAt" = now() - interval '3 minutes'`);
+  const next = await dispatch(server, { parentSession: "leases", repository, task: "true" });
+  expect((await untilEnded(server, next.id)).status).toBe("SUCCEEDED");
+});
+
 test("fault 14: two transactions append to one stream and commit in the other order: no cursor skips", async () => {
   const [one, two, observer] = [await connect(), await connect(), await connect()];
   const append: AppendToParent = await prepareParent(server, observer, {
