@@ -99,6 +99,7 @@ const settings = z.object({
   FACTORY_MAX_WORKERS: wholeNumber(1, 10_000).optional(),
   FACTORY_SYNC_MAX_AGE: wholeNumber(0, 86_400).default(0),
   FACTORY_KILL_GRACE: wholeNumber(0, 3600).default(10),
+  FACTORY_START_TIMEOUT: wholeNumber(1, 3600).default(60),
   FACTORY_LEASE: wholeNumber(3, 3600).default(30),
   FACTORY_API_URL: webAddress.optional(),
   FACTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
@@ -177,6 +178,8 @@ export interface Config {
   readonly syncMaxAge: number;
   /** Seconds. */
   readonly killGrace: number;
+  /** Within which an agent must have answered what comes before its first turn, in seconds. */
+  readonly startTimeout: number;
   /** Seconds of silence after which this server's runner counts as lost. */
   readonly leaseSeconds: number;
   /** Where workers reach the API; undefined: at this server. */
@@ -253,6 +256,7 @@ export function loadConfig(
     maxWorkers: values.FACTORY_MAX_WORKERS ?? availableParallelism() * 2,
     syncMaxAge: values.FACTORY_SYNC_MAX_AGE,
     killGrace: values.FACTORY_KILL_GRACE,
+    startTimeout: values.FACTORY_START_TIMEOUT,
     leaseSeconds: values.FACTORY_LEASE,
     apiUrl: values.FACTORY_API_URL,
     retentionDays: values.FACTORY_RETENTION_DAYS,

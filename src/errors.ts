@@ -38,6 +38,24 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** Codes that stand in a session's failureCode alone, as no request fails with them: what became of its agent. */
+export const agentFailureCodes = {
+  RATE_LIMITED:
+    "the model's server refuses requests because there were too many of late (HTTP 429)",
+  USAGE_LIMIT: "the account has used up what its plan or its credit allows",
+  OVERLOADED: "the model's server is overloaded or fails (HTTP 5xx)",
+  CONTEXT_EXHAUSTED:
+    "the conversation no longer fits the model, or its limit of tokens was reached",
+  LOGIN_REQUIRED: "the agent has no login or key, or it was refused",
+  MODEL_UNKNOWN: "the model doesn't exist, or the account may not use it",
+  AGENT_CRASHED: "the agent's program ended before its turn did",
+  AGENT_START_TIMEOUT:
+    "the agent didn't answer within FACTORY_START_TIMEOUT, and not when it was started again",
+} as const;
+
+export type AgentFailureCode = keyof typeof agentFailureCodes;
+export type FailureCode = ErrorCode | AgentFailureCode;
+
 /** Codes come back from rows as plain text. */
 export function isErrorCode(text: string | null): text is ErrorCode {
   return text !== null && text in errorCodes;

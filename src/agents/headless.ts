@@ -1,7 +1,10 @@
 // What the readers of headless agents share: each reads lines of JSON that its program prints in one turn.
 import { parseObject, type JsonObject } from "./json.ts";
-import { endedEarly } from "./reason.ts";
-import { appendToMessage, cut, message, output, usageEvent } from "./said.ts";
+import type { FailureFacts } from "./failure-code.ts";
+import { noticeIn } from "./notice.ts";
+import { endedEarly, failure, plain } from "./reason.ts";
+import { retryInErrors } from "./retry.ts";
+import { appendToMessage, countCost, cut, message, output, unread, usageEvent } from "./said.ts";
 import type {
   AgentEvent,
   AgentUsage,
@@ -25,6 +28,10 @@ export interface HeadlessState extends TalkState {
   readonly isSpeaking: boolean;
   /** The last trouble that it told of, which it may have overcome. */
   readonly trouble: string | null;
+  /** What it said of that in fields. null or left out: nothing. */
+  readonly troubleFacts?: FailureFacts | null;
+  /** Whether it was noted that a cost of its can't be. */
+  readonly costDoubted?: boolean;
 }
 
 /** One step in the making. */
@@ -37,19 +44,33 @@ export interface HeadlessDraft {
 /** @returns false where it doesn't know the line, which is kept as output then */
 export type LineReader = (draft: HeadlessDraft, line: JsonObject) => boolean;
 
-/** @param readLine for each line that is a JSON object */
-export function headless(readLine: LineReader): Protocol<HeadlessState> {
+/**
+ * @param readLine for each line that is a JSON object
+ * @param factsOfExit what an exit code says of an agent that ended without a last word
+ */
+export function headless(
+  readLine: LineReader,
+  factsOfExit: (exitCode: number) => FailureFacts = () => ({}),
+): Protocol<HeadlessState> {
   return {
     isSpokenTo: false,
     begin: (start) => ({ state: initialState(start), events: [], lines: [] }),
     read(state, line): Step<HeadlessState> {
       const draft: HeadlessDraft = { state, events: [], lines: [] };
       const object = parseObject(line);
-      if (object === undefined || !readLine(draft, object)) draft.events.push(output(line));
+      if (object === undefined) draft.events.push(...unread(line));
+      else if (!readLine(draft, object)) draft.events.push(output(line));
       return draft;
     },
     ask: (state) => ({ state, events: [], lines: [] }),
-    conclude: (state, exit) => state.verdict ?? endedEarly(exit),
+    readError: (state, text) => {
+      const retrying = retryInErrors(text);
+      return retrying === undefined || state.phase === "ended" ? state : { ...state, retrying };
+    },
+    conclude({ verdict, trouble, troubleFacts }, exit) {
+      const facts = exit?.exitCode == null ? {} : factsOfExit(exit.exitCode);
+      return verdict ?? endedEarly(exit, trouble, { ...facts, ...troubleFacts });
+    },
   };
 }
 
@@ -61,12 +82,15 @@ function initialState({ permissions, resume }: TalkStart): HeadlessState {
     turns: 0,
     lastMessage: null,
     verdict: null,
+    retrying: null,
     permissions,
     usageBefore: resume?.usage ?? null,
     toolCalls: {},
     current: null,
     isSpeaking: false,
     trouble: null,
+    troubleFacts: null,
+    costDoubted: false,
   };
 }
 
@@ -81,20 +105,30 @@ export function nameConversation(draft: HeadlessDraft, id: string | undefined): 
   change(draft, { conversationId: id, phase });
 }
 
+/** It says or does something: what it told of before is overcome. */
+function goOn(draft: HeadlessDraft): void {
+  const { retrying, troubleFacts } = draft.state;
+  if (retrying != null || troubleFacts != null)
+    change(draft, { retrying: null, troubleFacts: null });
+}
+
 /** An answer of the model, by its id where the agent tells one: several lines may belong to it. */
 export function countTurn(draft: HeadlessDraft, id: string | null): void {
+  goOn(draft);
   if (id !== null && id === draft.state.current) return;
   change(draft, { current: id, turns: draft.state.turns + 1 });
 }
 
 export function say(draft: HeadlessDraft, text: string, goesOn = false): void {
   if (text === "") return;
+  goOn(draft);
   const before = goesOn && draft.state.isSpeaking ? draft.state.lastMessage : null;
   change(draft, { lastMessage: appendToMessage(before, text), isSpeaking: true });
   draft.events.push(message("AGENT", text));
 }
 
 export function think(draft: HeadlessDraft, text: string): void {
+  goOn(draft);
   change(draft, { isSpeaking: false });
   if (text !== "") draft.events.push(message("THOUGHT", text));
 }
@@ -112,6 +146,7 @@ export interface ToolNews {
 }
 
 export function useTool(draft: HeadlessDraft, news: ToolNews): void {
+  goOn(draft);
   const { toolCalls } = draft.state;
   const known = Object.hasOwn(toolCalls, news.id) ? toolCalls[news.id] : undefined;
   const title = cut(news.title ?? known?.title ?? news.id, longestTitle);
@@ -128,21 +163,41 @@ export function useTool(draft: HeadlessDraft, news: ToolNews): void {
   });
 }
 
-/** @param countsOn whether it is what the whole conversation used, earlier sessions included */
+/** @param countsOn whether the tokens are what the whole conversation used, earlier sessions included */
 export function setUsage(draft: HeadlessDraft, told: AgentUsage, countsOn: boolean): void {
   const before = countsOn ? draft.state.usageBefore : null;
   const without = (now: number, then: number | undefined) => Math.max(0, now - (then ?? 0));
+  const { state } = draft;
+  const { costUsd, doubt } = countCost(told.costUsd, state.usage?.costUsd ?? null);
+  if (doubt !== undefined && state.costDoubted !== true) {
+    draft.events.push(doubt);
+    change(draft, { costDoubted: true });
+  }
   const usage: AgentUsage = {
     inputTokens: without(told.inputTokens, before?.inputTokens),
     outputTokens: without(told.outputTokens, before?.outputTokens),
-    costUsd: told.costUsd === null ? null : without(told.costUsd, before?.costUsd ?? undefined),
+    costUsd,
   };
   change(draft, { usage });
   draft.events.push(usageEvent(usage));
 }
 
 export function endTurn(draft: HeadlessDraft, verdict: AgentVerdict): void {
-  change(draft, { phase: "ended", verdict, isSpeaking: false });
+  const { state } = draft;
+  const judged = verdict.succeeded ? (hiddenFailure(state) ?? verdict) : verdict;
+  change(draft, { phase: "ended", verdict: judged, isSpeaking: false, retrying: null });
+}
+
+/** It ended as if all were well, and plainly nothing was done. */
+function hiddenFailure({ lastMessage, turns, usage }: HeadlessState): AgentVerdict | undefined {
+  const hasTokens = usage !== null && usage.inputTokens + usage.outputTokens > 0;
+  if (lastMessage === null) {
+    return turns > 0 || hasTokens
+      ? undefined
+      : failure("the agent ended its turn without a word, a tool call or any use of the model");
+  }
+  const notice = noticeIn(lastMessage, turns <= 1 && !hasTokens);
+  return notice === null ? undefined : failure(`the agent failed: ${plain(lastMessage)}`, notice);
 }
 
 /** A title for a call of which the agent tells the tool's name and input alone. */

@@ -32,10 +32,35 @@ export function countIn(value: unknown, name: string): number {
   return Math.max(0, Math.round(numberIn(value, name) ?? 0));
 }
 
-/** undefined: the line is not JSON, or JSON of another kind. */
+/** How deep the JSON of an agent may be nested. What is deeper takes long to read, and can't be written again. */
+export const deepest = 256;
+
+/** By its brackets alone, outside of strings. */
+export function isTooDeep(text: string): boolean {
+  if (text.length <= deepest) return false;
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (isInString) {
+      if (unit === backslash) at += 1;
+      else if (unit === quote) isInString = false;
+    } else if (unit === quote) isInString = true;
+    else if (unit === brace || unit === bracket) {
+      depth += 1;
+      if (depth > deepest) return true;
+    } else if (unit === brace + 2 || unit === bracket + 2) depth -= 1;
+  }
+  return false;
+}
+
+const [quote, backslash, brace, bracket] = [0x22, 0x5c, 0x7b, 0x5b] as const;
+
+/** undefined: the line is not JSON, JSON of another kind, or nested too deep. */
 export function parseObject(line: string): JsonObject | undefined {
   // Most lines that aren't JSON are told apart without the cost of an exception.
   if (!line.startsWith("{") && !line.trimStart().startsWith("{")) return undefined;
+  if (isTooDeep(line)) return undefined;
   try {
     const value: unknown = JSON.parse(line);
     return isObject(value) ? value : undefined;

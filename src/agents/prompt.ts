@@ -27,9 +27,17 @@ export interface PromptIssue {
   readonly reason?: string | undefined;
 }
 
+/**
+ * Agents take a text that begins with a slash, or another mark, for a command of theirs, and run that in place of
+ * asking the model: such a text gets words before it.
+ */
+export function asWords(text: string): string {
+  return /^[\p{L}\p{N}]/u.test(text) ? text : `Your task:\n\n${text}`;
+}
+
 export function buildPrompt(facts: PromptFacts): string {
   return [
-    facts.task,
+    asWords(facts.task),
     "---",
     "The text above is your task. What follows is from Factory, which started you for it.",
     describePlace(facts),
@@ -49,7 +57,7 @@ export function followUpPrompt(earlier: {
 }): string {
   const { text, task, summary } = earlier;
   return [
-    text,
+    asWords(text),
     "---",
     "The text above goes on with work that was begun in an earlier conversation, which could not be resumed. This is a new conversation: you know nothing of the earlier one but what stands here and in the worktree. Look at the branch's commits, and at what is changed and not committed, before you go on.",
     `The earlier conversation had this task:\n\n${quoteLines(cutMiddle(task))}`,

@@ -1,41 +1,57 @@
 // Why an agent failed, in words for people. What agents say of their own errors is a mixture of JSON in
 // JSON, addresses and sometimes keys.
-import { isObject, objectIn, parseObject, textIn } from "./json.ts";
+import type { FailureCode } from "../errors.ts";
+import { errorIn, failureCodeOf, type FailureFacts } from "./failure-code.ts";
+import { textIn } from "./json.ts";
 import type { AgentExit, AgentVerdict } from "./talk.ts";
 
 const longestReason = 500;
 
 export const success: AgentVerdict = { succeeded: true, reason: null, failureCode: null };
 
-export function failure(reason: string, failureCode: string | null = null): AgentVerdict {
+export function failure(reason: string, failureCode: FailureCode | null = null): AgentVerdict {
   return { succeeded: false, reason, failureCode };
 }
 
 /** @param what the agent's own words; undefined: it said none */
-export function failureOf(what: string | undefined): AgentVerdict {
+export function failureOf(what: string | undefined, facts: FailureFacts = {}): AgentVerdict {
   const words = what === undefined ? "" : plain(what);
-  if (words === "") return failure("the agent failed without saying why");
-  if (isAboutKey(words)) {
-    return failure(`the model's server refused the agent's key or login: check it (${words})`);
+  const code = failureCodeOf({ ...facts, words: what ?? "" });
+  if (words === "") return failure("the agent failed without saying why", code);
+  if (code === "LOGIN_REQUIRED") {
+    return failure(
+      `the model's server refused the agent's key or login: check it (${words})`,
+      code,
+    );
   }
-  return failure(`the agent failed: ${words}`);
+  return failure(`the agent failed: ${words}`, code);
 }
 
-/** The verdict on an agent that ended, or closed its output, before it had said how its work went. */
-export function endedEarly(exit: AgentExit | undefined): AgentVerdict {
-  return failure(`the agent ended (${describeExit(exit)}) before its turn did`);
+/**
+ * The verdict on an agent that ended, or closed its output, before it had said how its work went.
+ * @param trouble what it had told of before
+ */
+export function endedEarly(
+  exit: AgentExit | undefined,
+  trouble: string | null = null,
+  facts: FailureFacts = {},
+): AgentVerdict {
+  const how = `the agent ended (${describeExit(exit)}) before its turn did`;
+  const words = plain(lastLine(exit?.errors ?? "") ?? trouble ?? "");
+  const code = failureCodeOf({ ...facts, words }) ?? "AGENT_CRASHED";
+  return failure(words === "" ? how : `${how}: ${words}`, code);
+}
+
+/** Of standard error, the line that says why: what Node.js prints behind an error says where. */
+function lastLine(errors: string): string | undefined {
+  const lines = errors.split("\n").filter((line) => line.trim() !== "");
+  return lines.findLast((line) => !/^(?:\s|Node\.js v\d|[\])}]+$)/.test(line)) ?? lines.at(-1);
 }
 
 function describeExit(exit: AgentExit | undefined): string {
   if (exit === undefined) return "exit code unknown";
   if (exit.signal !== null) return `signal ${exit.signal}`;
   return exit.exitCode === null ? "exit code unknown" : `exit code ${String(exit.exitCode)}`;
-}
-
-export function isAboutKey(words: string): boolean {
-  return /\b401\b|unauthori[sz]ed|unauthenticated|authenticat|(invalid|incorrect|missing) api key/i.test(
-    words,
-  );
 }
 
 /** One line without secrets, cut to a length that a person reads. */
@@ -50,11 +66,7 @@ export function plain(text: string): string {
 
 /** Providers' answers are quoted as JSON inside of messages: what they say is in the innermost. */
 function innermost(text: string): string {
-  const start = text.indexOf("{");
-  if (start === -1) return text;
-  const object = parseObject(text.slice(start, text.lastIndexOf("}") + 1));
-  if (object === undefined) return text;
-  const error = isObject(object["error"]) ? objectIn(object, "error") : object;
+  const error = errorIn(text);
   const said = textIn(error, "message");
   if (said === undefined) return text;
   const code = error["code"];

@@ -1,4 +1,5 @@
 // The events that all protocols make alike.
+import { deepest, isTooDeep } from "./json.ts";
 import { longestSummary, type AgentEvent, type AgentUsage } from "./talk.ts";
 
 /** How many characters of one event are kept. A tool may give back megabytes, which nobody reads. */
@@ -18,6 +19,48 @@ export function message(role: "AGENT" | "THOUGHT", text: string): AgentEvent {
 /** A line that is kept as it came. */
 export function output(line: string): AgentEvent {
   return { type: "output", payload: { channel: "STDOUT", text: `${cut(line)}\n` } };
+}
+
+/** What the agent's program says beside the model's words. */
+export function aside(text: string): AgentEvent {
+  return { type: "output", payload: { channel: "STDERR", text: `${cut(text.trimEnd())}\n` } };
+}
+
+/** What Factory itself has to say about an agent's output. */
+export function note(text: string): AgentEvent {
+  return { type: "output", payload: { channel: "STDERR", text: `[factory] ${text}\n` } };
+}
+
+/** A line that is no message of the protocol, as it came; with a note where it might have been one. */
+export function unread(line: string): AgentEvent[] {
+  if (!line.trimStart().startsWith("{") || !isTooDeep(line)) return [output(line)];
+  return [
+    output(line),
+    note(
+      `a line of the agent's was not read: its JSON is nested deeper than ${String(deepest)} levels`,
+    ),
+  ];
+}
+
+/** More US dollars than one session can cost: whoever tells more is mistaken, or wants to use up a budget. */
+const mostCostUsd = 10_000;
+
+/**
+ * What a session has cost by what its agent tells. Costs only grow, and what can't be is not counted.
+ * @param before the last that counted
+ */
+export function countCost(
+  told: number | null,
+  before: number | null,
+): { readonly costUsd: number | null; readonly doubt: AgentEvent | undefined } {
+  if (told === null) return { costUsd: before, doubt: undefined };
+  if (told >= 0 && told <= mostCostUsd) {
+    return { costUsd: Math.max(told, before ?? 0), doubt: undefined };
+  }
+  const doubt = note(
+    `the agent told a cost of ${String(told)} US dollars, which is not counted: 0 to ${String(mostCostUsd)} is taken`,
+  );
+  return { costUsd: before, doubt };
 }
 
 export function usageEvent(usage: AgentUsage): AgentEvent {

@@ -1,6 +1,7 @@
 // How Factory and an agent speak with each other, whatever the protocol. A protocol is a set of functions
 // without side effects: what they hold is stored beside the events that they make of the agent's words, so
 // that a server that was killed anywhere goes on where the stored state stands.
+import type { FailureCode } from "../errors.ts";
 
 /** What a permission request of the agent meets. */
 export type PermissionPolicy = "ASK" | "ALLOW" | "DENY";
@@ -39,6 +40,8 @@ export type AgentEvent =
     }
   | {
       readonly type: "toolCall";
+      /** Whether its content comes behind that of the same call's event before; not stored. */
+      readonly goesOn?: boolean;
       readonly payload: {
         readonly toolCallId: string;
         readonly title: string;
@@ -60,8 +63,8 @@ export interface AgentVerdict {
   readonly succeeded: boolean;
   /** Why it failed, fit to show to a person; null where it succeeded. */
   readonly reason: string | null;
-  /** A code of FactoryErrors where one fits, such as AGENT_UNAVAILABLE; else null. */
-  readonly failureCode: string | null;
+  /** What programs go by, where one fits; else null. */
+  readonly failureCode: FailureCode | null;
 }
 
 /**
@@ -82,6 +85,11 @@ export interface TalkState {
   readonly lastMessage: string | null;
   /** Of the last turn; null until it has ended. */
   readonly verdict: AgentVerdict | null;
+  /**
+   * What it waits for while it asks the model again, fit to show to a person. null, or left out by an earlier
+   * version: it isn't known to wait.
+   */
+  readonly retrying?: string | null;
 }
 
 export const longestSummary = 16_384;
@@ -133,6 +141,8 @@ export interface Step<State extends TalkState> {
 export interface AgentExit {
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** The end of what it printed on standard error; left out where that isn't known. */
+  readonly errors?: string | undefined;
 }
 
 /** `State` is a plain object that survives JSON.stringify and JSON.parse unchanged. */
@@ -142,13 +152,17 @@ export interface Protocol<State extends TalkState = TalkState> {
    * prompt by its command line or by a file, runs one turn, and ends by itself.
    */
   readonly isSpokenTo: boolean;
-  /** Milliseconds from the agent's start in which it must have left the phase starting; undefined: no limit. */
-  readonly startTimeoutMs?: number | undefined;
+  /** Whether it must leave the phase starting within the limit that is set for starts. */
+  readonly hasStartLimit?: boolean;
   begin(start: TalkStart): Step<State>;
   /** One line of the agent's standard output, without its newline. Never throws, whatever the line. */
   read(state: State, line: string): Step<State>;
   /** For agents that are spoken to. */
   ask(state: State, request: TalkRequest): Step<State>;
+  /** What it printed on standard error: some tell there that they ask the model again. Never throws. */
+  readError?(state: State, text: string): State;
+  /** What it was asked and hasn't answered, by name, while its phase is starting; undefined: nothing. */
+  waitsFor?(state: State): string | undefined;
   /** When its standard output has come to its end. @param exit undefined: it could not be told */
   conclude(state: State, exit: AgentExit | undefined): AgentVerdict;
 }

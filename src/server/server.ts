@@ -231,6 +231,7 @@ async function start(
       agents: registry,
       host,
       killGraceMs: config.killGrace * 1000,
+      startTimeoutMs: config.startTimeout * 1000,
       facts,
       sight,
       logger,

@@ -44,6 +44,8 @@ export interface ExecutionDependencies {
   readonly agents: AgentRegistry;
   readonly host: WorkerHost;
   readonly killGraceMs: number;
+  /** Within which an agent must have answered what comes before its first turn. */
+  readonly startTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -75,7 +77,7 @@ async function executeWithin(
       () => begin({ ...deps, logger }, session, token, ending, leaving),
       waitOut(AbortSignal.any([ending.signal, leaving]), logger),
     );
-    const outcome = await watchOver({ ...deps, logger }, running, ending, leaving);
+    const outcome = await watchStarts({ ...deps, logger }, running, { token, ending, leaving });
     const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
     const changes = await insist(
       () => readStatistics({ ...deps, logger }, running.session),
@@ -144,7 +146,11 @@ async function begin(
   if ("identity" in found) {
     return { session: await setRunning(deps, session, found.identity, leaving), found };
   }
-  if (session.status !== "PREPARING") return { session, found };
+  if (session.status !== "PREPARING") {
+    // Its server was killed between the two starts of its agent.
+    if (!isSilentAtStart(session)) return { session, found };
+    return beginAgain(deps, session, { token, ending, leaving });
+  }
   await endUnidentified(deps, session);
   const signal = AbortSignal.any([ending.signal, leaving]);
   const prepared = await prepare(deps, session, signal);
@@ -152,6 +158,78 @@ async function begin(
   const speaker = await speakerOf(deps, session, token);
   const { identity, session: started } = await startAgent(deps, prepared, speaker, signal);
   return { session: await setRunning(deps, started, identity, leaving), found: { identity } };
+}
+
+interface Surroundings {
+  readonly token: string | undefined;
+  readonly ending: Ending;
+  readonly leaving: AbortSignal;
+}
+
+/** An agent that gives no answer at its start is started once more: most often its machine was busy. */
+async function watchStarts(
+  deps: ExecutionDependencies,
+  first: Running,
+  around: Surroundings,
+): Promise<WorkerOutcome> {
+  const { ending, leaving } = around;
+  const startedAt = startOf(first);
+  const outcome = await watchOver(deps, first, ending, leaving, startedAt);
+  if (ending.signal.aborted || outcome.told?.verdict.failureCode !== "AGENT_START_TIMEOUT") {
+    return outcome;
+  }
+  const session = await insist(
+    () => deps.prisma.workerSession.findUniqueOrThrow({ where: { id: first.session.id } }),
+    waitOut(leaving, deps.logger),
+  );
+  const isOurs = session.status === "RUNNING" && session.attempt === first.session.attempt;
+  if (!isOurs || startsOf(session) > 1) return outcome;
+  const second = await insist(
+    () => beginAgain(deps, session, around),
+    waitOut(AbortSignal.any([ending.signal, leaving]), deps.logger),
+  );
+  return watchOver(deps, second, ending, leaving, startedAt);
+}
+
+/** In the worktree of its first start, which has done nothing there. */
+async function beginAgain(
+  deps: ExecutionDependencies,
+  session: WorkerSession,
+  { token, ending, leaving }: Surroundings,
+): Promise<Running> {
+  await endUnidentified(deps, session);
+  const { repositoryId, worktreeId } = session;
+  if (repositoryId === null || worktreeId === null) {
+    throw new Error("the session's repository or worktree is gone");
+  }
+  const [repository, worktree] = await Promise.all([
+    deps.prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } }),
+    deps.prisma.worktree.findUniqueOrThrow({ where: { id: worktreeId } }),
+  ]);
+  const signal = AbortSignal.any([ending.signal, leaving]);
+  const speaker = await speakerOf(deps, session, token);
+  const ready = { session, repository, worktree };
+  const { identity, session: started } = await startAgent(deps, ready, speaker, signal, 2);
+  deps.logger.info({ branch: session.branch, agent: session.agent }, "the agent is started again");
+  return { session: started, found: { identity } };
+}
+
+function startsOf(session: WorkerSession): number {
+  return readTalk(session.talk)?.starts ?? 1;
+}
+
+/** Whether its agent is to be started again, or was about to be. */
+function isSilentAtStart(session: WorkerSession): boolean {
+  const talk = readTalk(session.talk);
+  if (talk?.state.phase !== "starting") return false;
+  const isSilent = talk.overruled?.failureCode === "AGENT_START_TIMEOUT";
+  return startsOf(session) === 1 ? isSilent : !isSilent && talk.version === 0;
+}
+
+function startOf({ session, found }: Running): Date {
+  return new Date(
+    "identity" in found ? found.identity.startedAt : (session.startedAt ?? Date.now()),
+  );
 }
 
 /** An agent that an earlier try had begun to start, when it was killed before the agent told who it is. */
@@ -227,15 +305,15 @@ async function watchOver(
   { session, found }: Running,
   ending: Ending,
   leaving: AbortSignal,
+  /** Of the agent's first start: its session's timeout counts from then. */
+  clockFrom: Date,
 ): Promise<WorkerOutcome> {
   const { pool, notices, logger, killGraceMs } = deps;
   const folder = sessionFolder(deps.host.home, session);
   const secrets = secretsOf(deps.agents, deps.host, session);
-  const startedAt = new Date(
-    "identity" in found ? found.identity.startedAt : (session.startedAt ?? Date.now()),
-  );
-  if ("identity" in found && !(await hasEndedInTime(session, folder, startedAt, logger))) {
-    ending.startClock(session.timeoutSeconds, startedAt);
+  const startedAt = startOf({ session, found });
+  if ("identity" in found && !(await hasEndedInTime(session, folder, clockFrom, logger))) {
+    ending.startClock(session.timeoutSeconds, clockFrom);
   }
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
   const watched = {

@@ -14,8 +14,11 @@ export interface OutputMeter {
   readonly bytes: number;
   /** Nothing more is kept, whatever comes. */
   isFull(): boolean;
-  /** Counts the text. @returns "last": it is kept, and nothing after it is */
-  take(text: string): "kept" | "last" | "dropped";
+  /**
+   * Counts the text, and what is stored beside it.
+   * @returns "last": it is kept, and nothing after it is
+   */
+  take(text: string, bytesBeside?: number): "kept" | "last" | "dropped";
   /** Counts the text. @returns what is kept of it, with the marker behind the last */
   keep(text: string): string;
 }
@@ -27,9 +30,9 @@ export interface OutputMeter {
 export function createOutputMeter(before: number): OutputMeter {
   let bytes = before;
 
-  function take(text: string) {
+  function take(text: string, bytesBeside = 0) {
     if (bytes > mostOutputBytes) return "dropped";
-    bytes += Buffer.byteLength(text);
+    bytes += Buffer.byteLength(text) + bytesBeside;
     return bytes > mostOutputBytes ? "last" : "kept";
   }
 

@@ -1,6 +1,7 @@
 // What an agent is told at its start.
 import type { ProtocolName } from "../agents/definition.ts";
 import {
+  asWords,
   buildPrompt,
   followUpPrompt,
   type PromptFacts,
@@ -67,7 +68,7 @@ export async function composePrompt(
   const { conversationId, usage } = previous ?? { conversationId: null };
   if (conversationId !== null) {
     const promptIfNew = buildPrompt(named);
-    return { ...bare, resume: { conversationId, promptIfNew, usage } };
+    return { ...bare, prompt: asWords(task), resume: { conversationId, promptIfNew, usage } };
   }
   if (name === null) return { ...bare, prompt: buildPrompt(facts) };
 

@@ -58,6 +58,8 @@ export async function startAgent(
   ready: Prepared,
   speaker: { readonly token: string; readonly parentSession: string },
   signal: AbortSignal,
+  /** Which start within the attempt it is. */
+  starts = 1,
 ): Promise<{ identity: Identity; session: WorkerSession }> {
   const { host } = deps;
   const { session: prepared, repository, worktree } = ready;
@@ -84,7 +86,14 @@ export async function startAgent(
     temporary,
     environment: host.environment,
   };
-  const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, note);
+  const { session, isSpokenTo } = await beginTalk(
+    deps.prisma,
+    prepared,
+    agent,
+    context,
+    note,
+    starts,
+  );
   await createSessionFolder({ folder, hasInput: isSpokenTo });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {

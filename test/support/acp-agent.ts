@@ -1,6 +1,6 @@
 // A scripted agent that speaks the Agent Client Protocol, as a program of its own:
 //
-//   node test/support/acp-agent.ts [--silent] [--protocol-version N] [--no-load]
+//   node test/support/acp-agent.ts [--silent] [--silent-once FILE] [--protocol-version N] [--no-load]
 //
 // What it does in a turn is said by lines of the prompt that begin with "do: "; all other lines, such as
 // what Factory says around a task, count for nothing. Without any it says "Nothing to do.".
@@ -18,6 +18,12 @@
 //   do: unknown               sends updates, notifications and requests that nobody knows
 //   do: garbage               prints lines that are no JSON-RPC, and a response that nobody asked for
 //   do: long N                says N characters in one line
+//   do: nothing               neither says nor does anything
+//   do: retry N/M             says as codex does that it asks the model again, and a line that is no JSON-RPC
+//   do: cost N                tells that cost, in US dollars
+//   do: flood N               tells of N tool calls at once
+//   do: errors TEXT           prints it on standard error
+//   do: error JSON            the turn ends with that error
 //   do: stop REASON           ends the turn with another stopReason
 //   do: fail 401 | 500        the turn ends with an error
 //   do: exit CODE             the process ends in mid-turn
@@ -47,6 +53,7 @@ import {
 const { values: options } = parseArgs({
   options: {
     silent: { type: "boolean", default: false },
+    "silent-once": { type: "string" },
     "no-load": { type: "boolean", default: false },
     "protocol-version": { type: "string", default: String(PROTOCOL_VERSION) },
   },
@@ -189,6 +196,29 @@ async function sayUnknown(turn: Turn): Promise<void> {
   await say(turn, `fs/read_text_file: ${answer}`);
 }
 
+async function tellOfRetry(turn: Turn, count: string): Promise<void> {
+  const error = {
+    message: `Reconnecting... ${count}`,
+    codexErrorInfo: "serverOverloaded",
+    willRetry: true,
+  };
+  await tell(turn, { sessionUpdate: "session_info_update", _meta: { codex: { error } } });
+  process.stdout.write("asking again\n");
+}
+
+function flood({ session }: Turn, count: number): Promise<void> {
+  const lines = Array.from({ length: count }, (_, at) => {
+    const update = { sessionUpdate: "tool_call", toolCallId: `flood-${String(at)}`, title: "x" };
+    const params = { sessionId: session.id, update };
+    return JSON.stringify({ jsonrpc: "2.0", method: "session/update", params });
+  });
+  return new Promise((resolve) => {
+    process.stdout.write(`${lines.join("\n")}\n`, () => {
+      resolve();
+    });
+  });
+}
+
 function printGarbage(): void {
   process.stdout.write(
     [
@@ -286,6 +316,29 @@ async function follow(turn: Turn, directive: string): Promise<StopReason | undef
     case "long":
       await say(turn, "x".repeat(Number(rest)));
       break;
+    case "nothing":
+      break;
+    case "retry":
+      await tellOfRetry(turn, rest);
+      break;
+    case "cost":
+      await tell(turn, {
+        sessionUpdate: "usage_update",
+        used: 0,
+        size: 100_000,
+        cost: { amount: Number(rest), currency: "USD" },
+      });
+      break;
+    case "flood":
+      await flood(turn, Number(rest));
+      break;
+    case "errors":
+      process.stderr.write(`${rest}\n`);
+      break;
+    case "error": {
+      const { code, message, data } = JSON.parse(rest) as RequestError;
+      throw new RequestError(code, message, data);
+    }
     case "stop":
       return rest as StopReason;
     case "fail":
@@ -375,5 +428,8 @@ function serve(): void {
     .connect(ndJsonStream(Writable.toWeb(process.stdout), input));
 }
 
-if (options.silent) process.stdin.resume();
+const { "silent-once": silentOnce } = options;
+const isFirst = silentOnce !== undefined && !existsSync(silentOnce);
+if (isFirst) writeFileSync(silentOnce, "");
+if (options.silent || isFirst) process.stdin.resume();
 else serve();

@@ -14,6 +14,7 @@ export async function writeScriptedAgents(folder: string): Promise<string> {
   const agents = {
     scripted: scripted(),
     silent: scripted("--silent"),
+    late: scripted("--silent-once", join(folder, "late-started")),
     forgetful: scripted("--no-load"),
     foreign: scripted("--protocol-version", "99"),
     mute: { command: ["true"], protocol: "acp" },

@@ -46,6 +46,7 @@ test("without any setting all have their defaults", () => {
     leaseSeconds: 30,
     apiUrl: undefined,
     retentionDays: 30,
+    startTimeout: 60,
     diskBudget: undefined,
     agentsFile: undefined,
     permissions: "ALLOW",

@@ -15,8 +15,13 @@ export function initialize(draft: Draft): void {
   const params: InitializeRequest = {
     protocolVersion,
     clientInfo: { name: "factory", title: "Factory", version: "1" },
-    // The agent has the worktree itself: nothing of it lies in an editor.
-    clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+    // The agent has the worktree itself: nothing of it lies in an editor. What codex' commands print it is to
+    // tell in pieces.
+    clientCapabilities: {
+      fs: { readTextFile: false, writeTextFile: false },
+      terminal: false,
+      _meta: { terminal_output_delta: true },
+    },
   };
   call(draft, "initialize", params);
 }
@@ -171,6 +176,9 @@ export function sendPrompt(draft: Draft, text: string): void {
     toolEnded: false,
     systemError: false,
     trouble: null,
+    troubleFacts: null,
     refused: null,
+    did: "nothing",
+    retrying: null,
   });
 }

@@ -4,7 +4,7 @@ import { listIn, objectIn, textIn } from "../json.ts";
 import { output } from "../said.ts";
 import type { AgentPermission } from "../talk.ts";
 import { resultLine, type RpcId } from "./messages.ts";
-import { change, type AcpState, type Draft } from "./state.ts";
+import { change, goOn, type AcpState, type Draft } from "./state.ts";
 import { isOutside, shortTitle } from "./tool-calls.ts";
 
 /** More than any agent asks at once; the oldest ones are given up. */
@@ -16,6 +16,7 @@ export function onPermissionRequested(
   params: unknown,
   line: string,
 ): void {
+  goOn(draft, "worked");
   const { state } = draft;
   const toolCall = objectIn(params, "toolCall");
   const known = state.toolCalls[textIn(toolCall, "toolCallId") ?? ""];

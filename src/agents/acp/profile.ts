@@ -7,6 +7,8 @@ interface Profile {
   readonly modes?: Readonly<Record<PermissionPolicy, string>>;
   /** Whether its cost is that of the whole conversation, sessions before this one included. */
   readonly countsConversation?: boolean;
+  /** What it says itself in the model's place, and is no part of its answer. */
+  readonly aside?: RegExp;
   /** By what name it loads a conversation; undefined: by its id. */
   readonly loadAs?: (conversationId: string) => string;
 }
@@ -24,6 +26,7 @@ const profiles: readonly Profile[] = [
     // data lies outside of it, so ALLOW goes without.
     name: /codex/i,
     modes: { ALLOW: "agent-full-access", ASK: "workspace-write", DENY: "workspace-write" },
+    aside: /^Warning: .*\n\n$/s,
   },
   {
     name: /gemini/i,
@@ -51,6 +54,11 @@ export function modeFor(agent: string, policy: PermissionPolicy): string | undef
 
 export function nameToLoad(agent: string, conversationId: string): string {
   return profileOf(agent)?.loadAs?.(conversationId) ?? conversationId;
+}
+
+/** @param text a piece of a message that the agent gave no id */
+export function isAside(agent: string, text: string): boolean {
+  return profileOf(agent)?.aside?.test(text) ?? false;
 }
 
 export function countsConversation(agent: string): boolean {

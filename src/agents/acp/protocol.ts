@@ -1,7 +1,8 @@
 // The Agent Client Protocol, version 1, over stdio: https://agentclientprotocol.com
 import type { CLIENT_METHODS, PROTOCOL_METHODS } from "@agentclientprotocol/sdk";
 import { endedEarly, failure } from "../reason.ts";
-import { output } from "../said.ts";
+import { retryInErrors } from "../retry.ts";
+import { output, unread } from "../said.ts";
 import type { Protocol, Step } from "../talk.ts";
 import {
   methodNotFoundLine,
@@ -41,7 +42,7 @@ const methods = {
 
 export const acp: Protocol<AcpState> = {
   isSpokenTo: true,
-  startTimeoutMs: 60_000,
+  hasStartLimit: true,
 
   begin(start) {
     const draft = draftOf(initialState(start));
@@ -74,7 +75,14 @@ export const acp: Protocol<AcpState> = {
     return draft;
   },
 
-  conclude: (state, exit) => state.verdict ?? endedEarly(exit),
+  readError: (state, text) => {
+    const retrying = retryInErrors(text);
+    return retrying === undefined || state.phase !== "busy" ? state : { ...state, retrying };
+  },
+
+  waitsFor: ({ sent }) => Object.values(sent).at(-1),
+
+  conclude: (state, exit) => state.verdict ?? endedEarly(exit, state.trouble),
 };
 
 /** An extension of claude's and codex's adapters: which account they use, at each start. */
@@ -107,7 +115,7 @@ function readMessage(draft: Draft, incoming: Incoming, line: string): void {
       break;
     }
     case "other":
-      draft.events.push(output(line));
+      draft.events.push(...unread(line));
       break;
   }
 }

@@ -8,6 +8,7 @@ import type {
   TalkStart,
   TalkState,
 } from "../talk.ts";
+import type { FailureFacts } from "../failure-code.ts";
 import { requestLine, type CalledMethod, type RpcId } from "./messages.ts";
 
 /** All that a server must know to go on with a talk that another one began. */
@@ -38,6 +39,12 @@ export interface AcpState extends TalkState {
   /** What codex says in passing: its turn's own result claims success after an error. */
   readonly systemError: boolean;
   readonly trouble: string | null;
+  /** What it said of that in fields. null or left out: nothing. */
+  readonly troubleFacts?: FailureFacts | null;
+  /** What it has done in this turn. Left out by an earlier version: it isn't known. */
+  readonly did?: "nothing" | "spoke" | "worked";
+  /** Whether it was noted that a cost of its can't be. */
+  readonly costDoubted?: boolean;
   /** What was refused in this turn: some agents give up then. */
   readonly refused: string | null;
 }
@@ -92,9 +99,18 @@ export function call(draft: Draft, method: CalledMethod, params: unknown): void 
   change(draft, { nextId: nextId + 1, sent: { ...sent, [String(nextId)]: method } });
 }
 
+/** It says or does something: whatever it waited for is over. */
+export function goOn(draft: Draft, did: "spoke" | "worked"): void {
+  const { state } = draft;
+  const before = state.did;
+  const next = did === "worked" || before === "worked" ? "worked" : "spoke";
+  if (before === next && state.retrying == null) return;
+  change(draft, { did: next, retrying: null });
+}
+
 /** The agent can't go on. */
 export function end(draft: Draft, verdict: AgentVerdict): void {
-  change(draft, { phase: "ended", opening: null, isLoading: false, verdict });
+  change(draft, { phase: "ended", opening: null, isLoading: false, verdict, retrying: null });
 }
 
 export function initialState(start: TalkStart): AcpState {
@@ -105,6 +121,7 @@ export function initialState(start: TalkStart): AcpState {
     turns: 0,
     lastMessage: null,
     verdict: null,
+    retrying: null,
     worktree: start.worktree,
     permissions: start.permissions,
     nextId: 0,
@@ -125,7 +142,10 @@ export function initialState(start: TalkStart): AcpState {
     costBefore: start.resume?.usage?.costUsd ?? 0,
     systemError: false,
     trouble: null,
+    troubleFacts: null,
     refused: null,
+    did: "nothing",
+    costDoubted: false,
   };
 }
 

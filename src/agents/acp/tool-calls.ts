@@ -1,9 +1,9 @@
 // Tool calls and plans, from the agent's updates to events.
 import path from "node:path";
 import type { ToolCallStatus } from "@agentclientprotocol/sdk";
-import { isObject, listIn, objectIn, textIn, type JsonObject } from "../json.ts";
+import { isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { cut } from "../said.ts";
-import { change, type Draft, type KnownCall } from "./state.ts";
+import { change, goOn, type Draft, type KnownCall } from "./state.ts";
 
 /**
  * How many calls are remembered, and of those that have ended: agents repeat their last word on them. All of
@@ -25,7 +25,10 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
     status: statusOf(textIn(update, "status")) ?? known?.status ?? (isNew ? "PENDING" : "RUNNING"),
     isOutside: isOutside(update, worktree) || known?.isOutside === true,
   };
-  const content = contentOf(update);
+  goOn(draft, "worked");
+  const told = contentOf(update);
+  const printed = printedIn(update);
+  const content = printed === null ? told : cut([told, printed].filter(Boolean).join("\n"));
   change(draft, {
     toolCalls: isKnown(known, call) ? toolCalls : remember(toolCalls, toolCallId, call),
     isSpeaking: false,
@@ -35,6 +38,7 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
   if (content === null && known !== undefined && isSame(known, call)) return;
   draft.events.push({
     type: "toolCall",
+    goesOn: told === null && printed !== null,
     payload: {
       toolCallId,
       title: call.title,
@@ -87,6 +91,7 @@ export function onPlan(draft: Draft, update: JsonObject): void {
     return `- [${mark}] ${textIn(entry, "content") ?? ""}`;
   });
   const isDone = entries.every((entry) => textIn(entry, "status") === "completed");
+  goOn(draft, "worked");
   change(draft, { isSpeaking: false });
   draft.events.push({
     type: "toolCall",
@@ -130,6 +135,20 @@ function contentOf(update: JsonObject): string | null {
   if (parts.length > 0) return cut(parts.join("\n"));
   const raw = update["rawOutput"];
   return typeof raw === "string" && raw !== "" ? cut(raw) : null;
+}
+
+/** What a command of codex' has printed since the last update, and that it failed. */
+function printedIn(update: JsonObject): string | null {
+  const meta = objectIn(update, "_meta");
+  const data =
+    textIn(objectIn(meta, "terminal_output_delta"), "data") ??
+    textIn(objectIn(meta, "terminal_output"), "data") ??
+    "";
+  const exitCode = numberIn(objectIn(meta, "terminal_exit"), "exit_code") ?? 0;
+  const exit = exitCode === 0 ? "" : `[exit code ${String(exitCode)}]`;
+  const text =
+    exit === "" || data === "" || data.endsWith("\n") ? `${data}${exit}` : `${data}\n${exit}`;
+  return text === "" ? null : text;
 }
 
 function textOfDiff(part: unknown): string {

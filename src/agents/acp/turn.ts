@@ -1,8 +1,11 @@
 // How a turn ended, and what it used.
 import type { StopReason } from "@agentclientprotocol/sdk";
-import { failure, failureOf, isAboutKey, plain, success } from "../reason.ts";
+import { factsOfCodex } from "../codex/facts.ts";
+import { failureCodeOf, type FailureFacts } from "../failure-code.ts";
+import { noticeIn } from "../notice.ts";
+import { failure, failureOf, plain, success } from "../reason.ts";
 import { countIn, isObject, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
-import { usageEvent } from "../said.ts";
+import { countCost, usageEvent } from "../said.ts";
 import type { AgentVerdict } from "../talk.ts";
 import { countsConversation } from "./profile.ts";
 import { change, type AcpState, type Draft } from "./state.ts";
@@ -13,12 +16,13 @@ export function onTurnEnded(draft: Draft, result: unknown): void {
 }
 
 export function onTurnFailed(draft: Draft, error: JsonObject): void {
-  finish(draft, failureOfError(error, draft.state.trouble));
+  const { trouble, troubleFacts } = draft.state;
+  finish(draft, failureOfError(error, trouble, troubleFacts));
 }
 
 function finish(draft: Draft, verdict: AgentVerdict): void {
   // What it asked for in that turn, it waits for no longer.
-  change(draft, { phase: "idle", verdict, asked: {}, isSpeaking: false });
+  change(draft, { phase: "idle", verdict, asked: {}, isSpeaking: false, retrying: null });
 }
 
 function verdictOn(state: AcpState, result: unknown): AgentVerdict {
@@ -31,8 +35,7 @@ function verdictOn(state: AcpState, result: unknown): AgentVerdict {
   }
   switch (stopReason) {
     case "end_turn":
-      // codex-acp ends the turn as if all were well when the model's server has failed.
-      return state.systemError ? failureOf(state.trouble ?? "the model's server failed") : success;
+      return verdictOnEnd(state, result);
     case "cancelled":
       return failure(
         state.refused === null
@@ -42,10 +45,28 @@ function verdictOn(state: AcpState, result: unknown): AgentVerdict {
     case "refusal":
       return failure("the model refused to go on");
     case "max_tokens":
-      return failure("the model's limit of tokens was reached");
+      return failure("the model's limit of tokens was reached", "CONTEXT_EXHAUSTED");
     case "max_turn_requests":
       return failure("the agent's limit of requests in one turn was reached");
   }
+}
+
+/** As if all were well, some end it also where it wasn't. */
+function verdictOnEnd(state: AcpState, result: unknown): AgentVerdict {
+  const { did, lastMessage, trouble, troubleFacts } = state;
+  // codex-acp, when the model's server has failed. Where the conversation is full, the message alone says so.
+  if (state.systemError) {
+    const words = trouble ?? (did === "spoke" ? lastMessage : null);
+    return failureOf(words ?? "the model's server failed", troubleFacts ?? {});
+  }
+  const tokens = tokensOf(result);
+  const hasTokens = tokens !== undefined && tokens.input + tokens.output > 0;
+  if (did === "nothing" && !hasTokens) {
+    return failure("the agent ended its turn without a word, a tool call or any use of the model");
+  }
+  if (lastMessage === null || did === "nothing") return success;
+  const notice = noticeIn(lastMessage, did === "spoke" && !hasTokens);
+  return notice === null ? success : failure(`the agent failed: ${plain(lastMessage)}`, notice);
 }
 
 const stopReasons: readonly StopReason[] = [
@@ -109,8 +130,13 @@ export function onUsageUpdate(draft: Draft, update: JsonObject): void {
     if (countsOn) change(draft, { costBefore: amount });
     return;
   }
-  const costUsd = Math.max(0, amount - (countsOn ? state.costBefore : 0));
-  if (state.usage?.costUsd === costUsd) return;
+  const told = countsOn && amount >= 0 ? Math.max(0, amount - state.costBefore) : amount;
+  const { costUsd, doubt } = countCost(told, state.usage?.costUsd ?? null);
+  if (doubt !== undefined && state.costDoubted !== true) {
+    draft.events.push(doubt);
+    change(draft, { costDoubted: true });
+  }
+  if (costUsd === null || state.usage?.costUsd === costUsd) return;
   const usage = {
     inputTokens: state.usage?.inputTokens ?? 0,
     outputTokens: state.usage?.outputTokens ?? 0,
@@ -125,10 +151,43 @@ export function isAboutLogin(error: JsonObject): boolean {
   return error["code"] === -32000 || error["code"] === 401;
 }
 
-export function failureOfError(error: JsonObject, trouble: string | null = null): AgentVerdict {
-  const said = textIn(error, "message");
-  const details = textIn(objectIn(error, "data"), "details") ?? textIn(error, "data");
-  const words = [said, details, trouble].filter((part) => part != null && part !== "").join(": ");
-  if (isAboutLogin(error) && !isAboutKey(words)) return failureOf(`401 ${words}`);
-  return failureOf(words === "" ? undefined : words);
+export function failureOfError(
+  error: JsonObject,
+  trouble: string | null = null,
+  troubleFacts: FailureFacts | null = null,
+): AgentVerdict {
+  const data = objectIn(error, "data");
+  const parts = [
+    textIn(error, "message"),
+    textIn(data, "message") ?? textIn(data, "details") ?? textIn(error, "data"),
+    trouble,
+  ];
+  const words = parts.reduce<string>((all, part) => addWords(all, part ?? ""), "");
+  const inCodex = factsOfCodex(data);
+  const facts: FailureFacts = {
+    kinds: [
+      // claude's, opencode's
+      ...["errorKind", "errorName", "type", "code", "status"].map((name) => textIn(data, name)),
+      ...(inCodex.kinds ?? []),
+      ...(troubleFacts?.kinds ?? []),
+    ],
+    status: inCodex.status ?? statusIn(data, error) ?? troubleFacts?.status,
+  };
+  if (isAboutLogin(error) && failureCodeOf({ ...facts, words }) === null) {
+    return failureOf(words, { ...facts, status: 401 });
+  }
+  return failureOf(words === "" ? undefined : words, facts);
+}
+
+/** Agents say "Internal error" before their words, or in place of them, and repeat themselves. */
+function addWords(all: string, part: string): string {
+  const words = part.replace(/^Internal error(?:: |$)/, "");
+  return words === "" || all.includes(words) ? all : [all, words].filter(Boolean).join(": ");
+}
+
+/** gemini gives HTTP's status for the error's code. */
+function statusIn(data: JsonObject, error: JsonObject): number | undefined {
+  const status =
+    numberIn(data, "statusCode") ?? numberIn(data, "status") ?? numberIn(error, "code");
+  return status !== undefined && status >= 400 && status <= 599 ? status : undefined;
 }

@@ -1,8 +1,11 @@
 // What the agent tells of a session while it works.
 import type { SessionUpdate } from "@agentclientprotocol/sdk";
 import { isObject, objectIn, textIn, type JsonObject } from "../json.ts";
-import { appendToMessage, message, output } from "../said.ts";
-import { change, type Draft } from "./state.ts";
+import { factsOfCodex } from "../codex/facts.ts";
+import { countIn, describeRetry } from "../retry.ts";
+import { appendToMessage, aside, message, output } from "../said.ts";
+import { isAside } from "./profile.ts";
+import { change, goOn, type Draft } from "./state.ts";
 import { onPlan, onToolCall, textOfBlock } from "./tool-calls.ts";
 import { onUsageUpdate } from "./turn.ts";
 
@@ -39,10 +42,16 @@ const readers: Readonly<Record<string, (draft: Draft, update: JsonObject) => voi
 } satisfies Partial<Record<UpdateKind, (draft: Draft, update: JsonObject) => void>>;
 
 function onMessage(draft: Draft, update: JsonObject): void {
-  onModelAnswer(draft);
   const text = textOfBlock(objectIn(update, "content"));
-  const { state } = draft;
   const messageId = textIn(update, "messageId") ?? null;
+  if (messageId === null && isAside(draft.state.offers.agent, text)) {
+    change(draft, { isSpeaking: false });
+    draft.events.push(aside(text));
+    return;
+  }
+  onModelAnswer(draft);
+  if (text.trim() !== "") goOn(draft, "spoke");
+  const { state } = draft;
   const goesOn =
     messageId === null
       ? state.isSpeaking && state.messageId === null
@@ -59,6 +68,7 @@ function onThought(draft: Draft, update: JsonObject): void {
   onModelAnswer(draft);
   change(draft, { isSpeaking: false });
   const text = textOfBlock(objectIn(update, "content"));
+  if (text.trim() !== "") goOn(draft, "spoke");
   if (text !== "") draft.events.push(message("THOUGHT", text));
 }
 
@@ -76,6 +86,11 @@ function onSessionInfo(draft: Draft, update: JsonObject): void {
   if (thread !== undefined) change(draft, { systemError: thread === "systemError" });
   const error = codex["error"];
   if (!isObject(error)) return;
-  const words = textIn(error, "additionalDetails") ?? textIn(error, "message");
-  if (words !== undefined) change(draft, { trouble: words.slice(0, 1_000) });
+  const said = textIn(error, "message");
+  const words = textIn(error, "additionalDetails") ?? said;
+  if (words === undefined) return;
+  const facts = factsOfCodex(error);
+  change(draft, { trouble: words.slice(0, 1_000), troubleFacts: facts });
+  if (error["willRetry"] !== true) return;
+  change(draft, { retrying: describeRetry({ facts: { ...facts, words }, ...countIn(said) }) });
 }

@@ -15,6 +15,7 @@ import {
 } from "../headless.ts";
 import { countIn, isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { failure, failureOf, plain, success } from "../reason.ts";
+import { describeRetry } from "../retry.ts";
 import { output } from "../said.ts";
 import type { AgentVerdict } from "../talk.ts";
 
@@ -42,14 +43,22 @@ function onSystem(draft: HeadlessDraft, line: JsonObject): boolean {
     case "init":
       return true;
     case "api_retry":
-      change(draft, {
-        trouble:
-          `${String(numberIn(line, "error_status") ?? "")} ${textIn(line, "error") ?? ""}`.trim(),
-      });
+      onRetry(draft, line);
       return false;
     default:
       return false;
   }
+}
+
+function onRetry(draft: HeadlessDraft, line: JsonObject): void {
+  const status = numberIn(line, "error_status");
+  const kind = textIn(line, "error");
+  const facts = { kinds: [kind ?? ""], status };
+  const trouble = `${status === undefined ? "" : String(status)} ${kind ?? ""}`.trim();
+  const attempt = numberIn(line, "attempt");
+  const most = numberIn(line, "max_retries");
+  const retrying = describeRetry({ facts: { ...facts, words: trouble }, attempt, most });
+  change(draft, { trouble, troubleFacts: facts, retrying });
 }
 
 function onAssistant(draft: HeadlessDraft, line: JsonObject): void {
@@ -78,6 +87,8 @@ function onAssistant(draft: HeadlessDraft, line: JsonObject): void {
         draft.events.push(output(JSON.stringify(block)));
     }
   }
+  const kind = textIn(line, "error");
+  if (kind !== undefined) change(draft, { troubleFacts: { kinds: [kind] } });
 }
 
 /** In its words the user gives the tools' results. */
@@ -112,7 +123,10 @@ function onResult(draft: HeadlessDraft, line: JsonObject): void {
         countIn(usage, "cache_creation_input_tokens"),
       outputTokens: countIn(usage, "output_tokens"),
       // Tokens are those of this run alone, while the cost adds up over the conversation's resumes.
-      costUsd: costUsd === null ? null : Math.max(0, costUsd - (usageBefore?.costUsd ?? 0)),
+      costUsd:
+        costUsd === null || costUsd < 0
+          ? costUsd
+          : Math.max(0, costUsd - (usageBefore?.costUsd ?? 0)),
     },
     false,
   );
@@ -124,10 +138,23 @@ function verdictOn(draft: HeadlessDraft, line: JsonObject): AgentVerdict {
   const subtype = textIn(line, "subtype") ?? (line["is_error"] === false ? "success" : undefined);
   // Its subtype is "success" even then.
   if (line["is_error"] === true || subtype !== "success") {
-    const said = textIn(line, "result") ?? textIn(line, "terminal_reason") ?? subtype;
+    const errors = listIn(line, "errors").filter((error) => typeof error === "string");
+    const told = [
+      textIn(line, "result"),
+      errors.join("; "),
+      textIn(line, "terminal_reason"),
+      subtype,
+    ];
+    const said = told.find((words) => words !== undefined && words !== "");
     const words = [status === undefined ? "" : String(status), said ?? draft.state.trouble ?? ""];
-    return failureOf(words.filter((word) => word !== "").join(" "));
+    const kinds = [textIn(line, "terminal_reason"), textIn(line, "api_error_type")];
+    return failureOf(words.filter((word) => word !== "").join(" "), {
+      kinds: [...(draft.state.troubleFacts?.kinds ?? []), ...kinds],
+      status: status ?? draft.state.troubleFacts?.status,
+    });
   }
+  // What no model was asked for stands here alone.
+  if (draft.state.lastMessage === null) say(draft, textIn(line, "result") ?? "");
   const denied = listIn(line, "permission_denials");
   // To be refused is what DENY means; else somebody had to be asked, and nobody was there.
   if (denied.length === 0 || draft.state.permissions === "DENY") return success;

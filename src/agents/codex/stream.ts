@@ -13,6 +13,8 @@ import {
 } from "../headless.ts";
 import { countIn, isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { failureOf, success } from "../reason.ts";
+import { countIn as triesIn, describeRetry } from "../retry.ts";
+import { factsOfCodex } from "./facts.ts";
 
 export const codexStream = headless((draft, line) => {
   switch (textIn(line, "type")) {
@@ -40,20 +42,32 @@ export const codexStream = headless((draft, line) => {
       endTurn(draft, success);
       return true;
     }
-    case "turn.failed":
-      endTurn(
-        draft,
-        failureOf(textIn(objectIn(line, "error"), "message") ?? draft.state.trouble ?? undefined),
-      );
+    case "turn.failed": {
+      const error = objectIn(line, "error");
+      const { trouble, troubleFacts } = draft.state;
+      const facts = { ...troubleFacts, ...factsOfCodex(error) };
+      endTurn(draft, failureOf(textIn(error, "message") ?? trouble ?? undefined, facts));
       return true;
+    }
     case "error":
-      // It tells of retries too, so that it decides nothing.
-      change(draft, { trouble: (textIn(line, "message") ?? "").slice(0, 1_000) });
+      onError(draft, line);
       return false;
     default:
       return false;
   }
 });
+
+/** It tells of retries too, so that it decides nothing. */
+function onError(draft: HeadlessDraft, line: JsonObject): void {
+  const words = (textIn(line, "message") ?? "").slice(0, 1_000);
+  const facts = factsOfCodex(line);
+  const [, count, why] = /^Reconnecting\W+(\d+\/\d+)(?:\s*\((.*)\))?/s.exec(words) ?? [];
+  const retrying =
+    count === undefined
+      ? null
+      : describeRetry({ facts: { ...facts, words: why }, ...triesIn(count) });
+  change(draft, { trouble: words, troubleFacts: facts, retrying });
+}
 
 type Progress = "RUNNING" | "COMPLETED";
 

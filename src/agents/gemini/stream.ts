@@ -13,6 +13,7 @@ import {
   type HeadlessDraft,
 } from "../headless.ts";
 import { countIn, objectIn, textIn, type JsonObject } from "../json.ts";
+import type { FailureFacts } from "../failure-code.ts";
 import { failureOf, success } from "../reason.ts";
 
 export const geminiStream = headless((draft, line) => {
@@ -51,7 +52,14 @@ export const geminiStream = headless((draft, line) => {
     default:
       return false;
   }
-});
+}, factsOfExit);
+
+/** It ends with the HTTP status that it met, of which a process keeps the last eight bits, or with codes of its own. */
+function factsOfExit(exitCode: number): FailureFacts {
+  if (exitCode === 41) return { kinds: ["FatalAuthenticationError"] };
+  const status = [401, 403, 429, 500, 502, 503, 504].find((known) => known % 256 === exitCode);
+  return status === undefined ? {} : { status };
+}
 
 function onMessage(draft: HeadlessDraft, line: JsonObject): boolean {
   switch (textIn(line, "role")) {
@@ -80,6 +88,7 @@ function onResult(draft: HeadlessDraft, line: JsonObject): void {
     false,
   );
   const isSuccess = textIn(line, "status") === "success";
-  const words = textIn(objectIn(line, "error"), "message");
-  endTurn(draft, isSuccess ? success : failureOf(words));
+  const error = objectIn(line, "error");
+  const facts = { kinds: [textIn(error, "type"), textIn(error, "status")] };
+  endTurn(draft, isSuccess ? success : failureOf(textIn(error, "message"), facts));
 }

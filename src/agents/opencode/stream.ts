@@ -74,18 +74,20 @@ function onStepFinished(draft: HeadlessDraft, part: JsonObject): void {
         countIn(cache, "write"),
       outputTokens:
         (usage?.outputTokens ?? 0) + countIn(tokens, "output") + countIn(tokens, "reasoning"),
-      costUsd: cost === undefined ? (usage?.costUsd ?? null) : (usage?.costUsd ?? 0) + cost,
+      costUsd: cost === undefined || cost < 0 ? (cost ?? null) : (usage?.costUsd ?? 0) + cost,
     },
     false,
   );
   const reason = textIn(part, "reason");
   if (reason === "stop") endTurn(draft, success);
-  else if (reason === "length") endTurn(draft, failure("the model's limit of tokens was reached"));
+  else if (reason === "length")
+    endTurn(draft, failure("the model's limit of tokens was reached", "CONTEXT_EXHAUSTED"));
 }
 
 function onError(draft: HeadlessDraft, error: JsonObject): void {
   const data = objectIn(error, "data");
   const status = numberIn(data, "statusCode");
   const said = textIn(data, "message") ?? textIn(error, "message") ?? textIn(error, "name") ?? "";
-  endTurn(draft, failureOf(`${status === undefined ? "" : String(status)} ${said}`.trim()));
+  const facts = { kinds: [textIn(error, "name")], status };
+  endTurn(draft, failureOf(`${status === undefined ? "" : String(status)} ${said}`.trim(), facts));
 }

@@ -1,8 +1,16 @@
+import { agentFailureCodes } from "../../errors.ts";
 import { canSeeWorker, visibleWorkers, type Viewer } from "../../access/viewer.ts";
 import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../../graphql/builder.ts";
 import { workerName } from "../find.ts";
 import { PermissionPolicyRef, WorkerStatusRef, WorktreeCleanupRef } from "./enums.ts";
+
+/** "RATE_LIMITED (the model's server …), …" */
+function describeAgentCodes(): string {
+  return Object.entries(agentFailureCodes)
+    .map(([code, meaning]) => `${code} (${meaning})`)
+    .join(", ");
+}
 
 interface Commit {
   readonly id: string;
@@ -120,14 +128,13 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     statusReason: t.string({
       nullable: true,
       description:
-        "Why it has this status: the queue's reason, the failure, who cancelled. Fit to show to a person; failureCode is for programs.",
+        "Why it has this status: the queue's reason, what a running agent waits for, the failure, who cancelled. Fit to show to a person; failureCode is for programs.",
       resolve: ({ id, status, statusReason }, _args, { loaders }) =>
         status === "QUEUED" ? loaders.queueReason.load(id) : statusReason,
     }),
     failureCode: t.exposeString("failureCode", {
       nullable: true,
-      description:
-        "An error code, where the session failed before its agent could, or its branch could not be pushed.",
+      description: `An error code where one fits, else null: of a request's where the session failed before its agent could, reached a limit, or its branch could not be pushed; and of its agent ${describeAgentCodes()}.`,
     }),
     summary: t.exposeString("summary", {
       nullable: true,

@@ -14,6 +14,8 @@ export async function beginTalk(
   context: StartContext,
   /** What went otherwise than asked for. */
   note: string | undefined,
+  /** Which start of the agent within its attempt this is. */
+  starts: number,
 ): Promise<{ session: WorkerSession; isSpokenTo: boolean }> {
   const protocol = protocolOf(way.protocol);
   const step = protocol?.begin(context);
@@ -33,12 +35,16 @@ export async function beginTalk(
           pending: [],
           isClosed: false,
           overruled: null,
-          firstEvents: [prompt, ...noted, ...step.events],
+          starts,
+          // Who is started again has them in its stream already.
+          firstEvents: starts === 1 ? [prompt, ...noted, ...step.events] : [],
         };
   const updated = await prisma.workerSession.update({
     where: { id: session.id },
     data: {
       protocol: way.protocol,
+      stdoutOffset: 0,
+      stderrOffset: 0,
       talk: talk === undefined ? Prisma.DbNull : asJson(talk),
     },
   });

@@ -34,7 +34,7 @@ export interface Change {
   /** The ids of permission requests that the step answers. */
   readonly answered?: readonly string[];
   readonly more?: Partial<Pick<TalkChange, "delivered" | "isClosing">>;
-  readonly patch?: Partial<Pick<StoredTalk, "overruled" | "isClosed" | "kept">>;
+  readonly patch?: Partial<Pick<StoredTalk, "overruled" | "isClosed" | "kept" | "errors">>;
   readonly events?: readonly AgentEvent[];
 }
 
@@ -66,6 +66,8 @@ export function createConversation(options: ConversationOptions): Conversation {
   const stored = readTalk(session.talk);
   if (stored === undefined) throw new Error("the session has no talk to go on with");
   let talk: StoredTalk = stored;
+  /** As the row has it: the session's reason follows it. */
+  let retrying = stored.state.retrying ?? null;
   let turn = Promise.withResolvers<void>();
   const closed = new AbortController();
 
@@ -89,11 +91,19 @@ export function createConversation(options: ConversationOptions): Conversation {
       outbox: step?.lines ?? [],
       pending,
     };
-    const change = { session, talk: next, events: heard, offsets: options.offsets(), ...more };
+    const change = {
+      session,
+      talk: next,
+      events: heard,
+      offsets: options.offsets(),
+      isReasonChanged: (state.retrying ?? null) !== retrying,
+      ...more,
+    };
     const recorded = await insist(() => recordTalk(options, change), patience);
     if (recorded === "busy") return false;
     if (recorded === "refused") throw new OutputRefused();
     talk = next;
+    retrying = state.retrying ?? null;
     await say();
     if (isBetweenTurns) turn.resolve();
     return true;

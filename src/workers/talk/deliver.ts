@@ -1,4 +1,5 @@
 // What others left for a running agent: answers to what it asked, and messages, each its next turn.
+import { asWords } from "../../agents/prompt.ts";
 import type { AgentVerdict } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { insist, type InsistOptions } from "../../database/insist.ts";
@@ -68,7 +69,8 @@ async function passMessage(
     await conversation.take({ patch: { overruled } });
     return false;
   }
-  const { id, text } = message;
+  const { id } = message;
+  const text = asWords(message.text);
   await conversation.ask(
     { kind: "message", text },
     { more: { delivered: id }, events: [{ type: "message", payload: { role: "USER", text } }] },

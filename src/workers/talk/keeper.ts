@@ -1,4 +1,6 @@
 // Keeps up the talk with a running agent: hears what it says, says what it is to hear, and ends it.
+import { setImmediate } from "node:timers/promises";
+import { note } from "../../agents/said.ts";
 import type { AgentEvent, AgentExit, AgentVerdict, Protocol, Step } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import type { Notices } from "../../events/notices.ts";
@@ -26,6 +28,8 @@ export interface TalkKeeperOptions {
   readonly folder: string;
   /** When the agent started. */
   readonly startedAt: Date;
+  /** Within which it must have answered what comes before its first turn, in milliseconds. */
+  readonly startTimeoutMs: number;
   readonly secrets: readonly string[];
   /** Aborted when the session is to be ended: then no further turn begins. */
   readonly ending: AbortSignal;
@@ -61,6 +65,15 @@ export interface Told {
 
 /** How long an agent whose turn a limit ends may take over that. */
 const interruptMs = 5_000;
+
+/** Of standard error; enough for the line that says why an agent crashed. */
+const keptErrors = 2_000;
+
+/** What a tool call's row takes beside its words. */
+const callBytes = 128;
+
+/** How long lines are read at a stretch: an agent may print thousands at once, and others wait. */
+const stretchMs = 20;
 
 /** Some agents take 7 s to end themselves once their input has ended. */
 const closeGraceMs = 10_000;
@@ -108,11 +121,15 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     if (heard.length === 0) return;
     const events: AgentEvent[] = [];
     const lines: string[] = [];
+    let pausedAt = performance.now();
     for (const line of heard) {
       const step = hearLine(line);
       conversation.advance(step.state);
       events.push(...step.events.flatMap(withinLimit));
       lines.push(...step.lines);
+      if (performance.now() - pausedAt < stretchMs) continue;
+      await setImmediate();
+      pausedAt = performance.now();
     }
     const { state } = conversation.talk;
     await conversation.take({ step: { state, events, lines }, patch: { kept: meter.bytes } });
@@ -130,9 +147,11 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   async function hearError(text: string): Promise<void> {
     if (text === "") return;
     const payload = { channel: "STDERR", text } as const;
+    const { state, errors = "" } = conversation.talk;
+    const next = protocol.readError?.(state, text) ?? state;
     await conversation.take({
-      events: [{ type: "output", payload }],
-      patch: { kept: meter.bytes },
+      step: { state: next, events: [{ type: "output", payload }], lines: [] },
+      patch: { kept: meter.bytes, errors: `${errors}${text}`.slice(-keptErrors) },
     });
   }
 
@@ -141,7 +160,7 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
     if (event.type === "permission" || event.type === "usage") return [event];
     const { payload } = event;
     const text = "text" in payload ? payload.text : payload.title + (payload.content ?? "");
-    switch (meter.take(text)) {
+    switch (meter.take(text, event.type === "toolCall" ? callBytes : 0)) {
       case "kept":
         return [event];
       case "last":
@@ -176,28 +195,49 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
   }
 
   function watchStart(): void {
-    const { startTimeoutMs } = protocol;
-    if (startTimeoutMs === undefined || conversation.talk.state.phase !== "starting") return;
+    if (protocol.hasStartLimit !== true || conversation.talk.state.phase !== "starting") return;
+    const { startTimeoutMs } = options;
     const elapsed = Date.now() - options.startedAt.getTime();
     timer = setTimeout(
       () => {
         soon("a silent agent could not be ended", async () => {
-          if (conversation.talk.state.phase !== "starting") return;
-          await overrule({
-            succeeded: false,
-            reason: `the agent was not ready within ${String(startTimeoutMs / 1000)} s of its start: see what it printed`,
-            failureCode: "AGENT_UNAVAILABLE",
-          });
+          if (conversation.talk.state.phase === "starting") await endSilent();
         });
       },
       Math.max(0, startTimeoutMs - elapsed),
     );
   }
 
+  /** Its first start is not its last: see execution.ts. */
+  async function endSilent(): Promise<void> {
+    const { talk } = conversation;
+    if (talk.isClosed || talk.overruled !== null) return;
+    const request = protocol.waitsFor?.(talk.state) ?? "its start";
+    const seconds = String(options.startTimeoutMs / 1000);
+    const silence = `the agent gave no answer to ${request} within ${seconds} s of its start`;
+    const isFirst = (talk.starts ?? 1) === 1;
+    logger.warn({ request, isFirst }, "an agent did not answer at its start");
+    await conversation.take({
+      ...(isFirst ? { events: [note(`${silence}: it is started again`)] } : {}),
+      patch: {
+        overruled: {
+          succeeded: false,
+          reason: `${silence}, and not when it was started again: see what it printed, or raise FACTORY_START_TIMEOUT`,
+          failureCode: "AGENT_START_TIMEOUT",
+        },
+        isClosed: !isFirst,
+      },
+    });
+    conversation.close();
+  }
+
   return {
     closed: conversation.closed,
-    // Whom nobody speaks to doesn't wait for the end of its input.
-    closeGraceMs: protocol.isSpokenTo ? closeGraceMs : 0,
+    get closeGraceMs() {
+      // Whom nobody speaks to doesn't wait for the end of its input, and neither does who doesn't answer.
+      const isSilent = conversation.talk.overruled?.failureCode === "AGENT_START_TIMEOUT";
+      return protocol.isSpokenTo && !isSilent ? closeGraceMs : 0;
+    },
     begin() {
       // What comes while the first turn is taken waits for it.
       unwatch = options.notices.watch(workerTopic(session.id), () => {
@@ -208,7 +248,9 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
       });
       soon("the talk with the agent could not go on", async () => {
         await conversation.say();
-        if (conversation.talk.isClosed) conversation.close();
+        const { isClosed, overruled, state } = conversation.talk;
+        const isSilent = state.phase === "starting" && overruled !== null;
+        if (isClosed || isSilent) conversation.close();
         else await serve();
       });
       watchStart();
@@ -237,8 +279,8 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
       });
     },
     conclude: (exit) => {
-      const { overruled, state, isClosed } = conversation.talk;
-      const verdict = overruled ?? protocol.conclude(state, exit);
+      const { overruled, state, isClosed, errors } = conversation.talk;
+      const verdict = overruled ?? protocol.conclude(state, exit && { ...exit, errors });
       return { verdict, lastMessage: state.lastMessage, isClosed };
     },
     dispose() {

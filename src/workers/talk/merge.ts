@@ -1,4 +1,5 @@
 // Which of an agent's events are told as one.
+import { cut } from "../../agents/said.ts";
 import type { AgentEvent } from "../../agents/talk.ts";
 
 /** Agents send their words in small pieces, and print by lines: what came at once is one event. */
@@ -18,6 +19,15 @@ function mergeTwo(before: AgentEvent | undefined, event: AgentEvent): AgentEvent
     if (role !== event.payload.role || role === "USER") return undefined;
     return { type: "message", payload: { role, text: text + event.payload.text } };
   }
+  if (event.type === "toolCall" && before?.type === "toolCall") {
+    const { toolCallId, content } = before.payload;
+    if (event.goesOn !== true || before.goesOn !== true) return undefined;
+    if (event.payload.toolCallId !== toolCallId) return undefined;
+    const whole = `${content ?? ""}${event.payload.content ?? ""}`;
+    return { ...event, payload: { ...event.payload, content: cut(whole) } };
+  }
+  // Each tells the whole.
+  if (event.type === "usage" && before?.type === "usage") return event;
   if (event.type === "output" && before?.type === "output") {
     const { channel, text } = before.payload;
     if (channel !== event.payload.channel) return undefined;

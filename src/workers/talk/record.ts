@@ -19,6 +19,8 @@ export interface TalkChange {
   readonly offsets: OutputOffsets;
   /** The message that has become the agent's next turn. */
   readonly delivered?: string | undefined;
+  /** Whether the agent began to ask its model again, or ceased to: the session's reason says so. */
+  readonly isReasonChanged?: boolean;
   /** Closes the talk, unless a message waits. */
   readonly isClosing?: boolean;
 }
@@ -41,6 +43,7 @@ export async function recordTalk(deps: RecordDependencies, change: TalkChange): 
   const isPlain =
     change.delivered === undefined &&
     change.isClosing !== true &&
+    change.isReasonChanged !== true &&
     change.talk.state.phase !== "idle" &&
     change.talk.state.phase !== "ended" &&
     !change.events.some(({ type }) => type === "permission");
@@ -61,7 +64,7 @@ async function append(
   const { conversationId } = talk.state;
   const { rows } = await pool.query<{ sequence: number | null }>({
     name: "store-talk",
-    text: "SELECT store_talk($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8, $9, $10) AS sequence",
+    text: "SELECT store_talk($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7, $8, $9, $10) AS sequence",
     values: [
       session.id,
       session.attempt,
@@ -136,13 +139,16 @@ function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promi
       orderBy: { id: "asc" },
     });
     const status = open === null ? "RUNNING" : "WAITING";
+    const retrying = talk.state.retrying ?? null;
+    const reason = open === null ? retrying : `asks: ${open.title}`;
     const changed =
       status === before.status
         ? undefined
-        : await changeWorker(transaction, id, {
-            status,
-            reason: open === null ? null : `asks: ${open.title}`,
-          });
+        : await changeWorker(transaction, id, { status, reason });
+    const isSameStatus = changed === undefined && status === "RUNNING";
+    if (isSameStatus && reason !== before.statusReason) {
+      await transaction.workerSession.update({ where: { id }, data: { statusReason: reason } });
+    }
     const current = changed?.session ?? before;
     const news = asked
       .filter(({ answer }) => answer === null)
@@ -157,7 +163,12 @@ function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promi
     await appendEvents(
       transaction,
       mergeAppends([
-        { streamId: before.streamId, events: events, subjects: [] },
+        {
+          streamId: before.streamId,
+          events,
+          // No change of its status, which its streams would tell: overviews read it again.
+          subjects: change.isReasonChanged === true ? [`WorkerSession:${id}`] : [],
+        },
         ...(changed?.appends ?? []),
         ...news.map((each) => tellParent(current, each)),
       ]),
@@ -189,5 +200,7 @@ function mergeAppends(appends: readonly Append[]): Append[] {
       subjects: [...new Set([...(before?.subjects ?? []), ...subjects])],
     });
   }
-  return [...byStream.values()].filter(({ events }) => events.length > 0);
+  return [...byStream.values()].filter(
+    ({ events, subjects = [] }) => events.length > 0 || subjects.length > 0,
+  );
 }

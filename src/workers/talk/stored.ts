@@ -19,6 +19,10 @@ export interface StoredTalk {
   readonly overruled: AgentVerdict | null;
   /** Bytes of what it said that were counted: so much is kept, see output-meter.ts. Default: 0. */
   readonly kept?: number;
+  /** The end of what it printed on standard error, by which a crash is explained. Default: nothing. */
+  readonly errors?: string;
+  /** Which start of the agent within its attempt this is. Default: 1. */
+  readonly starts?: number;
   /** What was said before the agent ran, and is told when it does. */
   readonly firstEvents: readonly AgentEvent[];
 }

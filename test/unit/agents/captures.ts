@@ -74,8 +74,17 @@ export class Talk {
     return this.#take(this.#protocol.ask(this.state, request));
   }
 
-  conclude(exitCode: number | null = 0, signal: string | null = null) {
-    return this.#protocol.conclude(this.state, { exitCode, signal });
+  readError(text: string): this {
+    this.state = this.#protocol.readError?.(this.state, text) ?? this.state;
+    return this;
+  }
+
+  waitsFor(): string | undefined {
+    return this.#protocol.waitsFor?.(this.state);
+  }
+
+  conclude(exitCode: number | null = 0, signal: string | null = null, errors = "") {
+    return this.#protocol.conclude(this.state, { exitCode, signal, errors });
   }
 
   /** Each event in a few words. */

@@ -90,23 +90,27 @@ const early = "the agent ended (exit code 0) before its turn did";
 describe("a turn that failed, whatever the exit code", () => {
   test.each([
     // Its result's subtype is "success".
-    ["claude-headless-401", key],
-    ["claude-headless-500", "the agent failed: 500"],
-    ["claude-headless-noperm", "the agent was refused permission once, first for: printf hello"],
-    ["claude-headless-sigterm", early],
-    ["claude-headless-skip", early],
-    ["codex-headless-401", key],
-    ["codex-headless-500", "experiencing high demand"],
-    ["codex-headless-sigterm", early],
-    ["gemini-headless-401", key],
-    ["gemini-headless-500", early],
-    ["gemini-headless-sigterm", early],
-    ["opencode-headless-401", key],
-    ["opencode-headless-sigterm", early],
-  ])("%s", (name, reason) => {
+    ["claude-headless-401", key, "LOGIN_REQUIRED"],
+    ["claude-headless-500", "the agent failed: 500", "OVERLOADED"],
+    [
+      "claude-headless-noperm",
+      "the agent was refused permission once, first for: printf hello",
+      null,
+    ],
+    ["claude-headless-sigterm", early, "AGENT_CRASHED"],
+    ["claude-headless-skip", early, "AGENT_CRASHED"],
+    ["codex-headless-401", key, "LOGIN_REQUIRED"],
+    ["codex-headless-500", "experiencing high demand", "OVERLOADED"],
+    ["codex-headless-sigterm", early, "AGENT_CRASHED"],
+    ["gemini-headless-401", key, "LOGIN_REQUIRED"],
+    ["gemini-headless-500", early, "AGENT_CRASHED"],
+    ["gemini-headless-sigterm", early, "AGENT_CRASHED"],
+    ["opencode-headless-401", key, "LOGIN_REQUIRED"],
+    ["opencode-headless-sigterm", early, "AGENT_CRASHED"],
+  ])("%s", (name, reason, failureCode) => {
     expect(read(name).conclude(0)).toEqual({
       succeeded: false,
-      failureCode: null,
+      failureCode,
       reason: expect.stringContaining(reason),
     });
   });

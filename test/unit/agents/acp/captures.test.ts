@@ -130,9 +130,10 @@ describe("what an agent did", () => {
 
   test("is told of codex in order", () => {
     expect(replay("codex-acp").talk.told).toEqual([
-      expect.stringMatching(/^AGENT: Warning: Model metadata/),
+      // Its program's word, and none of the model's.
+      expect.stringMatching(/^output Warning: Model metadata/),
       `tool RUNNING execute ${commit}`,
-      `tool COMPLETED execute ${commit}`,
+      expect.stringMatching(/^tool COMPLETED execute .* => \[task 3e49b84\] add hello/),
       "AGENT: Done: the commit is made.",
       "usage 240/60 $-",
     ]);
@@ -207,19 +208,19 @@ describe("what an agent did", () => {
 const key = "the model's server refused the agent's key or login: check it";
 
 test.each([
-  ["claude-acp-401", key],
-  ["codex-acp-401", key],
-  ["gemini-acp-401", key],
-  ["opencode-acp-401", key],
-  ["claude-acp-500", "the agent failed: Internal error: API Error: 500"],
+  ["claude-acp-401", key, "LOGIN_REQUIRED"],
+  ["codex-acp-401", key, "LOGIN_REQUIRED"],
+  ["gemini-acp-401", key, "LOGIN_REQUIRED"],
+  ["opencode-acp-401", key, "LOGIN_REQUIRED"],
+  ["claude-acp-500", "the agent failed: API Error: 500", "OVERLOADED"],
   // It ends the turn as if all were well.
-  ["codex-acp-500", "the agent failed: We’re currently experiencing high demand"],
+  ["codex-acp-500", "the agent failed: We’re currently experiencing high demand", "OVERLOADED"],
   // It didn't answer.
-  ["gemini-acp-500", "the agent ended (exit code 0) before its turn did"],
-])("a failure of %s is told as such", (name, reason) => {
+  ["gemini-acp-500", "the agent ended (exit code 0) before its turn did", "AGENT_CRASHED"],
+])("a failure of %s is told as such", (name, reason, failureCode) => {
   expect(replay(name).talk.conclude()).toEqual({
     succeeded: false,
-    failureCode: null,
+    failureCode,
     reason: expect.stringContaining(reason),
   });
 });

@@ -171,9 +171,12 @@ describe("the start", () => {
     }
   });
 
-  test("must come within a minute", () => {
-    expect(acp.startTimeoutMs).toBe(60_000);
-    expect(new Talk(acp).state.phase).toBe("starting");
+  test("has a limit until the first turn, and tells what was not answered", () => {
+    const talk = new Talk(acp);
+    expect(acp.hasStartLimit).toBe(true);
+    expect([talk.state.phase, talk.waitsFor()]).toEqual(["starting", "initialize"]);
+    talk.say(initialized);
+    expect([talk.state.phase, talk.waitsFor()]).toEqual(["starting", "session/new"]);
   });
 
   test("that is interrupted leads to no turn", () => {

@@ -198,7 +198,7 @@ describe("a conversation with an agent", () => {
 
   test.each([
     ["do: fail 401", "the model's server refused the agent's key or login: check it"],
-    ["do: fail 500", "the agent failed: Internal error: API Error: 500"],
+    ["do: fail 500", "the agent failed: API Error: 500"],
     ["do: stop refusal", "the model refused to go on"],
     ["do: stop max_tokens", "the model's limit of tokens was reached"],
     ["do: exit 3", "the agent ended (exit code 3) before its turn did"],
