@@ -18,6 +18,7 @@ import type { GraphQLServer } from "./graphql.ts";
 import type { McpRoute } from "./mcp.ts";
 import { assetPaths, createMonitor, pagePaths } from "./monitor.ts";
 import type { RestRoute } from "./rest.ts";
+import { maxThreadPoolWaitMs, type ThreadPoolWatch } from "./thread-pool.ts";
 
 /** A task of 100,000 bytes fits, escaped as JSON may be. */
 const longestBodyBytes = 4 * 1024 * 1024;
@@ -43,6 +44,7 @@ export interface HttpDependencies {
   readonly authenticator: Authenticator;
   /** Factory's own. */
   readonly version: string;
+  readonly threadPool: Pick<ThreadPoolWatch, "waitedMs">;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
   readonly logger: Logger;
@@ -108,7 +110,13 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     }),
   );
 
-  app.get("/healthz", (context) => context.text("ok\n"));
+  app.get("/healthz", (context) => {
+    const waitedMs = deps.threadPool.waitedMs();
+    if (waitedMs < maxThreadPoolWaitMs) return context.text("ok\n");
+    const seconds = String(Math.round(waitedMs / 1000));
+    const text = `Node.js's thread pool has answered nothing for ${seconds} s: restart the server\n`;
+    return context.text(text, 503);
+  });
   app.get("/readyz", async (context) => {
     try {
       await untilAborted(deps.checkReady(), AbortSignal.timeout(readyTimeoutMs));

@@ -39,6 +39,7 @@ import { addressOf, bind, closeServer, createHttpServer } from "./listen.ts";
 import { createMcpRoute } from "./mcp.ts";
 import { createRestRoute } from "./rest.ts";
 import { startMetrics, startTraces } from "./telemetry.ts";
+import { watchThreadPool } from "./thread-pool.ts";
 import { attachWebSocket } from "./websocket.ts";
 
 export interface RunningServer {
@@ -302,7 +303,13 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const rest = graphql === undefined ? undefined : createRestRoute({ graphql, version, logger });
+  const threadPool = watchThreadPool();
+  closers.add("the thread pool's watch", () => {
+    threadPool.close();
+    return Promise.resolve();
+  });
   const app = createHttpApp({
+    threadPool,
     graphql,
     rest,
     mcp: graphql === undefined ? undefined : createMcpRoute({ graphql, version, logger }),

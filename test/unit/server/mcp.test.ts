@@ -21,6 +21,7 @@ beforeEach(() => {
     authenticator: {
       identify: async (token) => (token === "right" ? { kind: "operator" } : undefined),
     },
+    threadPool: { waitedMs: () => 0 },
     checkReady: async () => {},
     logger: pino({ level: "silent" }),
   });

@@ -10,6 +10,7 @@ test("a server that runs workers alone serves no public API", async () => {
     mcp: undefined,
     metrics: { contentType: "text/plain", read: async () => "" },
     authenticator: { identify: async () => ({ kind: "operator" }) },
+    threadPool: { waitedMs: () => 0 },
     checkReady: async () => {},
     logger: pino({ level: "silent" }),
   });
@@ -22,4 +23,24 @@ test("a server that runs workers alone serves no public API", async () => {
     });
   }
   expect((await app.request("/healthz")).status).toBe(200);
+});
+
+test("/healthz fails where the thread pool has answered nothing for 30 s", async () => {
+  let waited = 29_999;
+  const app = createHttpApp({
+    version: "1.0.0",
+    graphql: undefined,
+    rest: undefined,
+    mcp: undefined,
+    metrics: { contentType: "text/plain", read: async () => "" },
+    authenticator: { identify: async () => ({ kind: "operator" }) },
+    threadPool: { waitedMs: () => waited },
+    checkReady: async () => {},
+    logger: pino({ level: "silent" }),
+  });
+  expect((await app.request("/healthz")).status).toBe(200);
+  waited = 31_000;
+  const response = await app.request("/healthz");
+  expect(response.status).toBe(503);
+  expect(await response.text()).toContain("thread pool has answered nothing for 31 s");
 });
