@@ -91,7 +91,7 @@ const mayImport = {
   repositories: ["runners", "git", "events", "queue", "database", "access", "generated"],
   telemetry: [],
   access: ["generated"],
-  git: [],
+  git: ["process"],
   issues: [],
   process: [],
   agents: [],
@@ -100,6 +100,16 @@ const mayImport = {
   database: ["generated"],
   generated: [],
 };
+
+/** Folders that handle files which a worker can write: a FIFO or a link in their place must not be opened. */
+const nearWorkers = ["git", "process", "maintenance", "repositories", "workers", "worktrees"];
+/** Of these, what opens only files that no worker can write (/proc), or opens them for writing by rules of its own. */
+const opensOthers = [
+  "src/git/processes.ts",
+  "src/process/proc.ts",
+  "src/process/session-folder.ts",
+];
+const openers = ["readFile", "copyFile", "cp", "open", "createReadStream", "openAsBlob"];
 
 /** Files directly in src/ are for all, but for this entry point, which nothing imports. */
 const entryPoint = path.join(root, "src/main.ts");
@@ -253,8 +263,14 @@ const environmentRules = {
   ],
 };
 
+const openerRules = ["node:fs/promises", "node:fs"].map((name) => ({
+  name,
+  importNames: ["default", "promises", ...openers.flatMap((call) => [call, `${call}Sync`])],
+  message: "A worker may have replaced the file: open it with src/untrusted-file.ts.",
+}));
+
 /** The import rule of the sources in `home` (a folder of src/, or undefined for the files beside). */
-function importRules(home) {
+function importRules(home, { opens = false } = {}) {
   const foreign = Object.entries(packageHomes).filter(([, homes]) => !homes.includes(home));
   return {
     "no-restricted-imports": [
@@ -268,6 +284,7 @@ function importRules(home) {
                 ? "Only src/config.ts imports this."
                 : `Only ${homes.map((folder) => `src/${folder}`).join(", ")} may import this.`,
           })),
+          ...(nearWorkers.includes(home) && !opens ? openerRules : []),
           ...["node:process", "process"].map((name) => ({
             name,
             importNames: ["env"],
@@ -357,6 +374,10 @@ export default defineConfig(
   ...folders.map((folder) => ({
     files: [`src/${folder}/**/*.{ts,tsx}`],
     rules: importRules(folder),
+  })),
+  ...opensOthers.map((file) => ({
+    files: [file],
+    rules: importRules(file.split("/")[1], { opens: true }),
   })),
   {
     files: ["src/monitor/**/*.{ts,tsx}"],

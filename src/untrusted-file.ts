@@ -29,27 +29,59 @@ export interface ReadLimit extends UntrustedPlace {
   readonly maxBytes: number;
 }
 
+export interface OpenOptions extends UntrustedPlace {
+  /** Default: "read". A file to be written must be there already. */
+  readonly access?: "read" | "write";
+}
+
 /**
- * Opens a regular file for reading, or refuses it at once; never waits for another process. The caller closes it, and
+ * Opens a regular file, or refuses it at once; never waits for another process. The caller closes it, and
  * reads from the descriptor alone, no more than a limit of its own: the file may grow.
  * @throws UntrustedFileError; the system's error, such as ENOENT
  */
 export async function openUntrustedFile(
   path: string,
+  { root, access = "read" }: OpenOptions = {},
+): Promise<FileHandle> {
+  const mode = access === "read" ? constants.O_RDONLY : constants.O_WRONLY;
+  // Without O_NONBLOCK the opening of a FIFO waits for its other side. Source: open(2), fifo(7).
+  const handle = await openChecked(path, mode | constants.O_NONBLOCK | constants.O_NOCTTY, root);
+  try {
+    const stats = await handle.stat({ bigint: true });
+    if (!stats.isFile()) throw new UntrustedFileError(path, `is ${kindOf(stats)}, no regular file`);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Opens a folder by the same rules. */
+export async function openUntrustedFolder(
+  path: string,
   { root }: UntrustedPlace = {},
 ): Promise<FileHandle> {
-  // Without O_NONBLOCK the opening of a FIFO waits for its writer. Source: open(2), fifo(7).
-  const flags =
-    constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+  try {
+    return await openChecked(path, constants.O_RDONLY | constants.O_DIRECTORY, root);
+  } catch (error) {
+    // Linux says so of a symbolic link, too, where it is to be a folder.
+    if (!hasCode(error, "ENOTDIR")) throw error;
+    throw new UntrustedFileError(path, "is a symbolic link, or no folder", error);
+  }
+}
+
+async function openChecked(
+  path: string,
+  flags: number,
+  root: string | undefined,
+): Promise<FileHandle> {
   let handle: FileHandle;
   try {
-    handle = await open(path, flags);
+    handle = await open(path, constants.O_NOFOLLOW | flags);
   } catch (error) {
     throw explain(path, error);
   }
   try {
-    const stats = await handle.stat({ bigint: true });
-    if (!stats.isFile()) throw new UntrustedFileError(path, `is ${kindOf(stats)}, no regular file`);
     if (root !== undefined) await assertBelow(handle, path, root);
     return handle;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { readdir, readlink, rm, stat } from "node:fs/promises";
+import { lstat, readdir, readlink, rm, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { codeOf, listIfThere } from "./files.ts";
 
@@ -12,10 +12,12 @@ export async function removeAbandoned(
 ): Promise<boolean> {
   if (!path.startsWith(home + sep)) return false;
   try {
-    const before = await stat(path);
+    const before = await lstat(path);
+    // No git makes a folder of such a name.
+    if (before.isDirectory()) return false;
     if (Date.now() - before.mtimeMs < graceMs) return false;
     if ((await isOpenSomewhere(before)) !== false) return false;
-    const now = await stat(path);
+    const now = await lstat(path);
     // Another git may have taken it meanwhile.
     if (now.ino !== before.ino || now.mtimeMs !== before.mtimeMs) return false;
     await rm(path);

@@ -5,7 +5,14 @@ import { assertFree, checkedOutElsewhere, isWhole } from "./check-addition.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
 import { findLoss } from "./entry-loss.ts";
 import { explainCheckout, GitFailure } from "./failure.ts";
-import { isThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
+import {
+  isThere,
+  moveToTrash,
+  readIfSound,
+  removeFolder,
+  removeTrash,
+  replaceFile,
+} from "./files.ts";
 import { removeJournal, writeJournal, type Journal } from "./journal.ts";
 import { emptyTree, worktreeId } from "./layout.ts";
 import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
@@ -98,9 +105,7 @@ async function register(context: WorktreeContext, input: AddWorktreeInput): Prom
   await Promise.all([
     removeFolder(making),
     // What is left when somebody deleted the folder alone. git would choose another id beside it.
-    moveToTrash(entry, layout.trash).then((old) =>
-      old === undefined ? undefined : removeFolder(old),
-    ),
+    moveToTrash(entry, layout.trash).then(removeTrash),
     // A worker's git removes this folder together with the last worktree in it.
     mkdir(dirname(entry), { recursive: true }),
     mkdir(dirname(path), { recursive: true }),
@@ -126,7 +131,7 @@ async function register(context: WorktreeContext, input: AddWorktreeInput): Prom
   // git has written the control folder's path, which is not for workers, and where it was made.
   await Promise.all([
     writeFile(join(making, ".git"), `gitdir: ${entry}\n`),
-    writeFile(join(entry, "gitdir"), `${join(path, ".git")}\n`),
+    replaceFile(join(entry, "gitdir"), `${join(path, ".git")}\n`),
   ]);
   await rename(making, path);
 }
@@ -211,10 +216,9 @@ async function removeStaleEntry({ layout }: WorktreeContext, error: unknown): Pr
   if (path === undefined || (await isThere(path))) return false;
   const entries = join(layout.repository, "worktrees");
   for (const id of await readdir(entries)) {
-    const gitFile = (await readIfThere(join(entries, id, "gitdir")))?.trim();
+    const gitFile = (await readIfSound(join(entries, id, "gitdir")))?.trim();
     if (gitFile !== join(path, ".git")) continue;
-    const trashed = await moveToTrash(join(entries, id), layout.trash);
-    if (trashed !== undefined) await removeFolder(trashed);
+    await removeTrash(await moveToTrash(join(entries, id), layout.trash));
     return true;
   }
   return false;

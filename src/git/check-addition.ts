@@ -1,7 +1,7 @@
 // What stands in the way of a worktree, told before anything is made.
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import { isThere, listIfThere } from "./files.ts";
+import { findLinkAbove, isThere, listIfThere } from "./files.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
 
 export interface AdditionCheck {
@@ -41,6 +41,13 @@ export async function isWhole({ layout }: WorktreeContext, branch: string): Prom
 /** @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
 export async function assertFree({ layout }: WorktreeContext, branch: string): Promise<void> {
   const path = layout.worktree(branch);
+  const link = await findLinkAbove(path, dirname(layout.trash));
+  if (link !== undefined) {
+    throw new FactoryError(
+      "WORKTREE_IN_USE",
+      `the folder for ${branch} would be outside of FACTORY_HOME: ${link} is a symbolic link; remove it`,
+    );
+  }
   for (let above = dirname(path); above !== layout.worktrees; above = dirname(above)) {
     if (!(await isThere(join(above, ".git")))) continue;
     throw new FactoryError(

@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import { GitFailure } from "./failure.ts";
-import { moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
+import { moveToTrash, removeEmptyFolders, removeTrash } from "./files.ts";
 import { readJournal, removeJournal, type Journal } from "./journal.ts";
 import { worktreeId } from "./layout.ts";
 import type { GitCall } from "./run.ts";
@@ -38,7 +38,7 @@ export async function clearWorktree(
     if (branchCommit !== null) await deleteBranch(context, branch, branchCommit, patience);
     await removeJournal(layout.journal(branch));
   } finally {
-    for (const path of trashed) if (path !== undefined) await removeFolder(path);
+    for (const path of trashed) await removeTrash(path);
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { createControl, ordinaryConfiguration, pristineConfiguration } from "./control.ts";
 import { readCredentialVariables } from "./credentials.ts";
@@ -11,7 +11,7 @@ import {
   transfer,
   type RemoteTips,
 } from "./fetch.ts";
-import { isThere, removeFolder } from "./files.ts";
+import { isThere, readIfThere, removeFolder } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import type { TellProgress } from "./progress.ts";
 import { readRefs, readRemoteRefs } from "./refs.ts";
@@ -89,7 +89,7 @@ async function initialize(
     place: { gitDirectory: folder },
     signal,
   });
-  return readFile(join(folder, "config"), "utf8");
+  return (await readIfThere(join(folder, "config"))) ?? "";
 }
 
 async function fill(git: GitRunner, layout: Layout, options: CloneOptions): Promise<RemoteTips> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { GitFailure } from "./failure.ts";
-import { isThere, readIfThere } from "./files.ts";
+import { isThere, readIfSound } from "./files.ts";
 import { emptyTree } from "./layout.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
 
@@ -22,7 +22,7 @@ export async function findLoss(
   for (const name of unfinished) {
     if (await isThere(join(entry, name))) return `it is in the middle of a ${name}`;
   }
-  const head = (await readIfThere(join(entry, "HEAD")))?.trim() ?? "";
+  const head = (await readIfSound(join(entry, "HEAD")))?.trim() ?? "";
   if (!head.startsWith("ref: refs/heads/")) {
     if (!/^[0-9a-f]{40,64}$/.test(head)) return "its HEAD can't be read";
     const refs = ["--branches", "--tags", "--remotes"];

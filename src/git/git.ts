@@ -2,7 +2,6 @@
 import { basename, dirname, join } from "node:path";
 import type { Environment } from "./environment.ts";
 import type { FetchResult } from "./fetch.ts";
-import { removeFolder } from "./files.ts";
 import { layOut, type RepositoryName } from "./layout.ts";
 import { createKeyedMutex } from "./lock.ts";
 import { checkOwner, checkRepositoryName } from "./names.ts";
@@ -11,7 +10,7 @@ import type { Logger } from "../log.ts";
 import { readIdentity, type Identity } from "./identity.ts";
 import { createRunner, type GitCallReport } from "./run.ts";
 import { createSharedRun, type SharedRun } from "./shared-run.ts";
-import { listRepositoryFolders, sweepHome } from "./sweep.ts";
+import { listRepositoryFolders, sweepHome, sweepTrash } from "./sweep.ts";
 
 export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
 export type { CloneOptions } from "./clone.ts";
@@ -26,7 +25,7 @@ export type { PushInput, PushResult } from "./push.ts";
 export type { Refs, ResolvedBase } from "./refs.ts";
 export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";
-export type { GitRepository } from "./repository.ts";
+export type { GitRepository, WorktreeReader } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";
 export type { SweepInput, WorktreeFolders } from "./sweep.ts";
 
@@ -58,6 +57,7 @@ export interface GitOptions {
 }
 
 const defaultLockGraceMs = 60_000;
+const trashAtStartMs = 10_000;
 /** Longer than any checkout or clone that makes sense. */
 const lockTimeoutMs = 2 * 60 * 60_000;
 
@@ -114,9 +114,15 @@ export function createGit(options: GitOptions): Git {
         const owner = dirname(folder);
         const host = basename(dirname(owner));
         const name = basename(folder, ".git");
-        await openRepository({ host, owner: basename(owner), name }).recover();
+        try {
+          await openRepository({ host, owner: basename(owner), name }).recover();
+        } catch (error) {
+          // Workers can write there. Nothing else waits for it: the sweep tries it again.
+          logger?.warn({ err: error, repository: name }, "failed to recover a repository");
+        }
       }
-      await removeFolder(join(home, "trash"));
+      // No start waits longer for it: the sweep goes on with what is left.
+      for (const line of await sweepTrash(home, trashAtStartMs)) logger?.debug(line);
     },
   };
 }

@@ -6,7 +6,10 @@ import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
 export interface WorktreeState {
   /** What HEAD stands at; null: no commit yet. */
   readonly headCommit: string | null;
-  /** Files changed or untracked, ignored ones excepted; an untracked folder counts as one. */
+  /**
+   * Files changed or untracked, ignored ones excepted; an untracked folder counts as one, and so does one that git
+   * can't read.
+   */
   readonly changedFiles: number;
   /** Of these files the first few, fit to show to a person. */
   readonly changedPaths: readonly string[];
@@ -26,6 +29,7 @@ export async function inspectWorktree(
 ): Promise<WorktreeState> {
   await assertWorktree(context, branch);
   const place = worktreePlace(context.layout, branch);
+  let unreadable: string[] = [];
   const [output, submodules] = await Promise.all([
     context.git({
       arguments: [
@@ -40,6 +44,7 @@ export async function inspectWorktree(
       ],
       place,
       signal,
+      onWarnings: (text) => (unreadable = readUnreadable(text)),
     }),
     countSubmodulesInUse(context, branch, signal),
   ]);
@@ -52,8 +57,10 @@ export async function inspectWorktree(
   const changed = lines.filter((line) => !line.startsWith("# "));
   return {
     headCommit,
-    changedFiles: changed.length + submodules,
-    changedPaths: changed.slice(0, mostNamed).map((line) => shown(pathIn(line))),
+    changedFiles: changed.length + submodules + unreadable.length,
+    changedPaths: [...changed.slice(0, mostNamed).map(pathIn), ...unreadable]
+      .slice(0, mostNamed)
+      .map(shown),
     unpushedCommits: await countUnpushed(
       context,
       [headCommit, branchTip].filter((tip) => tip !== null),
@@ -121,6 +128,21 @@ export async function nameUnpushed(
 function pathIn(line: string): string {
   const fields = { "1": 8, u: 10, "?": 1 }[line.slice(0, 1)] ?? 1;
   return line.split(" ").slice(fields).join(" ");
+}
+
+/**
+ * What git could not look into, and so says nothing more of: a path that is too long for the system, a folder that
+ * its owner has closed. There may be work in it. Source: open_cached_dir of dir.c in git's sources.
+ */
+function readUnreadable(warnings: string): string[] {
+  const paths: string[] = [];
+  for (const line of warnings.split("\n")) {
+    // git cuts its lines at 4 KiB, and so the path's end and the reason behind it.
+    const path = /^warning: could not open directory '(.*?)(?:\/?': .*)?$/.exec(line)?.[1];
+    // That one was removed between two looks.
+    if (path !== undefined && !line.endsWith(": No such file or directory")) paths.push(path);
+  }
+  return paths;
 }
 
 /** What a worker named may hold what moves a terminal's cursor, or be very long. */

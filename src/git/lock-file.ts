@@ -1,5 +1,5 @@
 // A lock file stopped git: whoever holds it gives it back soon, or is dead.
-import { readlink, stat } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { createWake } from "../wake.ts";
 import { watchPath } from "../watch-path.ts";
@@ -61,7 +61,7 @@ const lookAgainMs = 1_000;
 /** Milliseconds since it was last written; undefined: it is gone. */
 async function readAge(path: string): Promise<number | undefined> {
   try {
-    return Date.now() - (await stat(path)).mtimeMs;
+    return Date.now() - (await lstat(path)).mtimeMs;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;

@@ -7,7 +7,7 @@ const longestSegment = 100;
  * Longest ref name, in bytes. A branch is a file below refs/ and, while it is written, that file's name with
  * `.lock` behind it; file systems end at 255 bytes (NAME_MAX).
  */
-const longestRef = 244;
+export const maxRefBytes = 244;
 
 /** @throws FactoryError BAD_INPUT */
 export function checkOwner(owner: string): void {
@@ -102,7 +102,7 @@ function findRefFault(ref: string): string | undefined {
   if (ref === "") return "is empty";
   if (!ref.isWellFormed()) return "holds half of a surrogate pair";
   const bytes = Buffer.byteLength(ref);
-  if (bytes > longestRef) return `has ${bytes} bytes, ${longestRef} are the most`;
+  if (bytes > maxRefBytes) return `has ${bytes} bytes, ${maxRefBytes} are the most`;
   if (ref.startsWith("-")) return "begins with a hyphen";
   if (ref === "@" || ref === "HEAD") return `is ${ref}, which means another thing to git`;
   // eslint-disable-next-line no-control-regex -- finding control characters is the purpose

@@ -1,7 +1,8 @@
 // What git still notes of worktrees whose folder is gone.
 import { dirname, join, relative, resolve } from "node:path";
+import { FactoryError } from "../errors.ts";
 import { findLoss } from "./entry-loss.ts";
-import { isThere, listIfThere, moveToTrash, readIfThere, removeFolder } from "./files.ts";
+import { isThere, listIfThere, moveToTrash, readIfSound, removeTrash } from "./files.ts";
 import { worktreeId } from "./layout.ts";
 import { isBelow } from "./processes.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
@@ -23,14 +24,17 @@ export async function sweepEntries(
     // Elsewhere it may be on a disk that isn't mounted now.
     if (folder === undefined || !isBelow(folder, [home])) continue;
     const what = `git's entry for the worktree ${relative(home, folder)}, whose folder is gone`;
-    const loss = await findLoss(context, entry);
+    const loss = await findLoss(context, entry).catch((error: unknown) => {
+      if (error instanceof FactoryError) return error.message;
+      throw error;
+    });
     if (loss !== undefined) {
       lines.push(`Left ${what}: ${loss}; ${relative(home, entry)} has it.`);
       continue;
     }
     const trashed = await moveToTrash(entry, layout.trash);
     if (trashed === undefined) continue;
-    await removeFolder(trashed);
+    await removeTrash(trashed);
     lines.push(`Removed ${what}.`);
   }
   return lines;
@@ -38,8 +42,10 @@ export async function sweepEntries(
 
 /** The folder that the entry is for, where that is gone. */
 async function findGoneFolder(entry: string): Promise<string | undefined> {
-  const gitFile = (await readIfThere(join(entry, "gitdir")))?.trim();
-  if (gitFile === undefined || (await isThere(join(entry, "locked")))) return undefined;
+  const gitFile = (await readIfSound(join(entry, "gitdir")))?.trim();
+  // A worker can write there what no path holds.
+  if (gitFile === undefined || gitFile.includes("\0") || (await isThere(join(entry, "locked"))))
+    return undefined;
   const folder = dirname(resolve(entry, gitFile));
   return (await isThere(folder)) ? undefined : folder;
 }

@@ -1,8 +1,8 @@
 // Files that a git, or this server, held or wrote when it was killed.
-import { readdir, stat } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { removeAbandoned } from "./abandoned-file.ts";
-import { codeOf, partSuffix, readIfThere } from "./files.ts";
+import { codeOf, partSuffix, readIfSound } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import { findGitPlaces, isBelow } from "./processes.ts";
 
@@ -42,7 +42,7 @@ async function foldersOf({ repository, control, worktrees }: Layout, path: strin
   if (!path.startsWith(entries + sep)) return [repository, control, worktrees];
   const [id = ""] = relative(entries, path).split(sep);
   const entry = join(entries, id);
-  const gitFile = (await readIfThere(join(entry, "gitdir")))?.trim();
+  const gitFile = (await readIfSound(join(entry, "gitdir")))?.trim();
   return gitFile === undefined
     ? [repository, control, worktrees]
     : [entry, dirname(resolve(entry, gitFile))];
@@ -79,18 +79,21 @@ function isLeftover(name: string, folder: string): boolean {
   );
 }
 
+/** Gone, no folder, deeper than a path can be long, or closed by whoever can write there: git makes no lock in it. */
+const unlistable = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
+
 async function readdirIfThere(folder: string) {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
+    if (unlistable.has(codeOf(error) ?? "")) return [];
     throw error;
   }
 }
 
 async function isOlder(path: string, graceMs: number): Promise<boolean> {
   try {
-    return Date.now() - (await stat(path)).mtimeMs >= graceMs;
+    return Date.now() - (await lstat(path)).mtimeMs >= graceMs;
   } catch (error) {
     if (codeOf(error) === "ENOENT") return false;
     throw error;

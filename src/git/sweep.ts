@@ -1,12 +1,14 @@
 // What a killed git, a killed server or somebody's hand left in a repository or beside it. Nothing that may
 // be somebody's work goes: that is left and told.
 import { basename, dirname, join, relative } from "node:path";
+import { FactoryError } from "../errors.ts";
+import { removeTree } from "../process/remove-tree.ts";
 import { settleWorktree } from "./clear-worktree.ts";
 import { listEntriesIfThere, listIfThere, removeFolder } from "./files.ts";
 import { readJournal } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
-import { checkBranch } from "./names.ts";
+import { checkBranch, maxRefBytes } from "./names.ts";
 import { findGitPlaces, isBelow } from "./processes.ts";
 import { sweepEntries } from "./sweep-entries.ts";
 import { sweepLocks } from "./sweep-locks.ts";
@@ -36,16 +38,18 @@ export async function sweepRepository(
     if (!file.endsWith(".json")) continue;
     const branch = (await readJournal(join(journals, file)))?.branch;
     if (branch === undefined) continue;
-    const settled = await mutex.runIfIdle(layout.journal(branch), async () => {
-      if ((await readJournal(layout.journal(branch))) === undefined) return false;
-      await settleWorktree(context, branch);
-      return true;
+    const what = `what was left in the middle of the worktree ${relative(home, layout.worktree(branch))}`;
+    const line = await mutex.runIfIdle(layout.journal(branch), async () => {
+      if ((await readJournal(layout.journal(branch))) === undefined) return undefined;
+      try {
+        await settleWorktree(context, branch);
+        return `Cleared ${what}.`;
+      } catch (error) {
+        if (error instanceof FactoryError) return `Left ${what}: ${error.message}.`;
+        throw error;
+      }
     });
-    if (settled === true) {
-      lines.push(
-        `Cleared what was left in the middle of the worktree ${relative(home, layout.worktree(branch))}.`,
-      );
-    }
+    if (line !== undefined) lines.push(line);
   }
   const pruned = await mutex.runIfIdle(layout.control, () => sweepEntries(context, { home, keep }));
   return [...lines, ...(pruned ?? [])];
@@ -62,6 +66,11 @@ export async function listWorktreeFolders({ worktrees }: Layout): Promise<Worktr
   const branches: string[] = [];
   const strays: string[] = [];
   async function look(folder: string): Promise<void> {
+    // Deeper than any branch's name: a path that is too long can't be listed at all.
+    if (Buffer.byteLength(relative(worktrees, folder)) > maxRefBytes) {
+      strays.push(folder);
+      return;
+    }
     // Gone: a removal goes on beside.
     const entries = (await listEntriesIfThere(folder)) ?? [];
     if (folder !== worktrees && entries.some(({ name }) => name === ".git")) {
@@ -96,12 +105,7 @@ export async function sweepHome(
   controlOf: (name: { host: string; owner: string; name: string }) => string,
   mutex: KeyedMutex,
 ): Promise<string[]> {
-  const lines: string[] = [];
-  // What is here had passed its checks, and may be removed by two at once.
-  for (const name of (await listIfThere(join(home, "trash"))) ?? []) {
-    await removeFolder(join(home, "trash", name));
-    lines.push(`Removed trash/${name}, which a removal had left.`);
-  }
+  const lines = await sweepTrash(home);
   const folders = [
     ...(await listRepositoryFolders(join(home, "repositories"))),
     ...(await listRepositoryFolders(join(home, "control"))),
@@ -123,6 +127,26 @@ export async function sweepHome(
     });
     if (removed === true) {
       lines.push(`Removed ${relative(home, path)}, a clone that was left in the middle.`);
+    }
+  }
+  return lines;
+}
+
+const trashTimeoutMs = 10 * 60_000;
+
+/** What is here had passed its checks, and may be removed by two at once. @returns what was done, a line each */
+export async function sweepTrash(home: string, withinMs = trashTimeoutMs): Promise<string[]> {
+  const lines: string[] = [];
+  const deadline = performance.now() + withinMs;
+  for (const name of (await listIfThere(join(home, "trash"))) ?? []) {
+    try {
+      // Half of the time that is left: one that takes too long hides none that is behind it.
+      const timeoutMs = Math.max(1, Math.ceil((deadline - performance.now()) / 2));
+      await removeTree(join(home, "trash", name), timeoutMs);
+      lines.push(`Removed trash/${name}, which a removal had left.`);
+    } catch (error) {
+      if (!(error instanceof FactoryError)) throw error;
+      lines.push(`Left trash/${name}: ${error.message}.`);
     }
   }
   return lines;

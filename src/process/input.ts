@@ -1,12 +1,11 @@
 // What is said to an agent: a file that only grows, and a relay (see shim.sh) that hands it on. So a server
 // that is killed in the middle of a line leaves the rest of it to the next one, and nothing is said twice.
-import { constants } from "node:fs";
-import { open } from "node:fs/promises";
 import { z } from "zod";
 import { FactoryError } from "../errors.ts";
 import { codeOf, hostFailure } from "./host-failure.ts";
 import { readLiveProcess } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
+import { openUntrustedFile } from "../untrusted-file.ts";
 import { readSmallFile } from "./small-file.ts";
 
 /**
@@ -22,7 +21,7 @@ export async function appendInput(
 ): Promise<void> {
   const file = sessionPaths(folder).input;
   try {
-    const handle = await open(file, constants.O_WRONLY | constants.O_NOFOLLOW);
+    const handle = await openUntrustedFile(file, { access: "write" });
     try {
       const { size } = await handle.stat();
       if (size < offset || size > offset + bytes.length) {

@@ -1,8 +1,7 @@
 import { chmod, mkdir, open } from "node:fs/promises";
 import path from "node:path";
-import { execa } from "execa";
-import { FactoryError } from "../errors.ts";
 import { hostFailure } from "./host-failure.ts";
+import { removeTree, requireDeepPath } from "./remove-tree.ts";
 
 /**
  * What lies in a session's folder (one folder per attempt). The folder is the only thing that the
@@ -70,41 +69,8 @@ export async function createSessionFolder(options: CreateSessionFolderOptions): 
 }
 
 /**
- * Removes the folder with all that the worker left in it; an absent folder is fine. Follows no
- * symbolic link and leaves other file systems alone. The caller has ended the worker before.
- *
- * Fails with HOST_FAILURE after `timeoutMs` milliseconds (default 60,000), or when something can't
- * be removed. Repeating it goes on where it stopped.
+ * Removes the folder with all that the worker left in it, as `removeTree` does. The caller has ended the worker before.
  */
 export async function removeSessionFolder(folder: string, timeoutMs = 60_000): Promise<void> {
-  requireDeepPath(folder);
-  const deadline = AbortSignal.timeout(timeoutMs);
-  // A program and not fs.rm: it can be ended when a worker left millions of files.
-  const remove = () =>
-    execa("rm", ["-rf", "--one-file-system", "--", folder], {
-      reject: false,
-      cancelSignal: deadline,
-    });
-  const first = await remove();
-  if (!first.failed) {
-    return;
-  }
-  // Folders without write permission (package caches make such) stop rm for anyone but root.
-  // chmod -R follows no symbolic link below its argument.
-  await execa("chmod", ["-R", "u+rwX", "--", folder], { reject: false, cancelSignal: deadline });
-  const second = await remove();
-  if (second.failed) {
-    throw hostFailure(second, `remove the session folder ${folder}`);
-  }
-}
-
-/** A slip in a caller's path must not become `rm -rf /`. */
-function requireDeepPath(folder: string): string {
-  if (
-    !path.isAbsolute(folder) ||
-    path.dirname(path.normalize(folder)) === path.parse(folder).root
-  ) {
-    throw new FactoryError("INTERNAL", `not a path for a session folder: ${folder}`);
-  }
-  return folder;
+  await removeTree(folder, timeoutMs);
 }

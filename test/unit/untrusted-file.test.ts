@@ -18,6 +18,7 @@ import { join } from "node:path";
 import {
   copyUntrustedFile,
   openUntrustedFile,
+  openUntrustedFolder,
   readUntrustedFile,
   UntrustedFileError,
 } from "../../src/untrusted-file.ts";
@@ -71,6 +72,17 @@ test("a socket is refused", async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+test("a FIFO that nobody reads is not written to, either", async () => {
+  execFileSync("mkfifo", [file]);
+  await expect(openUntrustedFile(file, { access: "write" })).rejects.toThrow(UntrustedFileError);
+  await rm(file);
+  await writeFile(file, "old");
+  const handle = await openUntrustedFile(file, { access: "write" });
+  await handle.write("new");
+  await handle.close();
+  expect(await readFile(file, "utf8")).toBe("new");
+});
+
 test("a device is refused", async () => {
   await expect(openUntrustedFile("/dev/zero")).rejects.toThrow("is a device");
 });
@@ -84,6 +96,17 @@ test("a folder on the way that is a symbolic link is refused below a root", asyn
   await rename(inside, elsewhere);
   await symlink(elsewhere, inside);
   await expect(read()).rejects.toThrow("is reached by a symbolic link");
+});
+
+test("a folder is opened as a file is: neither by a symbolic link nor behind one", async () => {
+  const [inside, link] = [join(folder, "inside"), join(folder, "link")];
+  await mkdir(join(inside, "deeper"), { recursive: true });
+  await (await openUntrustedFolder(join(inside, "deeper"), { root: folder })).close();
+  await symlink(inside, link);
+  await expect(openUntrustedFolder(link)).rejects.toThrow("is a symbolic link, or no folder");
+  const behind = openUntrustedFolder(join(link, "deeper"), { root: folder });
+  await expect(behind).rejects.toThrow("is reached by a symbolic link");
+  await expect(openUntrustedFolder(join(folder, "none"))).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 test("the root itself may be reached by symbolic links", async () => {
