@@ -1,12 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { copyFile, mkdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { diffArguments, parseCounts, type ChangeCounts } from "./diff-counts.ts";
 import { emptyTree } from "./layout.ts";
+import { copyUntrustedFile } from "../untrusted-file.ts";
 import { codeOf } from "./files.ts";
 import { assertWorktree } from "./inspect-worktree.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
+import { findUnreadFiles, leaveOut, showLarge } from "./unread-files.ts";
 import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
 
 export interface DiffInput {
@@ -28,6 +30,8 @@ export interface WorktreeDiff extends ChangeCounts {
 const defaultLimitBytes = 1024 * 1024;
 /** Of the names of untracked files; those beyond it are left out. */
 const mostPathBytes = 16 * 1024 * 1024;
+/** Of some two million files. */
+const maxIndexBytes = 256 * 1024 * 1024;
 /** The id of a file without content. */
 const emptyBlob = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391";
 
@@ -45,14 +49,14 @@ export async function diffWorktree(
   try {
     await copyIndex(join(layout.worktreeGitDirectory(branch), "index"), indexFile);
     const place = { ...worktreePlace(layout, branch), indexFile };
-    await enterUntracked(git, place, signal);
+    const large = await prepareIndex(git, place, signal);
     const from = baseCommit ?? emptyTree;
     // One after the other would read all files twice as long; they disturb each other in nothing.
     const [counts, patch] = await Promise.all([
       git({ arguments: diffArguments("--shortstat", [from]), place, signal }),
       readPatch(git, place, { from, limitBytes, signal }),
     ]);
-    return { ...patch, ...parseCounts(counts) };
+    return addLarge({ ...patch, ...parseCounts(counts) }, large, limitBytes);
   } finally {
     await rm(indexFile, { force: true });
     await rm(`${indexFile}.lock`, { force: true });
@@ -61,15 +65,73 @@ export async function diffWorktree(
 
 async function copyIndex(from: string, to: string): Promise<void> {
   try {
-    const { atime, mtime } = await stat(from);
-    await copyFile(from, to);
-    // An entry no older than its index is compared by content, since it may have changed within that second:
-    // with a younger index git would believe that it has not. Source: git's Documentation/technical/racy-git.
-    await utimes(to, atime, mtime);
+    // With its times: an entry no older than its index is compared by content, since it may have changed within that
+    // second; with a younger index git would believe that it has not. Source: Documentation/technical/racy-git of git.
+    await copyUntrustedFile(from, to, { maxBytes: maxIndexBytes });
   } catch (error) {
     // A worktree without a commit has none.
     if (codeOf(error) !== "ENOENT") throw error;
   }
+}
+
+/** Enters what is untracked, and leaves out what no diff can read. @returns the paths that count as changed anyway */
+async function prepareIndex(
+  git: GitRunner,
+  place: Required<GitPlace>,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const [untracked, changed] = await Promise.all([
+    // A path with a slash at its end is a repository of its own.
+    listPaths(git, ["ls-files", "--others", "--exclude-standard", "-z"], place, signal),
+    listPaths(git, ["diff-files", "--name-only", "--ignore-submodules=dirty", "-z"], place, signal),
+  ]);
+  const files = untracked.filter((path) => !path.endsWith("/"));
+  const unread = await findUnreadFiles(place.workTree, [...files, ...changed]);
+  const large = new Set(unread.large);
+  const entered = files.filter((path) => !large.has(path));
+  await enterUntracked(git, place, entered, signal);
+  const isNew = new Set(files);
+  await leaveOut(
+    git,
+    place,
+    { special: unread.special, large: unread.large.filter((path) => !isNew.has(path)) },
+    signal,
+  );
+  return unread.large;
+}
+
+/** The counts of their lines stay: a binary file has none. */
+function addLarge(diff: WorktreeDiff, paths: readonly string[], limitBytes: number): WorktreeDiff {
+  if (paths.length === 0) return diff;
+  const added = paths.map(showLarge).join("");
+  const hasRoom = !diff.truncated && Buffer.byteLength(diff.text) + added.length <= limitBytes;
+  return {
+    ...diff,
+    filesChanged: diff.filesChanged + paths.length,
+    ...(hasRoom ? { text: diff.text + added } : { truncated: true }),
+  };
+}
+
+/** At most 16 MiB of them, each byte a character. */
+async function listPaths(
+  git: GitRunner,
+  command: string[],
+  place: GitPlace,
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
+  let output = "";
+  const decoder = new StringDecoder("latin1");
+  await git({
+    arguments: command,
+    place,
+    signal,
+    onOutput(chunk) {
+      output += decoder.write(chunk);
+      return output.length < mostPathBytes;
+    },
+  });
+  // The last part is empty, or half a path.
+  return output.split("\0").slice(0, -1);
 }
 
 /**
@@ -80,24 +142,10 @@ async function copyIndex(from: string, to: string): Promise<void> {
 async function enterUntracked(
   git: GitRunner,
   place: GitPlace,
+  paths: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  let output = "";
-  const decoder = new StringDecoder("latin1");
-  await git({
-    arguments: ["ls-files", "--others", "--exclude-standard", "-z"],
-    place,
-    signal,
-    onOutput(chunk) {
-      output += decoder.write(chunk);
-      return output.length < mostPathBytes;
-    },
-  });
-  // The last part is empty, or half a path. A path with a slash at its end is a repository of its own.
-  const paths = output.split("\0").slice(0, -1);
-  const entries = paths
-    .filter((path) => !path.endsWith("/"))
-    .map((path) => `100644 ${emptyBlob} 0\t${path}\0`);
+  const entries = paths.map((path) => `100644 ${emptyBlob} 0\t${path}\0`);
   if (entries.length === 0) return;
   await git({
     arguments: ["update-index", "-z", "--index-info"],
