@@ -86,6 +86,17 @@ export function explainCheckout(failure: GitFailure): FactoryError {
   return quoteFailure(failure, "HOST_FAILURE", "the branch's files can't be checked out here");
 }
 
+/** Of files that a worker left in such a state that git can't read them. */
+export async function explainRead<T>(branch: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof GitFailure)) throw error;
+    const remedy = `git can't read the worktree of ${branch}: repair it there, or delete it with force`;
+    throw quoteFailure(error, "HOST_FAILURE", remedy);
+  }
+}
+
 function explain(failure: GitFailure, rules: readonly Rule[]): FactoryError | undefined {
   for (const [words, code, remedy] of rules) {
     if (words.test(failure.words)) return quoteFailure(failure, code, remedy);

@@ -18,7 +18,7 @@ export function createKeyedMutex({ timeoutMs }: { readonly timeoutMs: number }):
       let gate = gates.get(key);
       if (gate === undefined) gates.set(key, (gate = createGate(1, timeoutMs)));
       try {
-        return await gate.run(action, signal);
+        return await gate.run(action, { signal });
       } finally {
         if (gate.idle()) gates.delete(key);
       }
@@ -31,20 +31,53 @@ export function createKeyedMutex({ timeoutMs }: { readonly timeoutMs: number }):
   return mutex;
 }
 
+/** Of the gate's places, those with the same key have `most` at once. */
+export interface Share {
+  readonly key: string;
+  readonly most: number;
+}
+
+export interface EnterOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Whoever has a share that is used up waits, and holds up nobody else. */
+  readonly shares?: readonly Share[];
+  /** Milliseconds. Default: the gate's. */
+  readonly maxWaitMs?: number | undefined;
+}
+
 export interface Gate {
   /** As KeyedMutex.run, with as many at once as there are places. */
-  run<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T>;
+  run<T>(action: () => Promise<T>, options?: EnterOptions): Promise<T>;
   idle(): boolean;
 }
 
 export function createGate(places: number, timeoutMs: number): Gate {
   let taken = 0;
-  const waiting = new Set<() => void>();
+  const takenOf = new Map<string, number>();
+  /** In order of their calls. None of them has room. */
+  const waiting = new Map<() => void, readonly Share[]>();
 
-  function enter(signal: AbortSignal | undefined): Promise<void> {
+  function hasRoom(shares: readonly Share[]): boolean {
+    return taken < places && shares.every(({ key, most }) => (takenOf.get(key) ?? 0) < most);
+  }
+
+  function count(shares: readonly Share[], change: 1 | -1): void {
+    taken += change;
+    for (const { key } of shares) {
+      const now = (takenOf.get(key) ?? 0) + change;
+      if (now === 0) takenOf.delete(key);
+      else takenOf.set(key, now);
+    }
+  }
+
+  function enter(
+    shares: readonly Share[],
+    maxWaitMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     signal?.throwIfAborted();
-    if (taken < places && waiting.size === 0) {
-      taken += 1;
+    if (hasRoom(shares)) {
+      count(shares, 1);
       return Promise.resolve();
     }
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
@@ -55,7 +88,7 @@ export function createGate(places: number, timeoutMs: number): Gate {
     };
     const admit = () => {
       leave();
-      taken += 1;
+      count(shares, 1);
       resolve(undefined);
     };
     const abort = () => {
@@ -67,28 +100,30 @@ export function createGate(places: number, timeoutMs: number): Gate {
       reject(
         new FactoryError(
           "SERVICE_UNAVAILABLE",
-          `waited ${Math.round(timeoutMs / 1000)} s for work on the same repository to end: try again later`,
+          `waited ${Math.round(maxWaitMs / 1000)} s for work on the same repository to end: try again later`,
         ),
       );
-    }, timeoutMs);
+    }, maxWaitMs);
     signal?.addEventListener("abort", abort, { once: true });
-    waiting.add(admit);
+    waiting.set(admit, shares);
     return promise;
   }
 
-  function leave(): void {
-    taken -= 1;
-    const [first] = waiting;
-    first?.();
+  function leave(shares: readonly Share[]): void {
+    count(shares, -1);
+    for (const [admit, wanted] of waiting) {
+      if (taken >= places) return;
+      if (hasRoom(wanted)) admit();
+    }
   }
 
   return {
-    async run(action, signal) {
-      await enter(signal);
+    async run(action, { signal, shares = [], maxWaitMs = timeoutMs } = {}) {
+      await enter(shares, maxWaitMs, signal);
       try {
         return await action();
       } finally {
-        leave();
+        leave(shares);
       }
     },
     idle: () => taken === 0 && waiting.size === 0,

@@ -1,6 +1,7 @@
 import { counted, named } from "../counted.ts";
 import { FactoryError } from "../errors.ts";
 import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
+import { explainRead } from "./failure.ts";
 import { findLoss } from "./entry-loss.ts";
 import { isThere, listIfThere } from "./files.ts";
 import { countUnpushed, inspectWorktree, readBranchTip } from "./inspect-worktree.ts";
@@ -24,7 +25,11 @@ export async function removeWorktree(
 ): Promise<void> {
   await settleWorktree(context, branch);
   const tip = await readBranchTip(context, branch, signal);
-  if (!force) await assertNothingLost(context, { branch, tip, deleteBranch, signal });
+  if (!force) {
+    await explainRead(branch, () =>
+      assertNothingLost(context, { branch, tip, deleteBranch, signal }),
+    );
+  }
   const journal = { branch, doing: "remove", branchCommit: deleteBranch ? tip : null } as const;
   await writeJournal(context.layout.journal(branch), journal);
   await clearWorktree(context, journal);

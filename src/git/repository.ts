@@ -9,8 +9,15 @@ import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
 import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
+import { explainRead } from "./failure.ts";
 import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } from "./fetch.ts";
-import { listIfThere, moveToTrash, removeEmptyFolders, removeFolder } from "./files.ts";
+import {
+  listIfThere,
+  moveToTrash,
+  removeEmptyFolders,
+  removeFolder,
+  removeTrash,
+} from "./files.ts";
 import {
   countCommits,
   findStray,
@@ -83,7 +90,9 @@ export interface GitRepository {
   addWorktree(input: AddWorktreeInput): Promise<AddedWorktree>;
   /** @throws FactoryError WORKTREE_DIRTY */
   removeWorktree(input: RemoveWorktreeInput): Promise<void>;
-  /** @throws FactoryError WORKTREE_NOT_FOUND */
+  /** The same questions for whoever asks through the API: with an answer, or an end, within seconds. */
+  reader(options: ReaderOptions): WorktreeReader;
+  /** As the two below: @throws FactoryError WORKTREE_NOT_FOUND; HOST_FAILURE where git can't read it */
   inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
   /** The latest few commits of the branch and of what its worktree stands at that are on no branch of the remote. */
   nameUnpushed(branch: string, headCommit: string | null, options?: Cancellable): Promise<string[]>;
@@ -93,7 +102,6 @@ export interface GitRepository {
   countCommits(input: HistoryInput): Promise<number>;
   /** From a commit to the branch's tip; null where there is no such branch. */
   countChanges(input: HistoryInput): Promise<ChangeCounts | null>;
-  /** @throws FactoryError WORKTREE_NOT_FOUND */
   diff(input: DiffInput): Promise<WorktreeDiff>;
   /** Whether both of a worktree's halves are in their place: its folder, and what git keeps for it. */
   isWhole(branch: string): Promise<boolean>;
@@ -114,6 +122,13 @@ export interface GitRepository {
   remove(): Promise<void>;
 }
 
+export interface ReaderOptions {
+  /** Such questions have fewer of git's places. */
+  readonly forWorker: boolean;
+}
+
+export type WorktreeReader = Pick<GitRepository, "inspectWorktree" | "countCommits" | "diff">;
+
 export interface RepositoryParts {
   readonly git: GitRunner;
   readonly home: string;
@@ -129,6 +144,8 @@ export interface RepositoryParts {
   ) => SharedRun<FetchResult>;
 }
 
+/** For each call of git that answers a reader, and for its wait for a place among the others. */
+const readTimeoutMs = 10_000;
 const maintenanceTimeoutMs = 60 * 60_000;
 /** git itself waits for 6,700 loose objects or 50 packs (git-gc(1)), which already slows down every call. */
 const looseObjectsToPack = 1_000;
@@ -145,6 +162,13 @@ export function createRepository(parts: RepositoryParts): GitRepository {
   };
   const ofBranch = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
     mutex.run(layout.journal(branch), action, signal);
+
+  const reader = ({ forWorker }: ReaderOptions): WorktreeReader =>
+    createReader({
+      ...context,
+      git: (call) =>
+        git({ ...call, timeoutMs: readTimeoutMs, maxWaitMs: readTimeoutMs, forWorker }),
+    });
 
   async function assertCloned(): Promise<void> {
     if (await isCloned(layout)) return;
@@ -195,14 +219,13 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       const { branch, signal } = input;
       return ofBranch(branch, () => removeWorktree(context, input), signal);
     },
-    inspectWorktree: (branch, { signal } = {}) => inspectWorktree(context, branch, signal),
+    ...createReader(context),
+    reader,
     nameUnpushed: (branch, headCommit, { signal } = {}) =>
       nameUnpushed(context, branch, headCommit, signal),
     findStray: (branch, { signal } = {}) => findStray(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
-    countCommits: (input) => countCommits(context, input),
     countChanges: (input) => countChanges(context, input),
-    diff: (input) => diffWorktree(context, input),
     isWhole: (branch) => isWhole(context, branch),
     listWorktreeFolders: () => listWorktreeFolders(layout),
     sweep: (input) =>
@@ -245,8 +268,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       await context.exclusively(async () => {
         // The control folder goes first: without it the repository doesn't count as there.
         for (const path of [layout.control, layout.repository, layout.worktrees]) {
-          const trashed = await moveToTrash(path, layout.trash);
-          if (trashed !== undefined) await removeFolder(trashed);
+          await removeTrash(await moveToTrash(path, layout.trash));
         }
         await removeCredentials(layout.credentials);
         for (const path of [
@@ -259,5 +281,14 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         }
       });
     },
+  };
+}
+
+function createReader(context: WorktreeContext): WorktreeReader {
+  return {
+    inspectWorktree: (branch, { signal } = {}) =>
+      explainRead(branch, () => inspectWorktree(context, branch, signal)),
+    countCommits: (input) => explainRead(input.branch, () => countCommits(context, input)),
+    diff: (input) => explainRead(input.branch, () => diffWorktree(context, input)),
   };
 }

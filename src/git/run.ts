@@ -2,8 +2,10 @@
 import { availableParallelism } from "node:os";
 import { buildGitEnvironment, type Environment } from "./environment.ts";
 import { explainHost, explainRemote, GitFailure } from "./failure.ts";
-import { createGate, type Gate } from "./lock.ts";
+import { createGate, type Gate, type Share } from "./lock.ts";
 import { findLock, outwaitLock } from "./lock-file.ts";
+import { watchForOddFile } from "./odd-file.ts";
+import { openPlace } from "./open-place.ts";
 import { findLauncher } from "./process-group.ts";
 import { step } from "../measurements.ts";
 import { spawnGit, type GitCall, type GitPlace } from "./spawn.ts";
@@ -37,13 +39,14 @@ export interface RunnerOptions {
 /** For a process to be started, behind as many others as there are places. */
 const queueTimeoutMs = 15 * 60_000;
 const networkCallsAtOnce = 16;
+const localCallsAtOnce = Math.max(8, availableParallelism() * 2);
 
 export function createRunner(options: RunnerOptions): GitRunner {
   const { home, protocols, onCall, lockGraceMs } = options;
   const base = buildGitEnvironment(options.environment, protocols);
   const launcher = findLauncher(base["PATH"]);
   // Calls that wait for a remote take no place from those that don't.
-  const local = createGate(Math.max(4, availableParallelism() * 2), queueTimeoutMs);
+  const local = createGate(localCallsAtOnce, queueTimeoutMs);
   const network = createGate(networkCallsAtOnce, queueTimeoutMs);
 
   async function attempt(call: GitCall): Promise<string> {
@@ -51,8 +54,12 @@ export function createRunner(options: RunnerOptions): GitRunner {
     let exitCode: number | null = null;
     try {
       const environment = { ...base, ...placeVariables(call.place), ...call.environment };
+      await using start = await openPlace(call.place, home);
+      using watch = watchForOddFile(call.place);
+      const { signal = watch.signal } = call;
+      const watched = { ...call, signal: AbortSignal.any([signal, watch.signal]) };
       const output = await measured(call, async () =>
-        spawnGit(call, { folder: home, environment, launcher: await launcher }),
+        spawnGit(watched, { folder: start.folder, environment, launcher: await launcher }),
       );
       exitCode = 0;
       return output;
@@ -79,7 +86,11 @@ export function createRunner(options: RunnerOptions): GitRunner {
     let deadline: number | undefined;
     for (;;) {
       try {
-        return await gate.run(() => attempt(call), call.signal);
+        return await gate.run(() => attempt(call), {
+          signal: call.signal,
+          shares: sharesOf(call),
+          maxWaitMs: call.maxWaitMs,
+        });
       } catch (error) {
         // A git that was killed may leave many locks: as old as the first is, they need no further wait.
         deadline ??= performance.now() + 2 * lockGraceMs;
@@ -113,6 +124,15 @@ function measured(call: GitCall, run: () => Promise<string>): Promise<string> {
   });
 }
 
+/** One repository never takes all places, whatever is done to it; what workers ask of it never all of its own. */
+function sharesOf({ place, network, forWorker }: GitCall): Share[] {
+  const places = network === true ? networkCallsAtOnce : localCallsAtOnce;
+  const key = place.commonDirectory ?? place.gitDirectory;
+  const ofRepository = { key, most: Math.floor(places / 2) };
+  if (forWorker !== true) return [ofRepository];
+  return [ofRepository, { key: `workers ${key}`, most: Math.floor(places / 4) }];
+}
+
 function translate(error: unknown, call: GitCall): unknown {
   if (!(error instanceof GitFailure)) return error;
   if (call.network === true) return explainRemote(error);
@@ -125,7 +145,8 @@ function placeVariables(place: GitPlace): Record<string, string> {
     GIT_COMMON_DIR: place.commonDirectory ?? place.gitDirectory,
     // A reader that refreshes the index would take index.lock away from the worker's own git.
     GIT_OPTIONAL_LOCKS: "0",
-    ...(place.workTree === undefined ? {} : { GIT_WORK_TREE: place.workTree }),
+    // git starts there (see open-place.ts), so that no path leads it elsewhere.
+    ...(place.workTree === undefined ? {} : { GIT_WORK_TREE: "." }),
     ...(place.indexFile === undefined ? {} : { GIT_INDEX_FILE: place.indexFile }),
   };
 }

@@ -15,6 +15,26 @@ interface Round<T> {
   waiting: number;
 }
 
+/** Shared runs by key, each forgotten when nobody waits for it. */
+export interface KeyedRuns<T> {
+  /** As SharedRun.join; of those who share a run, the first one's `run` is called. */
+  join(key: string, run: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+}
+
+export function createKeyedRuns<T>(): KeyedRuns<T> {
+  const runs = new Map<string, SharedRun<T>>();
+  return {
+    join(key, run, signal) {
+      let shared = runs.get(key);
+      if (shared === undefined) {
+        shared = createSharedRun(run, () => runs.delete(key));
+        runs.set(key, shared);
+      }
+      return shared.join(signal);
+    },
+  };
+}
+
 /** `onIdle` is called when nothing is under way or asked for any longer. */
 export function createSharedRun<T>(
   run: (signal: AbortSignal) => Promise<T>,

@@ -24,6 +24,10 @@ export interface GitCall {
   readonly timeoutMs?: number;
   /** Milliseconds without any output after which it counts as stuck. Default: none. */
   readonly stallMs?: number;
+  /** Milliseconds that it waits for a place among the calls at most. Default: 15 minutes. */
+  readonly maxWaitMs?: number;
+  /** Whether a worker asks for it: such calls have fewer places. */
+  readonly forWorker?: boolean;
   /** Whether it talks to a remote: its failures are then the remote's. */
   readonly network?: boolean;
   /**
@@ -34,14 +38,19 @@ export interface GitCall {
   readonly onProgress?: (event: SimpleGitProgressEvent) => void;
   /** Gets the output as it comes; `false` ends the call, whose result is then as if it had succeeded. */
   readonly onOutput?: (chunk: Buffer) => boolean;
+  /** Gets all that a git that succeeded wrote to its standard error. */
+  readonly onWarnings?: (text: string) => void;
 }
 
 const localTimeoutMs = 60_000;
+/** Of each of its outputs. A worker's files decide how much git has to say of them. */
+const maxOutputBytes = 256 * 1024 * 1024;
+const maxWarningBytes = 4 * 1024 * 1024;
 /** How long a git that was told to end may take to remove its lock files and temporary packs. */
 const killGraceMs = 5_000;
 
 export interface SpawnOptions {
-  /** Where git starts unless it has a working tree. */
+  /** Where git starts. */
   readonly folder: string;
   /** All of it: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
@@ -56,7 +65,7 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
   const [command = ""] = call.arguments;
   const ending = new AbortController();
   const watch = watchForGroup();
-  const state = { cut: false, stderr: "" };
+  const state = { cut: false, overflowed: false, stderr: "" };
   let expired: number | undefined;
   let failedWith: number | null | undefined;
   let forceful: NodeJS.Timeout | undefined;
@@ -81,7 +90,7 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
 
   try {
     const git = simpleGit({
-      baseDir: call.place.workTree ?? folder,
+      baseDir: folder,
       binary: launcher === undefined ? "git" : [launcher, "git"],
       abort: ending.signal,
       trimmed: false,
@@ -104,7 +113,19 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
       .outputHandler((_command, stdout, stderr) => {
         group = watch.find(stdout, launcher !== undefined);
         watch.stop();
-        for (const stream of [stdout, stderr]) stream.on("data", () => stall?.refresh());
+        const endIfLarge = (stream: NodeJS.ReadableStream, maxBytes: number) => {
+          let bytes = 0;
+          stream.on("data", (chunk: Buffer) => {
+            stall?.refresh();
+            bytes += chunk.length;
+            if (bytes <= maxBytes || state.overflowed) return;
+            state.overflowed = true;
+            group?.kill();
+            end();
+          });
+        };
+        endIfLarge(stdout, onOutput === undefined ? maxOutputBytes : Infinity);
+        endIfLarge(stderr, maxWarningBytes);
         if (onOutput === undefined) return;
         stdout.on("data", (chunk: Buffer) => {
           if (state.cut || onOutput(chunk)) return;
@@ -116,12 +137,18 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
       });
     const output = await git.raw([...call.arguments]);
     // A git that was told to end may still end with 0.
-    if (!ending.signal.aborted) return output;
+    if (!ending.signal.aborted) {
+      call.onWarnings?.(state.stderr);
+      return output;
+    }
     throw new Error("ended");
   } catch (error) {
     if (state.cut) return "";
     signal?.throwIfAborted();
     if (expired !== undefined) throw timeoutError(call, expired);
+    if (state.overflowed) {
+      throw new FactoryError("HOST_FAILURE", `git ${command} printed more than can be kept`);
+    }
     if (failedWith !== undefined) throw new GitFailure(command, failedWith, state.stderr);
     throw error instanceof GitError
       ? new Error(`git ${command}: ${error.message}`, { cause: error })

@@ -63,3 +63,29 @@ test("a gate lets in as many as it has places", async () => {
   expect(most).toBe(3);
   expect(gate.idle()).toBe(true);
 });
+
+test("a share that is used up holds up nobody but those who share it", async () => {
+  const gate = createGate(4, 5_000);
+  const held = Promise.withResolvers<undefined>();
+  const log: string[] = [];
+  const run = (key: string, title: string, until?: Promise<unknown>) =>
+    gate.run(
+      async () => {
+        log.push(title);
+        await until;
+      },
+      { shares: [{ key, most: 2 }] },
+    );
+  const stuck = ["a1", "a2", "a3", "a4"].map((title) => run("a", title, held.promise));
+  await Promise.all([run("b", "b1"), run("b", "b2"), run("b", "b3")]);
+  expect(log).toEqual(["a1", "a2", "b1", "b2", "b3"]);
+  const impatient = gate.run(() => Promise.resolve(), {
+    shares: [{ key: "a", most: 2 }],
+    maxWaitMs: 1,
+  });
+  await expect(impatient).rejects.toMatchObject({ code: "SERVICE_UNAVAILABLE" });
+  held.resolve(undefined);
+  await Promise.all(stuck);
+  expect(log.slice(5)).toEqual(["a3", "a4"]);
+  expect(gate.idle()).toBe(true);
+});
