@@ -9,10 +9,10 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
   const { agents, workers, parents, worktrees } = services;
   // A subscription's context lives long, and what is read live must not be remembered in it.
   const cache = false;
+  const asker = { viewer, signal: clientSignal(signal) };
   return {
     ...services,
-    viewer,
-    signal: clientSignal(signal),
+    ...asker,
     loaders: {
       queueReason: new DataLoader((ids) => workers.queueReasons(ids), { cache }),
       pendingPermissions: new DataLoader((ids) => workers.pendingPermissions(ids), { cache }),
@@ -22,7 +22,7 @@ export function createContext(services: Services, viewer: Viewer, signal: AbortS
       parentUsage: new DataLoader((ids) => parents.usageByParent(ids), { cache }),
       agent: new DataLoader((names) => findAgents(agents, names), { cache }),
       worktreeState: new DataLoader(
-        (rows) => Promise.all(rows.map((worktree) => worktrees.inspect(worktree))),
+        (rows) => Promise.all(rows.map((worktree) => worktrees.inspect(worktree, asker))),
         { cache },
       ),
     },

@@ -14,9 +14,17 @@ const usualStatusEvents = 20;
 const mostNext = 20;
 /** As many changes as a long poll answers with. */
 const mostWaitedFor = 200;
+/** Each starts a git, or more than one. */
+const gitCost = 1_000;
+/** A diff reads every changed file, and holds up to 1 MiB. */
+const diffCost = 10_000;
+/** A long poll holds a watch, and asks the database again and again. */
+const waitCost = 10_000;
+/** Of worktrees: what is live from git. */
+const liveFields = new Set(["headCommit", "commitsAhead", "changedFiles", "uncommittedFileCount"]);
 const eventPage = { default: 500, most: 1_000 } as const;
 
-/** Read by the complexity rule. Gives every connection its price, and every worker's events theirs. */
+/** Read by the complexity rule. Gives connections, events, waits and what is live from git their prices. */
 export function priceLists(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
     if (!isObjectType(type)) continue;
@@ -24,8 +32,12 @@ export function priceLists(schema: GraphQLSchema): GraphQLSchema {
     for (const field of Object.values(type.getFields())) {
       if (getNamedType(field.type).name.endsWith("Connection")) {
         price(field, (args) => ({ field: 1, multiplier: sizeOf(args, pageSize) }));
-      } else if (type.name === "Query" && field.name === "waitForWorkers") {
-        price(field, () => ({ field: 1, multiplier: mostWaitedFor }));
+      } else if (type.name === "Query" && field.name.startsWith("wait")) {
+        price(field, () => ({ field: waitCost, multiplier: mostWaitedFor }));
+      } else if (type.name === "Worktree" && field.name === "diff") {
+        price(field, () => ({ field: diffCost, multiplier: 1 }));
+      } else if (type.name === "Worktree" && liveFields.has(field.name)) {
+        price(field, () => ({ field: gitCost, multiplier: 1 }));
       } else if (isConnection && (field.name === "nodes" || field.name === "edges")) {
         // Its connection has counted them.
         price(field, () => ({ field: 1, multiplier: 1 }));

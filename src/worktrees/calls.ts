@@ -6,6 +6,13 @@ export interface WorktreeIdInput {
   readonly worktreeId: string;
 }
 
+/** Whose question it is: that of a token, or of the server itself, which waits as long as it takes. */
+export type AskerKind = "operator" | "worker" | "server";
+
+export interface LiveInput extends WorktreeIdInput {
+  readonly asker: AskerKind;
+}
+
 export const createMethod = runnerMethod<
   { repositoryId: string; branch: string; base: string | null },
   { worktreeId: string; created: boolean }
@@ -20,12 +27,10 @@ export const deleteRepositoryMethod = runnerMethod<
   { repositoryId: string }
 >("worktrees.deleteRepository");
 /** null in each: it isn't checked out. */
-export const inspectMethod = runnerMethod<WorktreeIdInput, { state: WorktreeState | null }>(
+export const inspectMethod = runnerMethod<LiveInput, { state: WorktreeState | null }>(
   "worktrees.inspect",
 );
-export const commitsAheadMethod = runnerMethod<WorktreeIdInput, { count: number | null }>(
+export const commitsAheadMethod = runnerMethod<LiveInput, { count: number | null }>(
   "worktrees.commitsAhead",
 );
-export const diffMethod = runnerMethod<WorktreeIdInput, { diff: WorktreeDiff | null }>(
-  "worktrees.diff",
-);
+export const diffMethod = runnerMethod<LiveInput, { diff: WorktreeDiff | null }>("worktrees.diff");

@@ -4,14 +4,15 @@ import { isOutage } from "../database/errors.ts";
 import { insist } from "../database/insist.ts";
 import { FactoryError } from "../errors.ts";
 import type { Repository, Worktree } from "../generated/prisma/client.ts";
-import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
+import type { WorktreeDiff, WorktreeReader, WorktreeState } from "../git/git.ts";
 import { createKeyedMutex } from "../git/lock.ts";
+import { createKeyedRuns, type KeyedRuns } from "../git/shared-run.ts";
 import type { Logger } from "../log.ts";
 import { forgetMethod } from "../repositories/home.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { listRunners } from "../runners/list.ts";
-import { removeMethod } from "./calls.ts";
+import { removeMethod, type AskerKind } from "./calls.ts";
 import { makeWorktree, type EnsuredWorktree, type EnsureInput } from "./make.ts";
 import { removeWorktree, type Removal } from "./remove.ts";
 import { settleLeftover } from "./settle.ts";
@@ -27,6 +28,13 @@ export interface WorktreeDependencies {
   readonly logger: Logger;
 }
 
+/** Who asks for what is live from git. */
+export interface Reading {
+  readonly asker: AskerKind;
+  /** Ends the wait; git is ended when nobody waits any more. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface LocalWorktrees {
   /** Makes the worktree, or returns the one that is there. */
   ensure(input: EnsureInput): Promise<EnsuredWorktree>;
@@ -39,9 +47,10 @@ export interface LocalWorktrees {
   remove(worktree: Worktree, how: Removal): Promise<boolean>;
   cleanUp(worktreeId: string): Promise<boolean>;
   deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
-  inspect(worktree: Worktree): Promise<WorktreeState | null>;
-  commitsAhead(worktree: Worktree): Promise<number | null>;
-  diff(worktree: Worktree): Promise<WorktreeDiff | null>;
+  /** The same question under way is asked once. */
+  inspect(worktree: Worktree, reading: Reading): Promise<WorktreeState | null>;
+  commitsAhead(worktree: Worktree, reading: Reading): Promise<number | null>;
+  diff(worktree: Worktree, reading: Reading): Promise<WorktreeDiff | null>;
   recover(): Promise<void>;
   /** Puts right what doesn't fit together, but for what is worked on now. Returns a line each. */
   sweep(repository: Repository): Promise<string[]>;
@@ -90,13 +99,31 @@ export function createLocalWorktrees(
     settling.add(later);
   }
 
+  const states = createKeyedRuns<WorktreeState | null>();
+  const counts = createKeyedRuns<number | null>();
+  const diffs = createKeyedRuns<WorktreeDiff | null>();
+
+  /** Workers wait for each other's questions, and for nobody else's. */
   async function live<T>(
+    runs: KeyedRuns<T | null>,
     worktree: Worktree,
-    read: (git: ReturnType<RepositoryService["open"]>) => Promise<T>,
+    { asker, signal }: Reading,
+    read: (git: WorktreeReader, signal: AbortSignal) => Promise<T>,
   ): Promise<T | null> {
     if (worktree.status !== "READY" && worktree.status !== "RUNNING") return null;
-    const repository = await prisma.repository.findUnique({ where: { id: worktree.repositoryId } });
-    return repository === null ? null : read(repositories.open(repository));
+    const key = `${worktree.id} ${asker}`;
+    return runs.join(
+      key,
+      async (ending) => {
+        const where = { id: worktree.repositoryId };
+        const repository = await prisma.repository.findUnique({ where });
+        if (repository === null) return null;
+        const git = repositories.open(repository);
+        const reader = asker === "server" ? git : git.reader({ forWorker: asker === "worker" });
+        return read(reader, ending);
+      },
+      signal,
+    );
   }
 
   function remove(worktree: Worktree, how: Removal): Promise<boolean> {
@@ -156,14 +183,21 @@ export function createLocalWorktrees(
       }
     },
     deleteRepository,
-    inspect: (worktree) => live(worktree, (git) => git.inspectWorktree(worktree.branch)),
-    commitsAhead: (worktree) => {
-      const { branch, baseCommit } = worktree;
-      return live(worktree, (git) => git.countCommits({ branch, since: baseCommit }));
+    inspect: (worktree, reading) =>
+      live(states, worktree, reading, (git, signal) =>
+        git.inspectWorktree(worktree.branch, { signal }),
+      ),
+    commitsAhead: (worktree, reading) => {
+      const { branch, baseCommit: since } = worktree;
+      return live(counts, worktree, reading, (git, signal) =>
+        git.countCommits({ branch, since, signal }),
+      );
     },
-    diff: (worktree) => {
+    diff: (worktree, reading) => {
       const { branch, baseCommit } = worktree;
-      return live(worktree, (git) => git.diff({ branch, baseCommit }));
+      return live(diffs, worktree, reading, (git, signal) =>
+        git.diff({ branch, baseCommit, signal }),
+      );
     },
     sweep: (repository) =>
       sweepWorktrees(

@@ -82,7 +82,7 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
     commitsAhead: t.int({
       nullable: true,
       description: "Live from git: how many commits came since baseCommit.",
-      resolve: (worktree, _args, { worktrees }) => worktrees.commitsAhead(worktree),
+      resolve: (worktree, _args, context) => context.worktrees.commitsAhead(worktree, context),
     }),
     changedFiles: t.int({
       nullable: true,
@@ -95,7 +95,7 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
       nullable: true,
       description:
         "Live from git: from baseCommit to the working tree, untracked files included; cut at 1 MiB, with truncated: true.",
-      resolve: (worktree, _args, { worktrees }) => worktrees.diff(worktree),
+      resolve: (worktree, _args, context) => context.worktrees.diff(worktree, context),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
   }),

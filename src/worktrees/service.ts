@@ -6,7 +6,7 @@ import type { WorktreeDiff, WorktreeState } from "../git/git.ts";
 import { checkBase, checkBranch } from "../git/names.ts";
 import { assertUsable } from "../repositories/clone.ts";
 import type { RepositoryName } from "../repositories/service.ts";
-import type { RunnerCalls } from "../runners/calls.ts";
+import type { RunnerCalls, RunnerMethod } from "../runners/calls.ts";
 import { listRunners } from "../runners/list.ts";
 import {
   commitsAheadMethod,
@@ -15,6 +15,7 @@ import {
   diffMethod,
   inspectMethod,
   removeMethod,
+  type LiveInput,
 } from "./calls.ts";
 import { createLocalWorktrees, type LocalWorktrees, type WorktreeDependencies } from "./local.ts";
 import type { EnsuredWorktree, EnsureInput } from "./make.ts";
@@ -22,6 +23,12 @@ import { areOthersAlone } from "./others.ts";
 
 export interface WorktreeName extends RepositoryName {
   readonly branch: string;
+}
+
+/** Who asks for what is live from git, and until when. Default: the server itself. */
+export interface Asker {
+  readonly viewer?: Viewer;
+  readonly signal?: AbortSignal;
 }
 
 export interface WorktreeService {
@@ -52,11 +59,11 @@ export interface WorktreeService {
   deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
   /**
    * Live from git, on the runner that holds it; null where it isn't checked out. As the two below:
-   * @throws FactoryError RUNNER_UNAVAILABLE
+   * @throws FactoryError RUNNER_UNAVAILABLE, WORKTREE_NOT_FOUND, SERVICE_UNAVAILABLE, HOST_FAILURE
    */
-  inspect(worktree: Worktree): Promise<WorktreeState | null>;
-  commitsAhead(worktree: Worktree): Promise<number | null>;
-  diff(worktree: Worktree): Promise<WorktreeDiff | null>;
+  inspect(worktree: Worktree, asker?: Asker): Promise<WorktreeState | null>;
+  commitsAhead(worktree: Worktree, asker: Asker): Promise<number | null>;
+  diff(worktree: Worktree, asker: Asker): Promise<WorktreeDiff | null>;
   /** Takes up what a killed server left in the middle. */
   recover(): Promise<void>;
   /** Puts right what of this runner's doesn't fit together, but for what is worked on now. @returns a line each */
@@ -97,6 +104,15 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       "RUNNER_UNAVAILABLE",
       `the runner that holds the worktree of ${away.branch} is away: start it again, and delete the repository then`,
     );
+  }
+
+  function ask<Output extends object>(
+    method: RunnerMethod<LiveInput, Output>,
+    { id: worktreeId, runnerId: holder }: Worktree,
+    { viewer, signal }: Asker,
+  ): Promise<Output> {
+    const input = { worktreeId, asker: viewer?.kind ?? "server" };
+    return calls.call(holder, method, input, signal);
   }
 
   return {
@@ -175,14 +191,14 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       await calls.call(home, deleteRepositoryMethod, input);
       return repository;
     },
-    async inspect({ id, runnerId: holder }) {
-      return (await calls.call(holder, inspectMethod, { worktreeId: id })).state;
+    async inspect(worktree, asker = {}) {
+      return (await ask(inspectMethod, worktree, asker)).state;
     },
-    async commitsAhead({ id, runnerId: holder }) {
-      return (await calls.call(holder, commitsAheadMethod, { worktreeId: id })).count;
+    async commitsAhead(worktree, asker) {
+      return (await ask(commitsAheadMethod, worktree, asker)).count;
     },
-    async diff({ id, runnerId: holder }) {
-      return (await calls.call(holder, diffMethod, { worktreeId: id })).diff;
+    async diff(worktree, asker) {
+      return (await ask(diffMethod, worktree, asker)).diff;
     },
     async recover() {
       await local?.recover();
@@ -210,17 +226,20 @@ function answerCalls(prisma: PrismaClient, calls: RunnerCalls, local: LocalWorkt
     const { id } = await local.deleteRepository(input);
     return { repositoryId: id };
   });
-  calls.handle(inspectMethod, async ({ worktreeId }) => {
+  calls.handle(inspectMethod, async ({ worktreeId, asker }, signal) => {
     const worktree = await find(worktreeId);
-    return { state: worktree === null ? null : await local.inspect(worktree) };
+    const reading = { asker, signal };
+    return { state: worktree === null ? null : await local.inspect(worktree, reading) };
   });
-  calls.handle(commitsAheadMethod, async ({ worktreeId }) => {
+  calls.handle(commitsAheadMethod, async ({ worktreeId, asker }, signal) => {
     const worktree = await find(worktreeId);
-    return { count: worktree === null ? null : await local.commitsAhead(worktree) };
+    const reading = { asker, signal };
+    return { count: worktree === null ? null : await local.commitsAhead(worktree, reading) };
   });
-  calls.handle(diffMethod, async ({ worktreeId }) => {
+  calls.handle(diffMethod, async ({ worktreeId, asker }, signal) => {
     const worktree = await find(worktreeId);
-    return { diff: worktree === null ? null : await local.diff(worktree) };
+    const reading = { asker, signal };
+    return { diff: worktree === null ? null : await local.diff(worktree, reading) };
   });
 }
 

@@ -82,6 +82,23 @@ describe("refused before execution, over HTTP and over WebSocket", () => {
     await expectRefused(document, "LIMIT_EXCEEDED");
   });
 
+  test("what starts a git, or waits, more often than one document may", async () => {
+    const aliases = (count: number, field: string) =>
+      repeat(count, (index) => `a${String(index)}: ${field}`);
+    const worktree = (fields: string) =>
+      `{ worktree(owner: "a", name: "b", branch: "c") { ${fields} } }`;
+    await expectRefused(worktree(aliases(60, "diff { filesChanged }")), "LIMIT_EXCEEDED");
+    await expectRefused(worktree(aliases(600, "changedFiles")), "LIMIT_EXCEEDED");
+    await expectRefused(worktree(aliases(600, "commitsAhead")), "LIMIT_EXCEEDED");
+    const wait = 'waitForWorkers(parentSession: "p", after: 0, timeoutSeconds: 1) { sequence }';
+    await expectRefused(`{ ${aliases(60, wait)} }`, "LIMIT_EXCEEDED");
+    expect(await factory.codes(worktree(`${aliases(10, "diff { text }")} changedFiles`))).toEqual(
+      [],
+    );
+    const page = "{ worktrees(first: 100) { nodes { headCommit commitsAhead changedFiles } } }";
+    expect(await factory.codes(page)).toEqual([]);
+  });
+
   test("too many directives", async () => {
     await expectRefused(
       `{ __typename ${repeat(101, () => "@skip(if: false)")} }`,
