@@ -2,10 +2,10 @@
 import { ask } from "./ask.ts";
 import type { Server } from "./connection.ts";
 import { document } from "./document.ts";
-import { follow } from "./follow.ts";
 import { oneLine } from "./harmless.ts";
+import { follow } from "./follow.ts";
 import { tell } from "./print.ts";
-import { nearParents } from "./suggest.ts";
+import { adviseParent } from "./suggest.ts";
 import { permissionFields, type PermissionRequest } from "./worker-events.ts";
 import { workerFields, type Worker } from "./worker-fields.ts";
 
@@ -80,8 +80,7 @@ export async function readParent(
   if (parentSession !== null) return parentSession;
   // The subscription says what is wrong with it.
   if (parent.trim() === "") return { lastSequence: 0, workerSessions: { nodes: [] } };
-  const near = await nearParents(server, parent);
-  const advice = near.length === 0 ? "" : ` Did you mean ${near.join(" or ")}?`;
+  const advice = await adviseParent(server, parent);
   tell(`${oneLine(parent)} has not dispatched yet, and is waited for.${advice}`);
   return { lastSequence: 0, workerSessions: { nodes: [] } };
 }

@@ -2,6 +2,7 @@
 import { ask, Refusal } from "./ask.ts";
 import { CommandError, type Server } from "./connection.ts";
 import { document } from "./document.ts";
+import { oneLine } from "./harmless.ts";
 
 interface Names {
   readonly workerSessions: { readonly nodes: readonly { readonly name: string }[] };
@@ -71,9 +72,24 @@ export async function naming<Result>(
   }
 }
 
-/** Parents whose names are near one that has not dispatched yet. */
-export async function nearParents(server: Server, parent: string): Promise<string[]> {
-  return nearest(parent, (await listNames(server)).parents);
+const mostNames = 10;
+
+/** Of a parent that has not dispatched yet, and whose name may be mistyped: which names there are. Begins with a space. */
+export async function adviseParent(server: Server, parent: string): Promise<string> {
+  const { parents } = await listNames(server);
+  const near = await nearest(parent, parents);
+  if (near.length > 0) return ` Did you mean ${near.map(oneLine).join(" or ")}?`;
+  if (parents.length === 0) return "";
+  return ` The latest that did: ${parents.slice(-mostNames).toReversed().map(oneLine).join(", ")}.`;
+}
+
+const parentDocument = document<
+  { readonly parentSession: object | null },
+  { readonly parent: string }
+>("query ($parent: String!) { parentSession(name: $parent) { name } }");
+
+export async function isParent(server: Server, parent: string): Promise<boolean> {
+  return (await ask(server, parentDocument, { parent })).parentSession !== null;
 }
 
 async function findNear(server: Server, code: string, given: GivenNames): Promise<string[]> {

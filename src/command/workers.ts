@@ -2,7 +2,9 @@
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
 import { document } from "./document.ts";
+import { oneLine } from "./harmless.ts";
 import { hint, printJson, say, tell } from "./print.ts";
+import { adviseParent, isParent } from "./suggest.ts";
 import { workerFields, type Worker } from "./worker-fields.ts";
 import type { ListWorkersOptions } from "./options.ts";
 
@@ -52,6 +54,9 @@ export async function listWorkers(options: ListWorkersOptions): Promise<number> 
     hint('factory dispatch "ls -la" --agent shell --parent me --repo OWNER/NAME   dispatches one');
   } else {
     say("No such workers.");
+    if (parent !== null && !(await isParent(server, parent))) {
+      tell(`${oneLine(parent)} has not dispatched yet.${await adviseParent(server, parent)}`);
+    }
     hint("factory workers   lists all");
   }
   if (isCut) tell(`These are the latest ${String(workers.length)}: --all lists all.`);

@@ -267,7 +267,9 @@ describe("looking", () => {
       "failed,TIMED_OUT",
     );
     expect(failed).toMatchObject([{ name, statusReason: "exit code 3", exitCode: 3, task }]);
-    expect((await run(["workers", "--parent", "nobody"])).stdout).toBe("No such workers.\n");
+    const unknown = await run(["workers", "--parent", "nobody"]);
+    expect(unknown.stdout).toBe("No such workers.\n");
+    expect(unknown.stderr).toMatch(/^nobody has not dispatched yet\. The latest that did: \S/m);
     await expectRefusal(["workers", "--status", "sleeping"], 2, "queued, preparing,");
     await gate.open();
     await untilEnded(server, held.name);

@@ -7,6 +7,7 @@ import type { Client } from "@modelcontextprotocol/client";
 import { Client as StdioClient } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { startMember } from "../support/family.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { connect, textOf } from "../support/mcp.ts";
 import { writeScriptedAgents } from "../support/talks.ts";
@@ -223,6 +224,38 @@ test("a wait that is given up, or whose time is over, ends while the worker goes
   await gate.open();
   await untilEnded(server, name);
   await gate.dispose();
+});
+
+test("under a name that never dispatched: that is said, with the names that there are", async () => {
+  const client = await overHttp();
+  const parent = await startMember(server, { parentSession: "known", repository, branch: "known" });
+  const wait = { parentSession: "knwon", timeoutSeconds: 300 };
+  const result = await client.callTool({ name: "wait_for_workers", arguments: wait });
+  expect(textOf(result)).toMatch(
+    /^No worker was ever dispatched under the name "knwon"\. Names with workers: .*"known"/,
+  );
+  expect(textOf(result)).not.toMatch(/unfinished|Nothing new/);
+  const asOperator = await use(client, "wait_for_workers", wait);
+  expect(asOperator["knownParents"]).toContain("known");
+  expect(await use(client, "list_workers", { parentSession: "knwon" })).toMatchObject({
+    total: 0,
+    knownParents: asOperator["knownParents"],
+  });
+  expect(await use(client, "list_workers", { parentSession: "known" })).toMatchObject({
+    total: 1,
+    knownParents: null,
+  });
+
+  // A worker reads of no name but its own.
+  const own = await overHttp(parent.token);
+  const none = await own.callTool({ name: "wait_for_workers", arguments: {} });
+  expect(textOf(none)).toBe(
+    `No worker was ever dispatched under the name "${parent.name}". There is none under any other that you may see.`,
+  );
+  expect(await refusal(own, "wait_for_workers", { parentSession: "known" })).toMatch(/^FORBIDDEN/);
+  await parent.release();
+  await untilEnded(server, parent.name);
+  await parent.dispose();
 });
 
 test("refusals carry the API's code and say what is wrong", async () => {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { read } from "../call.ts";
+import { describeOtherParents, findOtherParents, knownParentsShape } from "../parents.ts";
 import { defineTool } from "../tool.ts";
 import { lines, shorten, statuses } from "../words.ts";
 
@@ -51,10 +52,16 @@ export const listWorkers = defineTool({
       }),
     ),
     total: z.int(),
+    knownParents: knownParentsShape,
     next: z.string().nullable().describe("For after; null: these were the last."),
   }),
   async run(args, call) {
     const { value } = await read(call, query, args);
+    const { parentSession } = args;
+    const knownParents =
+      parentSession === undefined || value.totalCount > 0
+        ? undefined
+        : await findOtherParents(call, parentSession);
     const workers = value.nodes.map((node) => ({
       worker: node.name,
       status: node.status,
@@ -70,8 +77,11 @@ export const listWorkers = defineTool({
     const { hasNextPage, endCursor } = value.pageInfo;
     const next = hasNextPage ? endCursor : null;
     return {
-      result: { workers, total: value.totalCount, next },
+      result: { workers, total: value.totalCount, knownParents: knownParents ?? null, next },
       text: lines(
+        parentSession === undefined || knownParents === undefined
+          ? undefined
+          : describeOtherParents(parentSession, knownParents),
         `${String(workers.length)} of ${String(value.totalCount)} workers.`,
         ...workers.map(
           ({ worker, status, reason, agent, repository, branch, summary }) =>

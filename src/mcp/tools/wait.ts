@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { parentOf, read, type Call } from "../call.ts";
+import { describeOtherParents, findOtherParents, knownParentsShape } from "../parents.ts";
 import { defineTool } from "../tool.ts";
 import {
   isUnfinished,
@@ -71,6 +72,7 @@ export const waitForWorkers = defineTool({
     after: z.int().describe("For the next call."),
     more: z.boolean().describe("true: there are more changes already: call again."),
     unfinished: z.int().describe("How many workers have not ended."),
+    knownParents: knownParentsShape,
     pendingPermissions: z.array(
       permissionShape.omit({ id: true }).extend({ worker: z.string(), requestId: z.string() }),
     ),
@@ -78,6 +80,10 @@ export const waitForWorkers = defineTool({
   async run(args, call) {
     const parentSession = parentOf(call, args.parentSession);
     const { changes, totalCount: unfinished, nodes } = await waitForNews(call, parentSession, args);
+    const knownParents =
+      unfinished === 0 && changes.length === 0 && args.after === 0
+        ? await findOtherParents(call, parentSession)
+        : undefined;
     const more = changes.length === mostChanges;
     const after = changes.at(-1)?.sequence ?? args.after;
     const told = collapse(changes).map(({ worker, permission, report, ...change }) => ({
@@ -98,6 +104,7 @@ export const waitForWorkers = defineTool({
         after,
         more,
         unfinished,
+        knownParents: knownParents ?? null,
         pendingPermissions: pending.map(({ worker, permission: { id, title, options } }) => ({
           worker,
           requestId: id,
@@ -106,11 +113,13 @@ export const waitForWorkers = defineTool({
         })),
       },
       text: lines(
-        told.length === 0 ? "Nothing new." : undefined,
+        knownParents === undefined ? undefined : describeOtherParents(parentSession, knownParents),
+        told.length === 0 && knownParents === undefined ? "Nothing new." : undefined,
         ...told.map(tellChange),
         ...pending.map(({ worker, permission }) => tellPermission(worker, permission)),
+        knownParents === undefined && unfinished === 0 ? "No worker is unfinished." : undefined,
         unfinished === 0
-          ? "No worker is unfinished."
+          ? undefined
           : `${String(unfinished)} unfinished. Next: wait_for_workers(parentSession: ${JSON.stringify(parentSession)}, after: ${String(after)}).`,
         more ? "There are more changes already: call again." : undefined,
       ),

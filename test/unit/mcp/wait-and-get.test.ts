@@ -70,6 +70,7 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
     after: 4,
     more: false,
     unfinished: 1,
+    knownParents: null,
     pendingPermissions: [
       {
         worker: "worker-2",
@@ -153,7 +154,8 @@ test("wait_for_workers tells who ended after the changes were read, where nobody
 
 test("wait_for_workers comes to its end where the server answers with nothing, because it stops", async () => {
   const { result } = await callTool("wait_for_workers", { parentSession: "me" }, ({ document }) => {
-    if (document.includes("parentSession(")) return data("parentSession", { lastSequence: 2 });
+    if (document.includes("parentSession("))
+      return data("parentSession", { lastSequence: 2, workerCounts: { total: 1 } });
     return document.includes("waitForWorkers(") ? data("waitForWorkers", []) : unfinished();
   });
   expect(result.structuredContent).toMatchObject({ changes: [], after: 0, unfinished: 0 });
