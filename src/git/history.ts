@@ -1,12 +1,6 @@
+import { readCommitLog, type GitCommit } from "./commit-log.ts";
 import { assertWorktree, readBranchTip } from "./inspect-worktree.ts";
 import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
-
-export interface GitCommit {
-  readonly id: string;
-  readonly subject: string;
-  readonly authorName: string;
-  readonly committedAt: Date;
-}
 
 export interface HistoryInput {
   readonly branch: string;
@@ -27,28 +21,7 @@ export async function listCommits(
 ): Promise<GitCommit[]> {
   const range = await toRange(context, input);
   if (range === undefined) return [];
-  const output = await context.git({
-    arguments: [
-      "log",
-      "-z",
-      "--reverse",
-      `--max-count=${limit}`,
-      "--encoding=UTF-8",
-      "--no-show-signature",
-      "--format=%H%x00%an%x00%cI%x00%s",
-      ...range,
-      "--",
-    ],
-    place: context.place,
-    signal: input.signal,
-  });
-  const fields = output.split("\0");
-  const commits: GitCommit[] = [];
-  for (let index = 0; index + 3 < fields.length; index += 4) {
-    const [id = "", authorName = "", committedAt = "", subject = ""] = fields.slice(index);
-    commits.push({ id, subject, authorName, committedAt: new Date(committedAt) });
-  }
-  return commits;
+  return readCommitLog(context.git, context.place, range, { limit, signal: input.signal });
 }
 
 export async function countCommits(context: WorktreeContext, input: HistoryInput): Promise<number> {

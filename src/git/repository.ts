@@ -6,6 +6,7 @@ import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-wo
 import { checkAddition, isWhole, type AdditionCheck } from "./check-addition.ts";
 import { settleWorktree } from "./clear-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
+import type { GitCommit } from "./commit-log.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
 import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
@@ -22,7 +23,6 @@ import {
   countCommits,
   findStray,
   listCommits,
-  type GitCommit,
   type HistoryInput,
   type ListCommitsInput,
   type Stray,

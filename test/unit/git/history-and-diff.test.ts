@@ -61,6 +61,97 @@ describe("commits", () => {
     expect(await repository.countCommits({ branch: "b", since: null })).toBe(4);
   });
 
+  /** A commit as its author made it, byte by byte, on the branch. */
+  async function commitRaw(path: string, raw: { ident: Buffer; date: string; message: Buffer }) {
+    const [tree, parent] = [
+      await workerGit(path, "rev-parse", "HEAD^{tree}"),
+      await workerGit(path, "rev-parse", "HEAD"),
+    ];
+    const file = join(workspace.home, "commit");
+    await writeFile(
+      file,
+      Buffer.concat([
+        Buffer.from(`tree ${tree}\nparent ${parent}\nauthor `),
+        raw.ident,
+        Buffer.from(` ${raw.date}\ncommitter `),
+        raw.ident,
+        Buffer.from(` ${raw.date}\n\n`),
+        raw.message,
+      ]),
+    );
+    const id = await workerGit(path, "hash-object", "-t", "commit", "-w", "--literally", file);
+    await workerGit(path, "update-ref", "HEAD", id);
+    return id;
+  }
+
+  test("with dates that no calendar or column holds are told, at the nearest that one does", async () => {
+    const { repository, first, path } = await worktree("dates");
+    const ident = Buffer.from("Ada <ada@example.org>");
+    const dates = [
+      // A real one, of rails/rails.
+      ["1312735823 +051800", "2011-08-07T16:50:23.000Z"],
+      ["1700000000 +5000", "2023-11-14T22:13:20.000Z"],
+      ["253402300800 +0000", "9999-12-31T23:59:59.000Z"],
+      ["300000000000 +0000", "9999-12-31T23:59:59.000Z"],
+      ["99999999999999999999 +0000", "9999-12-31T23:59:59.000Z"],
+      ["0 +0000", "1970-01-01T00:00:00.000Z"],
+    ] as const;
+    for (const [date] of dates) {
+      await commitRaw(path, { ident, date, message: Buffer.from("odd\n") });
+    }
+    for (const date of ["-100000 +0000", "no date", ""]) {
+      await commitRaw(path, { ident, date, message: Buffer.from("odd\n") });
+    }
+    const commits = await repository.listCommits({ branch: "b", since: first, limit: 100 });
+    const told = commits.map(({ committedAt }) => committedAt.toISOString());
+    expect(told.slice(0, dates.length)).toEqual(dates.map(([, iso]) => iso));
+    expect(commits).toHaveLength(dates.length + 3);
+    expect(told.every((date) => /^\d{4}-/.test(date))).toBe(true);
+  });
+
+  test("with odd authors and subjects are told one by one, bounded and as text", async () => {
+    const { repository, first, path } = await worktree("authors");
+    const date = "1700000000 +0000";
+    const long = "x".repeat(1024 * 1024);
+    const ids = [
+      await commitRaw(path, { ident: Buffer.from(" <>"), date, message: Buffer.from("nameless") }),
+      await commitRaw(path, {
+        ident: Buffer.from("A\0B <a\0b@example.org>"),
+        date,
+        message: Buffer.from("with NUL\0and more"),
+      }),
+      await commitRaw(path, {
+        ident: Buffer.from("J\xf6rg \xff <\xff@example.org>", "latin1"),
+        date,
+        message: Buffer.from("\xfcber\n", "latin1"),
+      }),
+      await commitRaw(path, {
+        ident: Buffer.from(`${long} <${long}@example.org>`),
+        date,
+        message: Buffer.from(long),
+      }),
+      // Marks that take no room of their own.
+      await commitRaw(path, {
+        ident: Buffer.from("Ada <ada@example.org>"),
+        date,
+        message: Buffer.from("a\u0301".repeat(512 * 1024)),
+      }),
+      await commitRaw(path, { ident: Buffer.from("no address"), date, message: Buffer.from("") }),
+    ];
+    const commits = await repository.listCommits({ branch: "b", since: first, limit: 100 });
+    expect(commits.map(({ id }) => id)).toEqual(ids);
+    const [nameless, nul, bytes, huge, marks, none] = commits;
+    expect(nameless).toMatchObject({ authorName: "", subject: "nameless" });
+    expect(nul!.subject).toMatch(/^with NUL/);
+    expect(bytes).toMatchObject({ authorName: "J\uFFFDrg \uFFFD", subject: "\uFFFDber" });
+    for (const { authorName, subject } of [huge!, marks!]) {
+      expect(subject.length).toBeGreaterThan(100);
+      expect(subject.length).toBeLessThanOrEqual(1000);
+      expect(authorName.length).toBeLessThanOrEqual(1000);
+    }
+    expect(none).toMatchObject({ subject: "" });
+  });
+
   test("of a branch that isn't there are none, also where it is another's folder", async () => {
     const { repository, first } = await worktree("none");
     await workerGit(repository.path, "branch", "feat/x", first);
