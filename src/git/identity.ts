@@ -29,9 +29,15 @@ export async function readIdentity(
   // The later file wins (git-config(1), FILES).
   for (const file of files) Object.assign(found, await readUser(git, home, file));
   return {
-    name: name ?? found.name ?? fallback.name,
-    email: email ?? found.email ?? fallback.email,
+    name: firstUsable(name, found.name) ?? fallback.name,
+    email: firstUsable(email, found.email) ?? fallback.email,
   };
+}
+
+/** git refuses to commit for a name of which nothing is left without these (ident.c, "crud"). */
+function firstUsable(...values: readonly (string | undefined)[]): string | undefined {
+  // eslint-disable-next-line no-control-regex -- control characters are among them
+  return values.find((value) => value !== undefined && /[^\u0000- .,:;<>"\\']/.test(value));
 }
 
 async function readUser(git: GitRunner, home: string, file: string): Promise<Partial<Identity>> {
