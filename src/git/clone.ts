@@ -4,11 +4,12 @@ import { basename, dirname, join } from "node:path";
 import { createControl, ordinaryConfiguration, pristineConfiguration } from "./control.ts";
 import { readCredentialVariables } from "./credentials.ts";
 import {
+  assertBrought,
   fetchRemote,
   lookTimeoutMs,
   setDefaultBranch,
   tipsOf,
-  transfer,
+  transferFirst,
   type RemoteTips,
 } from "./fetch.ts";
 import { isThere, readIfThere, removeFolder } from "./files.ts";
@@ -97,11 +98,13 @@ async function fill(git: GitRunner, layout: Layout, options: CloneOptions): Prom
   const place = { gitDirectory: layout.repository };
   const environment = await readCredentialVariables(layout.credentials);
   const look = { signal, environment, timeoutMs: lookTimeoutMs };
-  const { defaultBranch, branches, tags } = await readRemoteRefs(git, place, look);
-  if (branches.size + tags.size > 0) {
-    await transfer(git, place, { environment, signal, timeoutMs, onProgress });
+  const there = await readRemoteRefs(git, place, look);
+  if (there.branches.size + there.tags.size > 0) {
+    await transferFirst(git, place, there, { environment, signal, timeoutMs, onProgress });
   }
-  const tips = tipsOf(defaultBranch, await readRefs(git, place, signal));
+  const refs = await readRefs(git, place, signal);
+  assertBrought(there, refs);
+  const tips = tipsOf(there.defaultBranch, refs);
   if (tips.defaultBranch !== null) await setDefaultBranch(git, layout, place, tips.defaultBranch);
   return tips;
 }

@@ -48,12 +48,25 @@ const hostRules: readonly Rule[] = [
   ],
 ];
 
+export const usesSha256 =
+  "the remote's objects are named by SHA-256, which Factory doesn't support: use a SHA-1 repository";
+
 /** Of the other side, in the words of git, curl, OpenSSH and the usual hosts. The first that fits counts. */
 const remoteRules: readonly Rule[] = [
   [
     /Authentication failed|could not read (?:Username|Password)|terminal prompts disabled|Permission denied \((?:publickey|password|keyboard)|returned error: 40[13]|Host key verification failed|access denied|not authori[sz]ed/i,
     "REMOTE_AUTH_FAILED",
     "the remote wants credentials, or refused those it got: give them in the url, or set up ssh keys",
+  ],
+  [
+    /mismatched algorithms|unknown object format|unsupported (?:object format|hash)/,
+    "NOT_SUPPORTED",
+    usesSha256,
+  ],
+  [
+    /detected dubious ownership|unsafe repository \(/,
+    "REMOTE_AUTH_FAILED",
+    "the remote's folder belongs to another user than the server's: give it to that user, or clone it over ssh or https",
   ],
   [
     /transport '[^']*' not allowed/,
@@ -69,13 +82,18 @@ const remoteRules: readonly Rule[] = [
 
 /** An expected failure for what git said, or undefined where it said nothing that is known. */
 export function explainHost(failure: GitFailure): FactoryError | undefined {
-  return explain(failure, hostRules);
+  return explain(failure, hostRules, ownWords(failure));
+}
+
+/** Without what the remote said: a full disk there is not one here. */
+function ownWords({ words }: GitFailure): string {
+  return words.replaceAll(/^remote:.*$/gm, "");
 }
 
 /** What went wrong with a remote; whatever is not known counts as not reachable. */
 export function explainRemote(failure: GitFailure): FactoryError {
   return (
-    explain(failure, hostRules) ??
+    explainHost(failure) ??
     explain(failure, remoteRules) ??
     quoteFailure(failure, "REMOTE_UNREACHABLE", "the remote could not be reached")
   );
@@ -97,9 +115,13 @@ export async function explainRead<T>(branch: string, read: () => Promise<T>): Pr
   }
 }
 
-function explain(failure: GitFailure, rules: readonly Rule[]): FactoryError | undefined {
+function explain(
+  failure: GitFailure,
+  rules: readonly Rule[],
+  said = failure.words,
+): FactoryError | undefined {
   for (const [words, code, remedy] of rules) {
-    if (words.test(failure.words)) return quoteFailure(failure, code, remedy);
+    if (words.test(said)) return quoteFailure(failure, code, remedy);
   }
   return undefined;
 }
@@ -115,13 +137,26 @@ export function quoteFailure(failure: GitFailure, code: ErrorCode, remedy: strin
 const lockAdvice =
   /^Another git process seems to be running.*(?:\nan editor opened[^]*?manually to continue\.)?$/m;
 
-/** Its last lines, which hold the reason, without progress and advice. */
+/** What git says behind the cause, of any: that it goes no further. */
+const consequence =
+  /^(?:fatal: Could not read from remote repository\.|Please make sure you have the correct access rights|and the repository exists\.|(?:fatal|error): (?:the remote end hung up|early EOF|index-pack failed|fetch-pack: invalid index-pack output|unpack-objects failed|unexpected disconnect|protocol error: bad pack header|expected (?:flush|'acknowledgments'|packfile)|failed to push some refs|write error|RPC failed; result=)|send-pack: unexpected disconnect|fetch-pack: unexpected disconnect)/;
+/** Its lines but for progress and where from: "From https://…", "Cloning into …", "To …". */
+const noReason =
+  /^(?:hint:|(?:(?:From|To) \S+$|Cloning into |POST |\* |\[new )|\S.*:\s+\d+% |remote: (?:Enumerating|Counting|Compressing|Total)\b)/;
+const longestWords = 1_000;
+const mostLines = 6;
+
+/** The lines that hold the cause, from its first on; where there are none, the last lines. */
 function shorten(words: string): string {
   const lines = words
     .replace(lockAdvice, "")
+    // eslint-disable-next-line no-control-regex -- finding control characters is the purpose
+    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g, "")
     .split(/[\r\n]+/)
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !/^(?:hint:|\S.*:\s+\d+% )/.test(line));
-  const text = lines.slice(-4).join("; ");
-  return text === "" ? "nothing" : text.slice(-600);
+    .filter((line) => line !== "" && !noReason.test(line));
+  const causes = lines.filter((line) => !consequence.test(line));
+  const text = (causes.length > 0 ? causes : lines).slice(-mostLines).join("; ");
+  if (text === "") return "nothing";
+  return text.length <= longestWords ? text : `${text.slice(0, longestWords - 1).toWellFormed()}…`;
 }

@@ -2,6 +2,9 @@ import { readCredentialVariables } from "./credentials.ts";
 import { replaceFile } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import { join } from "node:path";
+import { FactoryError } from "../errors.ts";
+import { GitFailure } from "./failure.ts";
+import { writePackedRefs } from "./packed-refs.ts";
 import { createProgress, type TellProgress } from "./progress.ts";
 import { readRefs, readRemoteRefs, type Refs, type RemoteRefs } from "./refs.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
@@ -20,6 +23,8 @@ export interface FetchResult extends RemoteTips {
 /** Reading the list of refs, which starts at once or not at all. */
 export const lookTimeoutMs = 90_000;
 const transferTimeoutMs = 60 * 60_000;
+/** git writes each ref that it fetches to a file of its own, which slows down every later reading of refs. */
+const refsToPack = 100;
 /** git shows progress every second; resolving a large pack's deltas is told of too. */
 const stallMs = 5 * 60_000;
 
@@ -57,11 +62,33 @@ export async function fetchRemote(
   if (!changes.any) return { ...tipsOf(there.defaultBranch, here), changed: false };
 
   await deleteRemoteBranches(git, place, changes.gone, signal);
-  if (changes.fetch) await transfer(git, place, { environment, signal, onProgress });
+  if (changes.fetch > 0) await transfer(git, place, { environment, signal, onProgress });
+  const now = await readRefs(git, place, signal);
+  assertBrought(there, now, here);
+  if (changes.fetch >= refsToPack) {
+    await git({ arguments: ["pack-refs", "--all"], place, waitsForLocks: true, signal });
+  }
   if (there.defaultBranch !== null && there.defaultBranch !== here.remoteHead) {
     await setDefaultBranch(git, layout, place, there.defaultBranch);
   }
-  return { ...tipsOf(there.defaultBranch, await readRefs(git, place, signal)), changed: true };
+  return { ...tipsOf(there.defaultBranch, now), changed: true };
+}
+
+/**
+ * git ends with success where it leaves out refs that it doesn't take.
+ * @throws FactoryError REMOTE_UNREACHABLE where the default branch that the remote names isn't here, or didn't move
+ */
+export function assertBrought(there: RemoteRefs, now: Refs, before?: Refs): void {
+  const { defaultBranch: branch, branches } = there;
+  if (branch === null) return;
+  const tip = now.remote.get(branch);
+  // Another one than was looked at is a later one.
+  const isOld = tip !== branches.get(branch) && tip === before?.remote.get(branch);
+  if (tip !== undefined && !isOld) return;
+  throw new FactoryError(
+    "REMOTE_UNREACHABLE",
+    `the fetch did not bring the remote's default branch ${branch}: try again, and check the remote if it stays so`,
+  );
 }
 
 export interface Transfer {
@@ -71,12 +98,63 @@ export interface Transfer {
   readonly timeoutMs?: number | undefined;
 }
 
+/**
+ * As `transfer`, into a repository that has no ref yet and that nobody else uses: the refs are written at once,
+ * as git clone does it, not one by one.
+ */
+export async function transferFirst(
+  git: GitRunner,
+  place: GitPlace,
+  { branches, tags }: RemoteRefs,
+  how: Transfer,
+): Promise<void> {
+  const refs = new Map<string, string>();
+  for (const [name, id] of branches) refs.set(`refs/remotes/origin/${name}`, id);
+  for (const [name, id] of tags) refs.set(`refs/tags/${name}`, id);
+  try {
+    await fetch(git, place, ["--refmap=", "--stdin"], {
+      ...how,
+      input: [...new Set(refs.values())].map((id) => `${id}\n`).join(""),
+    });
+  } catch (error) {
+    if (!hasMoved(error)) throw error;
+    await transfer(git, place, how);
+    return;
+  }
+  // A name that isn't one is left to git, which knows what to leave out.
+  if (!(await writePackedRefs(place.gitDirectory, refs))) await transfer(git, place, how);
+}
+
+/** Whether the remote no longer has what it showed a moment ago. */
+function hasMoved(error: unknown): boolean {
+  const failure = error instanceof FactoryError ? error.cause : error;
+  return failure instanceof GitFailure && /not our ref|unadvertised object/.test(failure.words);
+}
+
 /** Gets all branches and tags. Removes nothing: a local tag that the remote lacks may be a worker's work. */
 export async function transfer(git: GitRunner, place: GitPlace, how: Transfer): Promise<void> {
+  await fetch(git, place, [], how);
+}
+
+async function fetch(
+  git: GitRunner,
+  place: GitPlace,
+  options: readonly string[],
+  how: Transfer & { readonly input?: string },
+): Promise<void> {
   const { onProgress: tell, timeoutMs = transferTimeoutMs, ...rest } = how;
   const onProgress = createProgress(tell);
   await git({
-    arguments: ["fetch", "--progress", "--no-write-fetch-head", "--no-prune", "origin"],
+    arguments: [
+      "fetch",
+      "--progress",
+      "--no-write-fetch-head",
+      "--no-prune",
+      // As git clone takes a remote that is itself a shallow clone; without it such refs are left out.
+      "--update-shallow",
+      ...options,
+      "origin",
+    ],
     place,
     network: true,
     waitsForLocks: true,
@@ -111,11 +189,11 @@ export function tipsOf(defaultBranch: string | null, refs: Refs): RemoteTips {
 
 function compare(here: Refs, there: RemoteRefs) {
   const gone = [...here.remote].filter(([name]) => !there.branches.has(name));
-  const differs = (mine: ReadonlyMap<string, string>, theirs: ReadonlyMap<string, string>) =>
-    [...theirs].some(([name, id]) => mine.get(name) !== id);
-  const fetch = differs(here.remote, there.branches) || differs(here.tags, there.tags);
+  const count = (mine: ReadonlyMap<string, string>, theirs: ReadonlyMap<string, string>) =>
+    [...theirs].filter(([name, id]) => mine.get(name) !== id).length;
+  const fetch = count(here.remote, there.branches) + count(here.tags, there.tags);
   const moved = there.defaultBranch !== null && there.defaultBranch !== here.remoteHead;
-  return { gone, fetch, any: gone.length > 0 || fetch || moved };
+  return { gone, fetch, any: gone.length > 0 || fetch > 0 || moved };
 }
 
 /** Before the fetch: the remote may have feat/x where it had feat, and both can't be. */

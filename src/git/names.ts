@@ -119,6 +119,11 @@ function findRefFault(ref: string): string | undefined {
   return undefined;
 }
 
+/** Whether git takes it for a ref's name below refs/. */
+export function isRefName(name: string): boolean {
+  return findRefFault(name) === undefined;
+}
+
 /** What git would take for a branch, but hardly anybody means. */
 function findBranchFault(branch: string): string | undefined {
   if (branch === "refs" || branch.startsWith("refs/")) return "begins with refs/: leave that out";

@@ -1,6 +1,6 @@
 // Reading refs: here, and at the remote.
 import { FactoryError } from "../errors.ts";
-import { GitFailure } from "./failure.ts";
+import { GitFailure, usesSha256 } from "./failure.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
 
 /** Short names and the objects that they name; of a tag that may be a tag object. */
@@ -92,6 +92,8 @@ export async function readRemoteRefs(
   let symbolic: string | undefined;
   for (const line of output.split("\n")) {
     const [what = "", ref = ""] = line.split("\t");
+    // 64 digits: of SHA-256 (git-ls-remote(1)).
+    if (/^[0-9a-f]{64}$/.test(what)) throw new FactoryError("NOT_SUPPORTED", usesSha256);
     if (ref === "HEAD") {
       if (what.startsWith("ref: ")) symbolic = after("refs/heads/", what.slice("ref: ".length));
       else head = what;

@@ -56,6 +56,7 @@ export async function planWorktree(
   }
   const { defaultBranch, headCommit } = repository;
   if (headCommit === null) {
+    if (remote.size > 0) throw noDefaultBranch(remote.keys());
     return { start: { kind: "unborn" }, base: null, baseCommit: null, branchExists: false };
   }
   return {
@@ -64,6 +65,15 @@ export async function planWorktree(
     baseCommit: headCommit,
     branchExists: false,
   };
+}
+
+/** Work that begins without what is there would be of no use: its history has nothing in common with the remote's. */
+function noDefaultBranch(branches: Iterable<string>): FactoryError {
+  const [first = ""] = branches;
+  return new FactoryError(
+    "BASE_NOT_FOUND",
+    `the remote has branches, but its default branch is none of them: give a base, such as ${first}`,
+  );
 }
 
 /** @throws FactoryError BRANCH_CONFLICT */

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { assertBrought } from "../../../src/git/fetch.ts";
 import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
 
 let workspace: Workspace;
@@ -50,6 +53,97 @@ describe("a clone", () => {
       headCommit: commit,
       changed: true,
     });
+  });
+
+  test("of a shallow clone has its files, and follows it", async () => {
+    const { server } = workspace;
+    await server.createRepository("acme", "deep");
+    for (const name of ["1", "2", "3"]) await server.pushCommit("acme", "deep", "main", { name });
+    const from = join(server.folder, "acme/deep.git");
+    const shallow = join(server.folder, "acme/shallow.git");
+    await workerGit(server.folder, "clone", "-q", "--bare", "--depth=2", `file://${from}`, shallow);
+    const repository = workspace.open("shallow");
+    const tip = await workerGit(shallow, "rev-parse", "main");
+    expect(await repository.clone(server.url("acme", "shallow"))).toEqual({
+      defaultBranch: "main",
+      headCommit: tip,
+    });
+    expect(await workerGit(repository.path, "rev-list", "--count", "origin/main")).toBe("2");
+    expect(await workerGit(repository.path, "ls-tree", "--name-only", tip)).toContain("name");
+    const next = await server.pushCommit("acme", "shallow", "main", { name: "4" });
+    expect(await repository.fetch()).toMatchObject({ headCommit: next, changed: true });
+    // One that has become shallow at another commit since.
+    await workerGit(shallow, "fetch", "-q", "--depth=1", `file://${from}`, "+main:other");
+    expect(await repository.fetch()).toMatchObject({ headCommit: next, changed: true });
+    expect((await repository.branches()).remote.has("other")).toBe(true);
+  });
+
+  test("of many refs writes them at once, and looks like one that git has packed", async () => {
+    const { server, calls } = workspace;
+    const tip = await server.createRepository("acme", "many");
+    const folder = join(server.folder, "acme/many.git");
+    await workerGit(folder, "tag", "-a", "-m", "x", "annotated", tip);
+    const names = Array.from({ length: 300 }, (_, index) => `bot/update-${String(index)}`);
+    const lines = [...names, "ä/ö", "z-1", "z"].map((name) => `${tip} refs/heads/${name}\n`);
+    await writeFile(join(folder, "packed-refs"), `# pack-refs with: \n${lines.join("")}`);
+    const before = calls.length;
+    const repository = workspace.open("many");
+    await repository.clone(server.url("acme", "many"));
+    expect(calls.slice(before).filter(({ arguments: [what] }) => what === "fetch")).toHaveLength(1);
+    const seen = async (folderOfRefs: string, prefix: string) =>
+      (await workerGit(folderOfRefs, "for-each-ref", "--format=%(objectname) %(refname)", prefix))
+        .replaceAll(prefix, "")
+        .split("\n")
+        .filter((line) => !line.endsWith(" HEAD"));
+    expect(await seen(repository.path, "refs/remotes/origin/")).toEqual(
+      await seen(folder, "refs/heads/"),
+    );
+    expect(await seen(repository.path, "refs/tags/")).toEqual(await seen(folder, "refs/tags/"));
+    await workerGit(repository.path, "fsck", "--connectivity-only");
+    expect(await readdir(join(repository.path, "refs/remotes/origin"))).toEqual(["HEAD"]);
+    // As many later are packed as well.
+    const more = names.map((name) => `create refs/heads/more/${name} ${tip}\n`).join("");
+    const input = join(workspace.home, "more");
+    await writeFile(input, more);
+    await promisify(execFile)("sh", ["-c", `git update-ref --stdin <'${input}'`], { cwd: folder });
+    expect(await repository.fetch()).toMatchObject({ changed: true });
+    expect(await readdir(join(repository.path, "refs/remotes/origin"))).toEqual(["HEAD"]);
+    expect((await repository.branches()).remote.size).toBe(2 * names.length + 4);
+  });
+
+  test("of a repository of SHA-256 is NOT_SUPPORTED, also where it gets its first commit later", async () => {
+    const { server } = workspace;
+    const folder = join(server.folder, "acme/sha256.git");
+    const init = ["init", "-q", "--bare", "--object-format=sha256", "-b", "main", folder];
+    await workerGit(server.folder, ...init);
+    await workerGit(folder, "config", "http.receivepack", "true");
+    const repository = workspace.open("sha256");
+    const url = server.url("acme", "sha256");
+    const error = { code: "NOT_SUPPORTED", message: expect.stringContaining("SHA-256") };
+    const tree = await workerGit(folder, "write-tree");
+    const commit = await workerGit(folder, "commit-tree", "-m", "first", tree);
+    await workerGit(folder, "update-ref", "refs/heads/main", commit);
+    await expect(repository.clone(url)).rejects.toMatchObject(error);
+  });
+
+  test("that did not bring the default branch fails", async () => {
+    const { repository } = await workspace.cloned("not-brought");
+    const { remote, ...rest } = await repository.branches();
+    const branches = new Map([["main", "1".repeat(40)]]);
+    const there = { branches, tags: new Map<string, string>(), defaultBranch: "main" };
+    const gone = { ...rest, remote: new Map<string, string>() };
+    const failure = expect.objectContaining({ code: "REMOTE_UNREACHABLE" });
+    expect(() => {
+      assertBrought(there, gone);
+    }).toThrow(failure);
+    // It stayed where it was, though the remote's has moved.
+    const here = { ...rest, remote };
+    expect(() => {
+      assertBrought(there, here, here);
+    }).toThrow(failure);
+    // It moved on between the look and the fetch.
+    assertBrought(there, here, gone);
+    assertBrought({ ...there, defaultBranch: null }, gone);
   });
 
   test("that fails leaves nothing, and says which side failed", async () => {
