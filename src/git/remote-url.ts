@@ -46,6 +46,18 @@ export function parseRemoteUrl(text: string, protocols: readonly string[]): Remo
   return remote;
 }
 
+/** Whether both, as RemoteUrl has them, name one remote: hosts take a final slash or .git, or none. */
+export function isSameRemote(one: string, other: string): boolean {
+  return withoutEnding(one) === withoutEnding(other);
+}
+
+function withoutEnding(url: string): string {
+  return url
+    .replace(/\/+$/, "")
+    .replace(/\.git$/, "")
+    .replace(/\/+$/, "");
+}
+
 /** The text with whatever may be a user or password in its urls replaced. */
 export function redactUrl(text: string): string {
   return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@'"]*(?:@[^\s/?#@'"]*)*@/gi, "$1***@");

@@ -3,7 +3,12 @@ import { FactoryError, isErrorCode } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
 import type { Git, GitRepository } from "../git/git.ts";
 import { checkOwner, checkRepositoryName } from "../git/names.ts";
-import { parseRemoteUrl, type Credentials, type RemoteUrl } from "../git/remote-url.ts";
+import {
+  isSameRemote,
+  parseRemoteUrl,
+  type Credentials,
+  type RemoteUrl,
+} from "../git/remote-url.ts";
 import type { Logger } from "../log.ts";
 import { step } from "../measurements.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
@@ -342,7 +347,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
 
 /** @throws FactoryError REPOSITORY_CONFLICT */
 function assertSameUrl(repository: Repository, url: string): void {
-  if (repository.url === url) return;
+  if (isSameRemote(repository.url, url)) return;
   throw new FactoryError(
     "REPOSITORY_CONFLICT",
     `${repository.owner}/${repository.name} is already here, cloned from ${repository.url}: delete it first, or leave the url out`,

@@ -1,9 +1,20 @@
 import { describe, expect, test } from "@jest/globals";
 import { FactoryError } from "../../../src/errors.ts";
-import { parseRemoteUrl, redactUrl } from "../../../src/git/remote-url.ts";
+import { isSameRemote, parseRemoteUrl, redactUrl } from "../../../src/git/remote-url.ts";
 
 const usual = ["https", "ssh"];
 const all = [...usual, "http", "file"];
+
+test("urls that differ by a final slash or .git alone are one remote's", () => {
+  const urls = ["https://h/a/b", "https://h/a/b/", "https://h/a/b.git", "https://h/a/b.git/"];
+  for (const one of urls) {
+    for (const other of urls) expect(isSameRemote(one, other)).toBe(true);
+    for (const other of ["https://h/a/c", "https://h/a/bgit", "https://g/a/b", "https://h/a"]) {
+      expect(isSameRemote(one, other)).toBe(false);
+    }
+  }
+  expect(isSameRemote("git@h:a/b", "git@h:a/b.git")).toBe(true);
+});
 
 describe("a remote's url", () => {
   test.each([
