@@ -1,8 +1,9 @@
 import path from "node:path";
 import type { AgentDefinition } from "./definition.ts";
+import { networkVariables } from "../network-variables.ts";
 import { absoluteFolders } from "./programs.ts";
 
-const commonNames = ["HOME", "USER", "SHELL", "LANG", "TERM", "TZ"];
+const commonNames = ["HOME", "USER", "SHELL", "LANG", "TERM", "TZ", ...networkVariables];
 
 export interface WorkerEnvironmentOptions {
   /** The server's environment, from which alone the named variables are taken. */

@@ -1,18 +1,15 @@
+import { networkVariables } from "../network-variables.ts";
+
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What git and ssh need of the server's own environment. No GIT_* among them: those could run commands. */
+/** What git and ssh need of the server's own environment. Of GIT_* only what can run no command. */
 const passed = [
   "PATH",
   // For ssh's keys and known hosts, and curl's .netrc. git's own files below it are switched off.
   "HOME",
   "SSH_AUTH_SOCK",
   "TMPDIR",
-  "SSL_CERT_FILE",
-  "SSL_CERT_DIR",
-  ...["http_proxy", "https_proxy", "all_proxy", "no_proxy"].flatMap((name) => [
-    name,
-    name.toUpperCase(),
-  ]),
+  ...networkVariables,
 ];
 
 /** The environment of every call of git, but for the folders that it works on. */

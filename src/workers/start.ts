@@ -8,6 +8,7 @@ import type { PrismaClient } from "../database/client.ts";
 import { mcpServerFor } from "../agents/mcp-server.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { IssueHost } from "../config.ts";
+import { proxyCredentials } from "../network-variables.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import { step } from "../measurements.ts";
 import type { Identity } from "../process/identity.ts";
@@ -148,7 +149,7 @@ export function secretsOf(
   const values = names
     .filter((name) => secretName.test(name))
     .map((name) => host.environment[name]);
-  return values.filter((value) => value !== undefined);
+  return [...values.filter((value) => value !== undefined), ...proxyCredentials(host.environment)];
 }
 
 const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/;

@@ -45,6 +45,22 @@ function build(
   });
 }
 
+test("every agent gets the proxies and certificates that the server was given", () => {
+  const source = {
+    http_proxy: "http://proxy:1",
+    HTTPS_PROXY: "http://ada:pass@proxy:2",
+    ALL_PROXY: "socks5h://proxy:3",
+    no_proxy: "localhost",
+    NO_PROXY: "localhost",
+    GIT_SSL_CAINFO: "/ca.pem",
+    SSL_CERT_FILE: "/ca.pem",
+    NODE_EXTRA_CA_CERTS: "/ca.pem",
+  };
+  for (const name of ["shell", "claude", "codex"]) {
+    expect(build(name, { source })).toMatchObject(source);
+  }
+});
+
 const common = {
   PATH: "/factory/bin:/usr/local/bin:/usr/bin",
   HOME: "/home/somebody",
