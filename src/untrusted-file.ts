@@ -56,6 +56,25 @@ export async function openUntrustedFile(
   }
 }
 
+/** Where another program will read the file: it is what it must be now. A missing one is fine. @throws UntrustedFileError */
+export async function checkUntrustedFile(
+  path: string,
+  { maxBytes, ...place }: ReadLimit,
+): Promise<void> {
+  let handle: FileHandle;
+  try {
+    handle = await openUntrustedFile(path, place);
+  } catch (error) {
+    if (hasCode(error, "ENOENT", "ENOTDIR")) return;
+    throw error;
+  }
+  try {
+    if ((await handle.stat()).size > maxBytes) throw tooLarge(path, maxBytes);
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Opens a folder by the same rules. */
 export async function openUntrustedFolder(
   path: string,
@@ -137,18 +156,21 @@ async function* chunksOf(
   path: string,
   maxBytes: number,
 ): AsyncGenerator<Buffer, void, void> {
-  const tooLarge = () => new UntrustedFileError(path, `is larger than ${String(maxBytes)} bytes`);
   const { size } = await handle.stat();
-  if (size > maxBytes) throw tooLarge();
+  if (size > maxBytes) throw tooLarge(path, maxBytes);
   const buffer = Buffer.alloc(Math.min(maxChunkBytes, maxBytes + 1));
   let total = 0;
   for (;;) {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, total);
     if (bytesRead === 0) return;
     total += bytesRead;
-    if (total > maxBytes) throw tooLarge();
+    if (total > maxBytes) throw tooLarge(path, maxBytes);
     yield buffer.subarray(0, bytesRead);
   }
+}
+
+function tooLarge(path: string, maxBytes: number): UntrustedFileError {
+  return new UntrustedFileError(path, `is larger than ${String(maxBytes)} bytes`);
 }
 
 /** The kernel says where the open file is, whatever was renamed since its path was looked up. */

@@ -1,13 +1,13 @@
-// git opens files of a repository without asking what they are. A FIFO or a device among them, which only a worker
-// can have put there, holds it for ever.
-import { dirname, resolve } from "node:path";
+// git opens files of a repository without asking what they are. A FIFO, a device or a file without an end among them,
+// which only a worker can have put there, holds it for ever.
+import { dirname, join, resolve } from "node:path";
 import { readlink } from "node:fs/promises";
 import { execa } from "execa";
 import { UntrustedFileError } from "../untrusted-file.ts";
 import type { GitPlace } from "./spawn.ts";
 
 /** How long git may take before it is looked whether something holds it. */
-const patienceMs = 1_500;
+const patienceMs = 1_000;
 const lookTimeoutMs = 5_000;
 
 export interface OddFileWatch extends Disposable {
@@ -23,7 +23,12 @@ export function watchForOddFile(place: GitPlace): OddFileWatch {
     findOddFile(place, ended.signal).then(
       (path) => {
         if (path === undefined) return;
-        found.abort(new UntrustedFileError(path, "is a FIFO or a device, which git waits for"));
+        found.abort(
+          new UntrustedFileError(
+            path,
+            "is a FIFO, a device, a link or a file without an end, for which git waits",
+          ),
+        );
       },
       // Where there is no find(1), git ends by its time limit.
       () => undefined,
@@ -38,6 +43,8 @@ export function watchForOddFile(place: GitPlace): OddFileWatch {
   };
 }
 
+/** git reads the whole of such a file into memory, and it holds a name or an id. */
+const endless = ["(", "-type", "l", "-o", "-size", "+2048k", ")"];
 const odd = ["(", "-type", "p", "-o", "-type", "c", "-o", "-type", "b", ")"];
 
 /** The first file that git may wait for; undefined: none was found in time. */
@@ -47,6 +54,8 @@ async function findOddFile(place: GitPlace, signal: AbortSignal): Promise<string
   const searches = [
     // Also what it keeps of other worktrees: many commands read each one's HEAD.
     [repository, ...odd],
+    [join(repository, "refs"), ...endless],
+    [join(repository, "worktrees"), "-maxdepth", "2", "-name", "HEAD", ...endless],
     // Of a worktree's files git opens no others than regular ones, but for these. Theirs may be FIFOs for a reason.
     ...(workTree === undefined
       ? []

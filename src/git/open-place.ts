@@ -1,9 +1,9 @@
 // Where git starts: in the folder itself, whatever its path leads to by then.
-import { realpath } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readlink, realpath } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { hostFailure } from "../process/host-failure.ts";
-import { openUntrustedFolder, UntrustedFileError } from "../untrusted-file.ts";
+import { checkUntrustedFile, openUntrustedFolder, UntrustedFileError } from "../untrusted-file.ts";
 import { codeOf } from "./files.ts";
 import type { GitPlace } from "./spawn.ts";
 
@@ -15,11 +15,18 @@ export interface OpenPlace extends AsyncDisposable {
 /**
  * The work tree, or `home` where there is none. A worker may have put a symbolic link in the place of a worktree, of
  * the folder that git keeps for it, or of a folder above them: git would read and write what it leads to.
- * @throws FactoryError WORKTREE_NOT_FOUND
+ * git would read a HEAD or packed-refs without an end into memory: both are looked at before.
+ * @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE
  */
 export async function openPlace(place: GitPlace, home: string): Promise<OpenPlace> {
   const { gitDirectory, commonDirectory, workTree } = place;
-  if (commonDirectory !== undefined) await assertReal(gitDirectory, home);
+  await checkUntrustedFile(await findPackedRefs(commonDirectory ?? gitDirectory), {
+    maxBytes: maxPackedRefsBytes,
+  });
+  if (commonDirectory !== undefined) {
+    await assertReal(gitDirectory, home);
+    await checkUntrustedFile(join(gitDirectory, "HEAD"), { maxBytes: maxHeadBytes });
+  }
   if (workTree === undefined)
     return { folder: home, [Symbol.asyncDispose]: () => Promise.resolve() };
   try {
@@ -30,6 +37,23 @@ export async function openPlace(place: GitPlace, home: string): Promise<OpenPlac
     };
   } catch (error) {
     throw explain(workTree, error);
+  }
+}
+
+/** Of some three million refs. */
+const maxPackedRefsBytes = 256 * 1024 * 1024;
+/** It holds one ref or id. */
+const maxHeadBytes = 64 * 1024;
+
+/** A control folder has a link to it; see control.ts. */
+async function findPackedRefs(folder: string): Promise<string> {
+  const path = join(folder, "packed-refs");
+  try {
+    return resolve(folder, await readlink(path));
+  } catch (error) {
+    // It is no link, or there is none.
+    if (["EINVAL", "ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "")) return path;
+    throw error;
   }
 }
 

@@ -24,7 +24,11 @@ export async function removeWorktree(
   { branch, force, deleteBranch, signal }: RemoveWorktreeInput,
 ): Promise<void> {
   await settleWorktree(context, branch);
-  const tip = await readBranchTip(context, branch, signal);
+  const tip = await readBranchTip(context, branch, signal).catch((error: unknown) => {
+    // What a worker did to the refs is no reason to keep its files. The branch stays.
+    if (force && error instanceof FactoryError && error.code === "HOST_FAILURE") return null;
+    throw error;
+  });
   if (!force) {
     await explainRead(branch, () =>
       assertNothingLost(context, { branch, tip, deleteBranch, signal }),

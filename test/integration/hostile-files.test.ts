@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import {
   mkdir,
   mkdtemp,
+  readFile,
   readdir,
   rename,
   rm,
@@ -22,6 +23,7 @@ import {
   cloned,
   codeOf,
   createWorktree,
+  deleteRepository,
   deleteWorktree,
   faultOf,
   sendDeleteWorktree,
@@ -119,6 +121,42 @@ describe("in the place of what git keeps", () => {
       expect(fault?.message).toContain(`${fifo} is a FIFO`);
     },
   );
+
+  test("a link to a device and a file of 1 TB are named, for HEAD and for a branch", async () => {
+    const { topic, path, entry } = await withWorktree("endless");
+    const common = await runGit(path, "rev-parse", "--git-common-dir");
+    const head = await readFile(join(entry, "HEAD"));
+    for (const [file, original] of [
+      [join(entry, "HEAD"), head],
+      [join(common, "refs/heads/topic"), undefined],
+    ] as const) {
+      const kept = original ?? (await readFile(file));
+      const makeSparse = async () => {
+        await writeFile(file, "");
+        await truncate(file, 2 ** 40);
+      };
+      for (const make of [() => symlink("/dev/zero", file), makeSparse]) {
+        await rm(file);
+        await make();
+        const { code, message } = await refusalOf(topic, "commitsAhead changedFiles");
+        expect(code).toBe("HOST_FAILURE");
+        expect(message).toContain(file);
+      }
+      await rm(file);
+      await writeFile(file, kept);
+    }
+    expect((await readDiff(topic)).filesChanged).toBe(0);
+  });
+
+  test("a FIFO is in the way of no removal by force", async () => {
+    const { topic, path } = await withWorktree("removal");
+    const common = await runGit(path, "rev-parse", "--git-common-dir");
+    await replaceByFifo(join(common, "packed-refs"));
+    expect(codeOf(await sendDeleteWorktree(server, topic))).toBe("HOST_FAILURE");
+    const { owner, name } = topic;
+    await deleteRepository(server, { owner, name, force: true });
+    expect(existsSync(path)).toBe(false);
+  });
 
   test("a FIFO for a file by which git reads the others is named", async () => {
     for (const name of [".gitignore", "a/.gitattributes"]) {
