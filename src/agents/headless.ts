@@ -1,5 +1,6 @@
 // What the readers of headless agents share: each reads lines of JSON that its program prints in one turn.
 import { parseObject, type JsonObject } from "./json.ts";
+import { callsIn, findCall, withCall, type Calls } from "./calls.ts";
 import type { FailureFacts } from "./failure-code.ts";
 import { noticeIn } from "./notice.ts";
 import { endedEarly, failure, plain } from "./reason.ts";
@@ -21,7 +22,7 @@ export interface HeadlessState extends TalkState {
   /** Of the conversation before this session, which some agents count in. */
   readonly usageBefore: AgentUsage | null;
   /** Updates of a tool call tell only what has changed. */
-  readonly toolCalls: Readonly<Record<string, { readonly title: string; readonly kind: string }>>;
+  readonly toolCalls: Calls<{ readonly title: string; readonly kind: string }>;
   /** What the agent calls the message or the answer that it is at. */
   readonly current: string | null;
   /** Whether the next part goes on with lastMessage. */
@@ -85,7 +86,7 @@ function initialState({ permissions, resume }: TalkStart): HeadlessState {
     retrying: null,
     permissions,
     usageBefore: resume?.usage ?? null,
-    toolCalls: {},
+    toolCalls: [],
     current: null,
     isSpeaking: false,
     trouble: null,
@@ -147,15 +148,15 @@ export interface ToolNews {
 
 export function useTool(draft: HeadlessDraft, news: ToolNews): void {
   goOn(draft);
-  const { toolCalls } = draft.state;
-  const known = Object.hasOwn(toolCalls, news.id) ? toolCalls[news.id] : undefined;
+  const toolCalls = callsIn(draft.state.toolCalls);
+  const known = findCall(toolCalls, news.id);
   const title = cut(news.title ?? known?.title ?? news.id, longestTitle);
   const kind = news.kind ?? known?.kind ?? "other";
-  const { [news.id]: _, ...others } = toolCalls;
   const hasEnded = news.status === "COMPLETED" || news.status === "FAILED";
-  const all = hasEnded ? others : { ...others, [news.id]: { title, kind } };
-  const kept = Object.entries(all).slice(-mostCalls);
-  change(draft, { toolCalls: Object.fromEntries(kept), isSpeaking: false });
+  const all = hasEnded
+    ? toolCalls.filter(([id]) => id !== news.id)
+    : withCall(toolCalls, news.id, { title, kind });
+  change(draft, { toolCalls: all.slice(-mostCalls), isSpeaking: false });
   const content = news.content === undefined || news.content === "" ? null : cut(news.content);
   draft.events.push({
     type: "toolCall",

@@ -102,7 +102,7 @@ export function onSession(draft: Draft, result: unknown): void {
   change(draft, {
     conversationId,
     isSpeaking: false,
-    toolCalls: {},
+    toolCalls: [],
     opening: { ...opening, mcpServers: [] },
   });
   const modes = objectIn(result, "modes");

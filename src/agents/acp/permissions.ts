@@ -1,5 +1,6 @@
 // What the agent asks permission for, and who answers: the session's policy, or somebody.
 import type { PermissionOptionKind, RequestPermissionResponse } from "@agentclientprotocol/sdk";
+import { callsIn, findCall } from "../calls.ts";
 import { listIn, objectIn, textIn } from "../json.ts";
 import { output } from "../said.ts";
 import type { AgentPermission } from "../talk.ts";
@@ -19,7 +20,7 @@ export function onPermissionRequested(
   goOn(draft, "worked");
   const { state } = draft;
   const toolCall = objectIn(params, "toolCall");
-  const known = state.toolCalls[textIn(toolCall, "toolCallId") ?? ""];
+  const known = findCall(callsIn(state.toolCalls), textIn(toolCall, "toolCallId") ?? "");
   const options = listIn(params, "options").flatMap((option) => {
     const id = textIn(option, "optionId");
     if (id === undefined) return [];

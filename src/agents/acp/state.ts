@@ -8,6 +8,7 @@ import type {
   TalkStart,
   TalkState,
 } from "../talk.ts";
+import type { Calls } from "../calls.ts";
 import type { FailureFacts } from "../failure-code.ts";
 import { requestLine, type CalledMethod, type RpcId } from "./messages.ts";
 
@@ -28,7 +29,7 @@ export interface AcpState extends TalkState {
   readonly asked: Readonly<Record<string, Asked>>;
   readonly askedCount: number;
   /** Updates of a tool call tell only what has changed. */
-  readonly toolCalls: Readonly<Record<string, KnownCall>>;
+  readonly toolCalls: Calls<KnownCall>;
   /** Whether the next chunk goes on with lastMessage, and the agent's id of that. */
   readonly isSpeaking: boolean;
   readonly messageId: string | null;
@@ -135,7 +136,7 @@ export function initialState(start: TalkStart): AcpState {
     isLoading: false,
     asked: {},
     askedCount: 0,
-    toolCalls: {},
+    toolCalls: [],
     isSpeaking: false,
     messageId: null,
     toolEnded: false,

@@ -1,6 +1,7 @@
 // Tool calls and plans, from the agent's updates to events.
 import path from "node:path";
 import type { ToolCallStatus } from "@agentclientprotocol/sdk";
+import { callsIn, findCall, withCall, type Calls } from "../calls.ts";
 import { isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { cut } from "../said.ts";
 import { change, goOn, type Draft, type KnownCall } from "./state.ts";
@@ -16,8 +17,9 @@ const longestTitle = 2_000;
 export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): void {
   const toolCallId = textIn(update, "toolCallId");
   if (toolCallId === undefined) return;
-  const { toolCalls, worktree } = draft.state;
-  const known = Object.hasOwn(toolCalls, toolCallId) ? toolCalls[toolCallId] : undefined;
+  const { worktree } = draft.state;
+  const toolCalls = callsIn(draft.state.toolCalls);
+  const known = findCall(toolCalls, toolCallId);
   const title = textIn(update, "title");
   const call: KnownCall = {
     title: title === undefined || title === "" ? (known?.title ?? toolCallId) : shortTitle(title),
@@ -57,29 +59,25 @@ function isSame(a: KnownCall, b: KnownCall): boolean {
   return a.title === b.title && a.kind === b.kind && a.status === b.status;
 }
 
-function remember(
-  calls: Readonly<Record<string, KnownCall>>,
-  id: string,
-  call: KnownCall,
-): Readonly<Record<string, KnownCall>> {
-  const all = { ...calls, [id]: call };
+function remember(calls: Calls<KnownCall>, id: string, call: KnownCall): Calls<KnownCall> {
+  const all = withCall(calls, id, call);
   // The oldest go first, ended ones before those that go on.
-  const others = Object.keys(all).filter((other) => other !== id);
-  const ended = others.filter((other) => isOfNoUse(all[other]));
-  const needed = others.filter((other) => !isOfNoUse(all[other]));
-  const surplus = Math.max(0, ended.length - mostEnded, others.length + 1 - mostCalls);
+  const others = all.filter(([other]) => other !== id);
+  const ended = others.filter(([, other]) => isOfNoUse(other));
+  const surplus = Math.max(0, ended.length - mostEnded, all.length - mostCalls);
+  if (surplus === 0) return all;
+  const needed = others.filter(([, other]) => !isOfNoUse(other));
   const forgotten = new Set([...ended, ...needed].slice(0, surplus));
-  if (forgotten.size === 0) return all;
-  return Object.fromEntries(Object.entries(all).filter(([other]) => !forgotten.has(other)));
+  return all.filter((other) => !forgotten.has(other));
 }
 
 /** It may be asked about a place outside even after its end, and the answer depends on that. */
-function isOfNoUse(call: KnownCall | undefined): boolean {
-  return hasEnded(call) && call?.isOutside !== true;
+function isOfNoUse(call: KnownCall): boolean {
+  return hasEnded(call) && !call.isOutside;
 }
 
-function hasEnded(call: KnownCall | undefined): boolean {
-  return call?.status === "COMPLETED" || call?.status === "FAILED";
+function hasEnded(call: KnownCall): boolean {
+  return call.status === "COMPLETED" || call.status === "FAILED";
 }
 
 /** The agent's list of what is to be done, shown as a tool call whose content is a checklist. */

@@ -1,4 +1,5 @@
 // The lines of `codex exec --json`.
+import { callsIn, findCall } from "../calls.ts";
 import {
   change,
   countTurn,
@@ -123,7 +124,7 @@ function onTool(
   told: { kind: string; title: string; content?: string | undefined },
 ): void {
   const id = textIn(item, "id") ?? "item";
-  if (!Object.hasOwn(draft.state.toolCalls, id)) countTurn(draft, id);
+  if (findCall(callsIn(draft.state.toolCalls), id) === undefined) countTurn(draft, id);
   const status = textIn(item, "status");
   const exitCode = numberIn(item, "exit_code");
   const hasFailed =

@@ -1,11 +1,13 @@
 // By which codes failures are told apart, from what each program says.
 import { describe, expect, test } from "@jest/globals";
 import { acp } from "../../../src/agents/acp/protocol.ts";
+import type { AcpState } from "../../../src/agents/acp/state.ts";
 import { claudeStream } from "../../../src/agents/claude/stream.ts";
 import { codexStream } from "../../../src/agents/codex/stream.ts";
 import { geminiStream } from "../../../src/agents/gemini/stream.ts";
 import { noticeIn } from "../../../src/agents/notice.ts";
 import { opencodeStream } from "../../../src/agents/opencode/stream.ts";
+import type { TalkState } from "../../../src/agents/talk.ts";
 import { Talk } from "./captures.ts";
 
 /** A conversation over the protocol whose first turn goes on. */
@@ -296,6 +298,28 @@ describe("over the protocol", () => {
       expect(cost(0.7).state.usage?.costUsd).toBe(0.7);
     },
   );
+
+  test("thousands of tool calls at once are read in little time, and a hundred are remembered", () => {
+    let { state } = busy();
+    const begun = performance.now();
+    for (let at = 0; at < 20_000; at += 1) {
+      const call = { sessionUpdate: "tool_call", toolCallId: `t${String(at)}`, title: "ls" };
+      const params = { sessionId: "s", update: call };
+      const line = JSON.stringify({ jsonrpc: "2.0", method: "session/update", params });
+      state = acp.read(state as AcpState, line).state;
+    }
+    // It took a dozen times as long while each call copied an object of all that were known.
+    expect(performance.now() - begun).toBeLessThan(8_000);
+    expect((state as AcpState).toolCalls).toHaveLength(100);
+  });
+
+  test("the tool calls of a state that an earlier version stored are known", () => {
+    const talk = busy();
+    const known = { title: "Run", kind: "execute", status: "RUNNING", isOutside: false };
+    talk.state = { ...talk.state, toolCalls: { t: known } } as TalkState;
+    update(talk, { sessionUpdate: "tool_call_update", toolCallId: "t", status: "completed" });
+    expect(talk.told).toEqual(["tool COMPLETED execute Run"]);
+  });
 
   test("JSON that is nested too deep is output with a note, and the turn goes on", () => {
     const line = `{"method":"session/update","params":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
