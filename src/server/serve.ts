@@ -39,7 +39,7 @@ export async function serve({ role, stopWorkersOnExit: endWorkers }: ServeOption
   It shows what your workers do; GraphiQL is at /graphql, with a first clone and a first dispatch to try.
   Or in a second terminal, and for programs:
 
-    npx factory help
+    ./factory help
     export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}
 
 `);

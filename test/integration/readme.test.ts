@@ -28,15 +28,11 @@ let folder: string;
 
 beforeAll(async () => {
   git = await startGitServer();
-  const project = { name: "hello", version: "1.0.0" };
-  await git.createRepository("octocat", "Hello-World", {
-    files: {
-      "package.json": JSON.stringify({ ...project, scripts: { test: "echo passed" } }),
-      "package-lock.json": JSON.stringify({ ...project, lockfileVersion: 3, packages: {} }),
-    },
-  });
+  // What the repository on GitHub holds, and no more.
+  await git.createRepository("octocat", "Hello-World", { files: { README: "Hello World!\n" } });
   folder = await mkdtemp(join(tmpdir(), "factory-readme-"));
   await symlink(join(root, "node_modules"), join(folder, "node_modules"));
+  await symlink(join(root, "factory"), join(folder, "factory"));
   await writeFile(join(folder, "agents.json"), JSON.stringify(agents));
   server = await startFactory({
     git,
@@ -99,8 +95,7 @@ function run(program: string, commandLine: readonly string[], env = {}): Run {
 const shell = (text: string, env = {}) => run("bash", ["-c", text], env);
 
 test("a first dispatch", async () => {
-  // Nothing is installed where the tests paste it.
-  const text = find("A first dispatch", "sh").text.replaceAll("npx factory", "factory");
+  const { text } = find("A first dispatch", "sh");
   const pasted = shell(text);
   try {
     await eventually(() => pasted.lines.filter((line) => line.includes("SUCCEEDED")).length === 3);
@@ -133,8 +128,16 @@ test("the tests on five branches at once: it ends well where all pass, and not w
   expect([await passed.ended, passed.lines]).toEqual([0, expect.any(Array)]);
   expect(passed.lines.filter((line) => line.includes("SUCCEEDED"))).toHaveLength(5);
 
-  const failing = text.replace("npm test", '[ "$FACTORY_BRANCH" != docs ]');
+  const failing = text.replace("grep World README", "test $branch != docs");
   expect(await shell(failing).ended).toBe(1);
+});
+
+test("the command: one is followed to its end, and its exit code is the work's", async () => {
+  const text = find("The command", "sh").text.split("\n").slice(0, 2).join("\n");
+  const passed = shell(text);
+  expect([await passed.ended, passed.lines]).toEqual([0, expect.any(Array)]);
+  expect(passed.lines).toContain("Hello World!");
+  expect(await shell(text.replace("World", "Word")).ended).toBe(1);
 });
 
 test("the job of CI: its end is the worker's, and the work is pushed", async () => {
@@ -183,6 +186,19 @@ test("a frontend that subscribes hears of every change once, over a restart of t
     await work();
     await eventually(() => heard().length >= 8);
     expect(heard().map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  } finally {
+    frontend.stop();
+  }
+});
+
+test("a frontend with a token that is refused ends, and doesn't ask again and again", async () => {
+  const program = find("Subscribe from a frontend", "js")
+    .text.replace("ws://127.0.0.1:4000", server.url.replace("http", "ws"))
+    .replace("YOUR-TOKEN", "not-the-token");
+  await writeFile(join(folder, "refused.mjs"), program);
+  const frontend = run(process.execPath, ["refused.mjs"]);
+  try {
+    expect(await frontend.ended).toBe(1);
   } finally {
     frontend.stop();
   }

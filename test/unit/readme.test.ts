@@ -5,6 +5,10 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { buildSchema, parse, validate } from "graphql";
 import { parseAllDocuments } from "yaml";
+import { agentFailureCodes, errorCodes } from "../../src/errors.ts";
+import { repositoryTransitions } from "../../src/repositories/states.ts";
+import { workerTransitions } from "../../src/workers/states.ts";
+import { worktreeTransitions } from "../../src/worktrees/states.ts";
 import { documentsOf, readSnippets } from "../support/readme.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -53,6 +57,52 @@ test.each(cases("yaml"))("%s is YAML", (_where, text) => {
 test.each(cases("js"))("%s is JavaScript", (_where, text) => {
   execFileSync(process.execPath, ["--input-type=module", "--check"], { input: text });
 });
+
+describe("what the README lists is all that there is", () => {
+  const readme = readFileSync(join(root, "README.md"), "utf8");
+  const section = (title: string) => {
+    const [, text = ""] = readme.split(`### ${title}\n`);
+    return text.split(/\n##/)[0] ?? "";
+  };
+
+  test("of error codes", () => {
+    const listed = [...section("Errors").matchAll(/`([A-Z]+(?:_[A-Z]+)*)`/g)]
+      .map(second)
+      .filter((name) => !name.startsWith("FACTORY_"));
+    expect(listed.toSorted()).toEqual(
+      [...Object.keys(errorCodes), ...Object.keys(agentFailureCodes)].toSorted(),
+    );
+  });
+
+  test.each([
+    ["worker", workerTransitions],
+    ["worktree", worktreeTransitions],
+    ["repository", repositoryTransitions],
+  ])("of a %s's states", (what, transitions: Readonly<Record<string, readonly string[]>>) => {
+    const row = section("States")
+      .split("\n")
+      .find((line) => line.startsWith(`| ${what} `));
+    const listed = new Set([...(row ?? "").matchAll(/[A-Z_]{4,}/g)].map(([word]) => word));
+    expect([...listed].toSorted()).toEqual(Object.keys(transitions).toSorted());
+  });
+
+  test("of the Node.js that it takes, once", () => {
+    const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      engines: { node: string };
+    };
+    const least = /\d+\.\d+/.exec(manifest.engines.node)?.[0];
+    for (const file of files) {
+      const text = readFileSync(join(root, file), "utf8");
+      const named = [...text.matchAll(/Node\.js (\d+\.\d+)/g)].map(second);
+      expect([file, [...new Set(named)].filter((version) => version !== least)]).toEqual([
+        file,
+        [],
+      ]);
+    }
+  });
+});
+
+const second = (match: RegExpExecArray) => match[1] ?? "";
 
 describe("links", () => {
   const links = files.flatMap((file) =>
