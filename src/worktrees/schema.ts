@@ -94,7 +94,7 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
       type: DiffRef,
       nullable: true,
       description:
-        "Live from git: from baseCommit to the working tree, untracked files included; cut at 1 MiB, with truncated: true.",
+        "Live from git: from baseCommit to the working tree, untracked files included; cut at 1 MiB, with truncated: true. A tracked file that was replaced by a FIFO, a socket or a device counts as deleted; of changed files that have more than 512 MiB together the largest count as binary. Errors: WORKTREE_NOT_FOUND where it was removed or replaced by a symbolic link, HOST_FAILURE where git can't read it within 10 s, SERVICE_UNAVAILABLE, RUNNER_UNAVAILABLE.",
       resolve: (worktree, _args, context) => context.worktrees.diff(worktree, context),
     }),
     createdAt: t.expose("createdAt", { type: "DateTime", description: "When it was asked for." }),
