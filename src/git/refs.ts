@@ -22,21 +22,18 @@ export interface RemoteRefs {
 }
 
 const remoteFolder = "refs/remotes/origin/";
+const allFolders = ["refs/heads/", remoteFolder, "refs/tags/"];
 
 export async function readRefs(
   git: GitRunner,
   place: GitPlace,
   signal: AbortSignal | undefined,
+  /** Full refs; each also stands for those in a folder of that name. Default: all. */
+  only: readonly string[] = allFolders,
 ): Promise<Refs> {
   // Without any field of the objects themselves, which git would have to read for each ref.
   const output = await git({
-    arguments: [
-      "for-each-ref",
-      "--format=%(objectname) %(refname) %(symref)",
-      "refs/heads/",
-      remoteFolder,
-      "refs/tags/",
-    ],
+    arguments: ["for-each-ref", "--format=%(objectname) %(refname) %(symref)", ...only],
     place,
     signal,
   });
@@ -50,6 +47,18 @@ export async function readRefs(
     else store(ref, id, { [remoteFolder]: remote, "refs/heads/": local, "refs/tags/": tags });
   }
   return { local, remote, tags, remoteHead };
+}
+
+/** Whether there is such a branch, here or at the remote as the last fetch found it. */
+export async function hasBranch(
+  git: GitRunner,
+  place: GitPlace,
+  branch: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const only = ["refs/heads/", remoteFolder].map((folder) => `${folder}${branch}`);
+  const { local, remote } = await readRefs(git, place, signal, only);
+  return local.has(branch) || remote.has(branch);
 }
 
 /** The remote's branches of that name, whatever its case, as the last fetch found them. */
@@ -136,7 +145,10 @@ export async function resolveBase(
   base: string,
   signal: AbortSignal | undefined,
 ): Promise<ResolvedBase> {
-  const { local, remote, tags } = await readRefs(git, place, signal);
+  const names = [base, after("origin/", base) ?? base];
+  const full = names.flatMap((name) => allFolders.map((folder) => `${folder}${name}`));
+  const only = base.startsWith("refs/") ? [...full, base] : full;
+  const { local, remote, tags } = await readRefs(git, place, signal, only);
   for (const [map, folder, name] of [
     [remote, remoteFolder, base],
     [tags, "refs/tags/", base],

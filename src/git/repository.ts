@@ -32,7 +32,14 @@ import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { pushBranch, type PushInput, type PushResult } from "./push.ts";
-import { findRemoteBranches, readRefs, resolveBase, type Refs, type ResolvedBase } from "./refs.ts";
+import {
+  findRemoteBranches,
+  hasBranch,
+  readRefs,
+  resolveBase,
+  type Refs,
+  type ResolvedBase,
+} from "./refs.ts";
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
 import type { GitRunner } from "./run.ts";
@@ -76,6 +83,8 @@ export interface GitRepository {
   branches(options?: Cancellable): Promise<Refs>;
   /** The remote's branches of that name, whatever its case; as the last fetch left them. */
   findRemoteBranches(branch: string, options?: Cancellable): Promise<string[]>;
+  /** Whether there is such a branch, here or at the remote; the others aren't read. */
+  hasBranch(branch: string, options?: Cancellable): Promise<boolean>;
   /** @throws FactoryError BASE_NOT_FOUND */
   resolveBase(base: string, options?: Cancellable): Promise<ResolvedBase>;
   /** The absolute folder of a branch's worktree, whether it is there or not. */
@@ -200,6 +209,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       }).join(signal),
     push: (input) => pushBranch(context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
+    hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),
     findRemoteBranches: (branch, { signal } = {}) => findRemoteBranches(git, place, branch, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),

@@ -64,6 +64,5 @@ async function isKnown(transaction: Database, repositoryId: string, branch: stri
 async function isInGit(repositories: RepositoryService, repository: Repository, branch: string) {
   // Elsewhere it is found out when the worktree is made.
   if (repository.lastSyncedAt === null || !repositories.isHome(repository)) return false;
-  const { local, remote } = await repositories.open(repository).branches();
-  return local.has(branch) || remote.has(branch);
+  return repositories.open(repository).hasBranch(branch);
 }
