@@ -42,7 +42,8 @@ export function buildGitEnvironment(
   };
   for (const name of passed) {
     const value = source[name];
-    if (value !== undefined) environment[name] = value;
+    // An empty one counts as unset, as it does for workers.
+    if (value !== undefined && value !== "") environment[name] = value;
   }
   return environment;
 }

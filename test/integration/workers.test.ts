@@ -50,6 +50,8 @@ beforeAll(async () => {
       ACME_API_KEY: "acme-key-0123456789",
       OTHER_SECRET: "other-secret-0123456789",
       ANTHROPIC_API_KEY: "anthropic-0123456789",
+      HTTPS_PROXY: "http://ada:proxy-sesame@proxy.invalid:3128",
+      GIT_SSL_CAINFO: "/nowhere/ca.pem",
       TZ: "UTC",
       LC_TIME: "C.UTF-8",
     },
@@ -281,10 +283,12 @@ describe("the worker's environment", () => {
       LANG: "C.UTF-8",
       LC_TIME: "C.UTF-8",
       TZ: "UTC",
+      HTTPS_PROXY: "http://[redacted]@proxy.invalid:3128",
+      GIT_SSL_CAINFO: "/nowhere/ca.pem",
     });
     expect(found["FACTORY_TOKEN"]).toBe("[redacted]");
     const allowed =
-      /^(PATH|HOME|USER|SHELL|LANG|LC_\w+|TERM|TMPDIR|TZ|PWD|OLDPWD|SHLVL|_|GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|FACTORY_(URL|TOKEN|WORKER|PARENT_SESSION|OWNER|REPOSITORY|BRANCH|BASE|ISSUE|TASK|SESSION_NONCE))$/;
+      /^(PATH|HOME|USER|SHELL|LANG|LC_\w+|TERM|TMPDIR|TZ|HTTPS_PROXY|GIT_SSL_CAINFO|PWD|OLDPWD|SHLVL|_|GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)|FACTORY_(URL|TOKEN|WORKER|PARENT_SESSION|OWNER|REPOSITORY|BRANCH|BASE|ISSUE|TASK|SESSION_NONCE))$/;
     expect(Object.keys(found).filter((key) => !allowed.test(key))).toEqual([]);
     for (const secret of [
       server.token,
@@ -292,6 +296,7 @@ describe("the worker's environment", () => {
       "acme-key",
       "other-secret",
       "anthropic-",
+      "proxy-sesame",
     ]) {
       expect(stdout).not.toContain(secret);
     }
