@@ -15,6 +15,7 @@ import {
   faultOf,
   followRepository,
   readRepository,
+  sendClone,
   sendCreateWorktree,
   sendSync,
   sync,
@@ -154,6 +155,31 @@ describe("a remote that lacks objects, and says so with a NUL", () => {
     const ended = await untilEnded(server, id);
     expect(ended).toMatchObject({ status: "FAILED", failureCode: "REMOTE_UNREACHABLE" });
   });
+});
+
+test("urls that differ by a final slash or .git alone are one remote's", async () => {
+  const name = { owner: "acme", name: "spelled" };
+  await cloned(server, git, name);
+  const url = git.url("acme", "spelled");
+  for (const other of [`${url}/`, url.replace(/\.git$/, ""), url.replace(/\.git$/, "/")]) {
+    expect((await clone(server, { ...name, url: other })).created).toBe(false);
+  }
+  const answer = await sendClone(server, { ...name, url: git.url("acme", "other") });
+  expect(codeOf(answer)).toBe("REPOSITORY_CONFLICT");
+});
+
+test("a remote's default branch that doesn't exist is no empty repository", async () => {
+  const name = { owner: "acme", name: "headless" };
+  const tip = await git.createRepository("acme", "headless", { defaultBranch: "develop" });
+  await git.git("acme", "headless", "symbolic-ref", "HEAD", "refs/heads/gone");
+  await clone(server, { ...name, url: git.url("acme", "headless") });
+  const synced = await untilRepository(server, name, "SYNCED");
+  expect(synced.defaultBranch).toBeNull();
+  const refused = faultOf(await sendCreateWorktree(server, { ...name, branch: "topic" }));
+  expect(refused.extensions.code).toBe("BASE_NOT_FOUND");
+  expect(refused.message).toContain("develop");
+  const topic = { ...name, branch: "topic", base: "develop" };
+  expect((await createWorktree(server, topic)).worktree.baseCommit).toBe(tip);
 });
 
 describe("a fetch that fails", () => {
