@@ -59,3 +59,11 @@ function toStorableValue(value: unknown): unknown {
     Object.entries(value).map(([name, part]) => [toStorableText(name), toStorableValue(part)]),
   );
 }
+
+/** At most so many; none of two halves that make one character is left behind. */
+export function firstCharacters(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const last = text.charCodeAt(most - 1);
+  const isHalf = last >= 0xd800 && last <= 0xdbff;
+  return text.slice(0, isHalf ? most - 1 : most);
+}

@@ -20,7 +20,7 @@ export interface Worktree {
   readonly repository: { readonly nameWithOwner: string };
   readonly activeWorker: { readonly name: string } | null;
   /** Where they were asked for, each of which takes a call of git. */
-  readonly changedFiles?: number | null;
+  readonly uncommittedFileCount?: number | null;
   readonly commitsAhead?: number | null;
 }
 
@@ -35,7 +35,9 @@ interface Paging {
 }
 
 const page = `{
-  nodes { ${worktreeFields} changedFiles @include(if: $changes) commitsAhead @include(if: $changes) }
+  nodes { ${worktreeFields}
+    uncommittedFileCount @include(if: $changes) changedFiles @include(if: $changes)
+    commitsAhead @include(if: $changes) }
   pageInfo { hasNextPage endCursor }
 }`;
 

@@ -17,6 +17,10 @@ export interface StatusChange {
   readonly reason: string | null;
   readonly report: string | null;
   readonly outcome: string | null;
+  /** With a final status. */
+  readonly commitCount: number | null;
+  readonly uncommittedFileCount: number | null;
+  readonly summary: string | null;
   readonly permission: PermissionRequest | null;
   /** As it is now. */
   readonly worker: Worker;
@@ -27,7 +31,8 @@ const changesDocument = document<
   { readonly parent: string; readonly after: number }
 >(`subscription ($parent: String!, $after: Int) {
   workerStatusChanged(parentSession: $parent, after: $after) {
-    sequence at previousStatus status reason report outcome permission { ${permissionFields} }
+    sequence at previousStatus status reason report outcome
+    commitCount uncommittedFileCount summary permission { ${permissionFields} }
     worker { ${workerFields} }
   }
 }`);

@@ -49,7 +49,7 @@ type Stored = WorkerEvent & { readonly sequence: number; readonly at: string };
 
 const eventFields = `
   __typename sequence at
-  ... on WorkerStatusEvent { previousStatus status reason }
+  ... on WorkerStatusEvent { previousStatus status reason commitCount uncommittedFileCount summary }
   ... on WorkerOutputEvent { channel text }
   ... on WorkerReportEvent { message outcome }
   ... on WorkerMessageEvent { role text }

@@ -8,7 +8,7 @@ import { styled, type Style } from "./print.ts";
 export const workerFields = `
   id name status statusReason failureCode agent branch base repositoryName parentSession { name } issue task
   priority attempt timeoutSeconds cleanup push pushedTo exitCode signal summary createdAt startedAt finishedAt
-  usage { inputTokens outputTokens costUsd } diffStatistics { filesChanged additions deletions }`;
+  commitCount uncommittedFileCount usage { inputTokens outputTokens costUsd } diffStatistics { filesChanged additions deletions }`;
 
 export interface Worker {
   readonly name: string;
@@ -27,6 +27,9 @@ export interface Worker {
   readonly createdAt: string;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
+  /** null before the end, or where it is unknown. */
+  readonly commitCount: number | null;
+  readonly uncommittedFileCount: number | null;
   readonly usage: {
     readonly inputTokens: number;
     readonly outputTokens: number;
@@ -73,11 +76,13 @@ export interface EndedWorker extends Worker {
 export function describeEnded(worker: EndedWorker): string {
   const { name, status, statusReason, branch, repositoryName, summary, pushedTo, usage } = worker;
   const { startedAt, finishedAt, diffStatistics: diff } = worker;
+  const { commitCount, uncommittedFileCount: files } = worker;
   const reason = statusReason === null ? "" : `: ${oneLine(statusReason)}`;
   const took =
     startedAt === null || finishedAt === null ? "" : ` after ${span(startedAt, finishedAt)}`;
   const facts = [
-    worker.commits.length === 0 ? undefined : counted(worker.commits.length, "commit"),
+    commitCount === null || commitCount === 0 ? undefined : counted(commitCount, "commit"),
+    files === null || files === 0 ? undefined : counted(files, "uncommitted file"),
     diff === null || diff.filesChanged === 0
       ? undefined
       : `${counted(diff.filesChanged, "file")} changed, +${String(diff.additions)} -${String(diff.deletions)}`,

@@ -78,7 +78,7 @@ const columns: readonly Column<Worktree>[] = [
   { title: "WORKER", text: ({ activeWorker }) => activeWorker?.name ?? null },
 ];
 const changeColumns: readonly Column<Worktree>[] = [
-  { title: "CHANGED", text: ({ changedFiles }) => changedFiles ?? null },
+  { title: "CHANGED", text: ({ uncommittedFileCount }) => uncommittedFileCount ?? null },
   { title: "COMMITS", text: ({ commitsAhead }) => commitsAhead ?? null },
 ];
 const pathColumn: Column<Worktree> = {

@@ -13,9 +13,9 @@ export interface ChangeCounts {
 /** null: there is no such branch. */
 export async function countChanges(
   context: WorktreeContext,
-  { branch, since, signal }: HistoryInput,
+  { branch, since, tip: given, signal }: HistoryInput,
 ): Promise<ChangeCounts | null> {
-  const tip = await readBranchTip(context, branch, signal);
+  const tip = given ?? (await readBranchTip(context, branch, signal));
   if (tip === null) return null;
   if (tip === since) return { filesChanged: 0, insertions: 0, deletions: 0 };
   const output = await context.git({

@@ -19,6 +19,7 @@ export type { DiffInput, WorktreeDiff } from "./diff-worktree.ts";
 export type { FetchResult, RemoteTips } from "./fetch.ts";
 export type { GitCommit } from "./commit-log.ts";
 export type { HistoryInput, ListCommitsInput, Stray } from "./history.ts";
+export type { UnfinishedOperation } from "./unfinished.ts";
 export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
 export type { RepositoryName } from "./layout.ts";

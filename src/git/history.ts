@@ -6,6 +6,8 @@ export interface HistoryInput {
   readonly branch: string;
   /** The commit after which to begin; null: at the first. */
   readonly since: string | null;
+  /** The commit up to which. Default: where the branch stands. */
+  readonly tip?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -79,9 +81,9 @@ export async function findStray(
 
 async function toRange(
   context: WorktreeContext,
-  { branch, since, signal }: HistoryInput,
+  { branch, since, tip: given, signal }: HistoryInput,
 ): Promise<string[] | undefined> {
-  const tip = await readBranchTip(context, branch, signal);
+  const tip = given ?? (await readBranchTip(context, branch, signal));
   if (tip === null) return undefined;
   return since === null ? [tip] : [tip, `^${since}`];
 }

@@ -7,6 +7,8 @@ import type { WorktreeContext } from "./worktree-context.ts";
 
 export interface PushInput {
   readonly branch: string;
+  /** What the remote's branch is to stand at. Default: where the local one stands. */
+  readonly commit?: string | undefined;
   /** Whether the remote must not have the branch yet, unless it stands where ours does. Default: false. */
   readonly isNew?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -37,9 +39,9 @@ const firstPauseMs = 500;
  */
 export async function pushBranch(
   context: WorktreeContext,
-  { branch, isNew = false, signal }: PushInput,
+  { branch, commit: given, isNew = false, signal }: PushInput,
 ): Promise<PushResult> {
-  const commit = await readBranchTip(context, branch, signal);
+  const commit = given ?? (await readBranchTip(context, branch, signal));
   if (commit === null) {
     throw new FactoryError("NOT_FOUND", `there is no local branch ${branch} any more`);
   }
@@ -48,7 +50,7 @@ export async function pushBranch(
   const backoff = createBackoff({ firstMs: firstPauseMs });
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await push(context, { ref, isNew, environment, signal });
+      await push(context, { ref, commit, isNew, environment, signal });
       return { ref, commit };
     } catch (error) {
       signal?.throwIfAborted();
@@ -61,6 +63,7 @@ export async function pushBranch(
 
 interface PushCall {
   readonly ref: string;
+  readonly commit: string;
   readonly isNew: boolean;
   readonly environment: Record<string, string>;
   readonly signal: AbortSignal | undefined;
@@ -68,7 +71,7 @@ interface PushCall {
 
 async function push(
   { git, place }: WorktreeContext,
-  { ref, isNew, environment, signal }: PushCall,
+  { ref, commit, isNew, environment, signal }: PushCall,
 ) {
   try {
     await git({
@@ -83,7 +86,7 @@ async function push(
         // The remote compares: nothing that came there in the meantime is overwritten.
         ...(isNew ? [`--force-with-lease=${ref}:`] : []),
         "origin",
-        `${ref}:${ref}`,
+        `${commit}:${ref}`,
       ],
       place,
       environment,

@@ -27,7 +27,12 @@ import {
   type ListCommitsInput,
   type Stray,
 } from "./history.ts";
-import { inspectWorktree, nameUnpushed, type WorktreeState } from "./inspect-worktree.ts";
+import {
+  inspectWorktree,
+  nameUnpushed,
+  readBranchTip,
+  type WorktreeState,
+} from "./inspect-worktree.ts";
 import { readJournals } from "./journal.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
@@ -50,6 +55,7 @@ import {
   type WorktreeFolders,
 } from "./sweep.ts";
 import type { SharedRun } from "./shared-run.ts";
+import { findUnfinished, type UnfinishedOperation } from "./unfinished.ts";
 import type { WorktreeContext } from "./worktree-context.ts";
 
 interface Cancellable {
@@ -107,6 +113,10 @@ export interface GitRepository {
   nameUnpushed(branch: string, headCommit: string | null, options?: Cancellable): Promise<string[]>;
   /** Commits made in a branch's worktree beside it. @throws FactoryError WORKTREE_NOT_FOUND */
   findStray(branch: string, options?: Cancellable): Promise<Stray | undefined>;
+  /** What was begun in a branch's worktree and not finished. @throws FactoryError WORKTREE_NOT_FOUND */
+  findUnfinished(branch: string): Promise<UnfinishedOperation | undefined>;
+  /** Where the local branch stands; null: there is none. */
+  readTip(branch: string, options?: Cancellable): Promise<string | null>;
   listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
   countCommits(input: HistoryInput): Promise<number>;
   /** From a commit to the branch's tip; null where there is no such branch. */
@@ -234,6 +244,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     nameUnpushed: (branch, headCommit, { signal } = {}) =>
       nameUnpushed(context, branch, headCommit, signal),
     findStray: (branch, { signal } = {}) => findStray(context, branch, signal),
+    findUnfinished: (branch) => findUnfinished(context, branch),
+    readTip: (branch, { signal } = {}) => readBranchTip(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
     countChanges: (input) => countChanges(context, input),
     isWhole: (branch) => isWhole(context, branch),

@@ -12,6 +12,12 @@ import { sessionNotFound, sessionParams } from "./sessions.ts";
 import { permissionShape, usageShape, workerShape } from "./workers.ts";
 
 const event = { sequence: z.int(), at: dateTime };
+/** null without a final status. */
+const endFacts = {
+  commitCount: z.int().nullable(),
+  uncommittedFileCount: z.int().nullable(),
+  summary: z.string().nullable(),
+};
 const nullableStatus = z.enum(WorkerStatus).nullable();
 
 function workerEventOf<Name extends string, Fields extends Readonly<Record<string, z.ZodType>>>(
@@ -28,6 +34,7 @@ const workerEvent = z
       previousStatus: nullableStatus,
       status: z.enum(WorkerStatus),
       reason: z.string().nullable(),
+      ...endFacts,
     }),
     workerEventOf("WorkerOutputEvent", {
       channel: z.enum(["STDOUT", "STDERR"]),
@@ -60,6 +67,7 @@ const statusChange = described("WorkerStatusChange", {
   reason: z.string().nullable(),
   report: z.string().nullable(),
   outcome: z.enum(ReportOutcome).nullable(),
+  ...endFacts,
   permission: permissionShape.nullable(),
   // As much as a webhook tells.
   worker: workerShape.pick({
@@ -76,6 +84,8 @@ const statusChange = described("WorkerStatusChange", {
     summary: true,
     exitCode: true,
     pushedTo: true,
+    commitCount: true,
+    uncommittedFileCount: true,
     usage: true,
   }),
 }).meta({ id: "WorkerStatusChange" });

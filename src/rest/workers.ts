@@ -64,6 +64,8 @@ export const workerShape = described("WorkerSession", {
     additions: z.int(),
     deletions: z.int(),
   }).nullable(),
+  commitCount: z.int().nullable(),
+  uncommittedFileCount: z.int().nullable(),
   usage: usageShape.nullable(),
   pendingPermissions: z.array(permissionShape),
   createdAt: dateTime,

@@ -38,6 +38,7 @@ const wholeShape = rowShape.extend(
   described("Worktree", {
     headCommit: z.string().nullable(),
     commitsAhead: z.int().nullable(),
+    uncommittedFileCount: z.int().nullable(),
     changedFiles: z.int().nullable(),
   }).shape,
 );
@@ -179,7 +180,7 @@ const getWorktree = defineRoute({
   tag,
   summary: "Read a worktree, with its active worker",
   description:
-    "Where several runners hold the branch: the one that is in use, else the youngest. headCommit, commitsAhead and changedFiles are live from git.",
+    "Where several runners hold the branch: the one that is in use, else the youngest. headCommit, commitsAhead and uncommittedFileCount are live from git.",
   params: worktreeParams,
   answers: { 200: { description: "The worktree.", body: worktree } },
   errors: ["REPOSITORY_NOT_FOUND", "WORKTREE_NOT_FOUND", "HOST_FAILURE", "RUNNER_UNAVAILABLE"],

@@ -73,7 +73,7 @@ query Look {
     nodes {
       name
       status
-      worktree { path changedFiles }
+      worktree { path uncommittedFileCount }
       events {
         sequence
         ... on WorkerStatusEvent { status }

@@ -3,7 +3,8 @@ import type { GitCommit } from "../git/git.ts";
 import { runnerMethod } from "../runners/calls.ts";
 import { askGit, type AskGitDependencies, type CommittingSession } from "./ask-git.ts";
 
-const mostCommits = 1_000;
+/** So many are recorded. */
+export const mostCommits = 1_000;
 
 /** A commit as JSON. */
 export interface RecordedCommit extends Omit<GitCommit, "committedAt"> {

@@ -3,10 +3,10 @@ import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
-import type { ChangeCounts, GitCommit } from "../git/git.ts";
 import type { ExitOutcome } from "../process/exit.ts";
 import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
+import { describeShortfalls, describeUnfinished, type EndedWork } from "./ended-work.ts";
 import { queueTopic } from "./events.ts";
 import type { Told } from "./talk/keeper.ts";
 import { tooLate, type Pushed } from "./push.ts";
@@ -79,10 +79,15 @@ export function judgeWithPush(
   return verdict("FAILED", message, code);
 }
 
-/** Who looks at the branch alone would not find the work. */
-function withStray(judged: Verdict, stray: string | undefined): Verdict {
-  if (judged.status !== "SUCCEEDED" || stray === undefined) return judged;
-  return { ...judged, reason: judged.reason === null ? stray : `${judged.reason}; ${stray}` };
+/** Who looks at the status and the branch alone would not find out. */
+function withShortfalls(judged: Verdict, work: EndedWork): Verdict {
+  const shortfalls =
+    judged.status === "SUCCEEDED"
+      ? describeShortfalls(work)
+      : [describeUnfinished(work)].filter((shortfall) => shortfall !== undefined);
+  if (shortfalls.length === 0) return judged;
+  const reasons = judged.reason === null ? shortfalls : [judged.reason, ...shortfalls];
+  return { ...judged, reason: reasons.join("; ") };
 }
 
 function verdict(status: WorkerStatus, reason: string | null, failureCode: string | null = null) {
@@ -92,11 +97,7 @@ function verdict(status: WorkerStatus, reason: string | null, failureCode: strin
 export interface Conclusion {
   readonly outcome: WorkerOutcome;
   readonly timedOut: boolean;
-  readonly commits: readonly GitCommit[];
-  /** null: unknown. */
-  readonly changes: ChangeCounts | null;
-  /** What was committed beside the session's branch. */
-  readonly stray: string | undefined;
+  readonly work: EndedWork;
   readonly pushed: Pushed;
 }
 
@@ -104,17 +105,15 @@ export interface Conclusion {
 export async function conclude(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
-  { outcome, timedOut, commits, changes, stray, pushed }: Conclusion,
+  { outcome, timedOut, work, pushed }: Conclusion,
 ): Promise<WorkerSession | undefined> {
   return prisma.$transaction(async (transaction) => {
     // Locked first: a cancellation or a report that was accepted before counts.
     const session = await lockWorker(transaction, id);
     if (hasEndedSo(session, attempt)) return session;
-    const judged = judge(session, outcome, timedOut);
-    const { status, reason, failureCode } = withStray(
-      judgeWithPush(judged, session, pushed),
-      stray,
-    );
+    const judged = withShortfalls(judge(session, outcome, timedOut), work);
+    const { status, reason, failureCode } = judgeWithPush(judged, session, pushed);
+    const { commits, commitCount, changes, uncommittedFileCount = null } = work;
     const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
       status,
@@ -128,6 +127,8 @@ export async function conclude(
         // It may have ended long ago, while no server was there.
         ...(exit === undefined ? {} : { finishedAt: new Date(exit.endedAt) }),
         commits: recordCommits(commits).map((commit) => ({ ...commit })),
+        commitCount,
+        uncommittedFileCount,
         filesChanged: changes?.filesChanged ?? null,
         linesAdded: changes?.insertions ?? null,
         linesRemoved: changes?.deletions ?? null,

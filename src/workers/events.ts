@@ -6,6 +6,11 @@ export interface WorkerStatusPayload {
   readonly previousStatus: WorkerStatus | null;
   readonly status: WorkerStatus;
   readonly reason: string | null;
+  // With the final status alone, and not in events from before there were these. null: unknown.
+  readonly commitCount?: number | null;
+  readonly uncommittedFileCount?: number | null;
+  /** Its beginning. */
+  readonly summary?: string | null;
 }
 export interface WorkerOutputPayload {
   readonly channel: "STDOUT" | "STDERR";

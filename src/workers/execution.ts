@@ -17,9 +17,9 @@ import { terminateAll } from "../process/terminate.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { withTrace } from "../trace-context.ts";
 import type { WorktreeService } from "../worktrees/service.ts";
-import { readCommits } from "./commits.ts";
 import { conclude, concludeUnstarted, judge, type WorkerOutcome } from "./conclude.ts";
 import { findAgent, orDamaged, type Found } from "./damaged.ts";
+import { readEndedWork } from "./ended-work.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
 import { createOutputStore } from "./output.ts";
@@ -27,8 +27,6 @@ import { prepare } from "./prepare.ts";
 import { pushWork } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
 import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
-import { readStatistics } from "./statistics.ts";
-import { describeStray } from "./stray.ts";
 import { supervise } from "./supervise.ts";
 import { createTalkKeeper } from "./talk/keeper.ts";
 import { asJson, readTalk } from "./talk/stored.ts";
@@ -78,19 +76,14 @@ async function executeWithin(
       waitOut(AbortSignal.any([ending.signal, leaving]), logger),
     );
     const outcome = await watchStarts({ ...deps, logger }, running, { token, ending, leaving });
-    const commits = await insist(() => readCommits({ ...deps, logger }, running.session), patience);
-    const changes = await insist(
-      () => readStatistics({ ...deps, logger }, running.session),
-      patience,
-    );
-    const stray = await insist(() => describeStray({ ...deps, logger }, running.session), patience);
+    const work = await insist(() => readEndedWork({ ...deps, logger }, running.session), patience);
     const pushed = await pushWork({ ...deps, logger }, session, {
-      stray,
+      work,
       succeeds: (row) => judge(row, outcome, ending.timedOut()).status === "SUCCEEDED",
       ending: ending.signal,
       patience,
     });
-    const conclusion = { outcome, timedOut: ending.timedOut(), commits, changes, stray, pushed };
+    const conclusion = { outcome, timedOut: ending.timedOut(), work, pushed };
     const ended = await insist(() => conclude(deps.prisma, session, conclusion), patience);
     if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);

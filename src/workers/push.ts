@@ -5,9 +5,11 @@ import type { PrismaClient } from "../database/client.ts";
 import { describeFailure, type Failure } from "../database/failure.ts";
 import { insist, type InsistOptions } from "../database/insist.ts";
 import type { Repository, WorkerSession } from "../generated/prisma/client.ts";
+import type { PushInput } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import { step } from "../measurements.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import { findUnpushable, type EndedWork } from "./ended-work.ts";
 import { assertNotDefaultBranch, explainTaken, isOwnBranch } from "./push-rules.ts";
 
 /** null: it was not to be pushed, or was ended before it was. */
@@ -16,8 +18,7 @@ export type Pushed = { readonly to: string } | { readonly failure: Failure } | n
 export interface PushOptions {
   /** Whether the session, as its row is now, is to end as SUCCEEDED. */
   readonly succeeds: (session: WorkerSession) => boolean;
-  /** What was committed beside the branch, which a push would leave behind; undefined: nothing. */
-  readonly stray: string | undefined;
+  readonly work: EndedWork;
   /** Aborted when the session is to be ended: it is not pushed then. */
   readonly ending: AbortSignal;
   /** Aborted when the server stops: the next start pushes. */
@@ -32,7 +33,7 @@ export async function pushWork(
     readonly logger: Logger;
   },
   { id }: Pick<WorkerSession, "id">,
-  { succeeds, stray, ending, patience }: PushOptions,
+  { succeeds, work, ending, patience }: PushOptions,
 ): Promise<Pushed> {
   const session = await insist(
     () =>
@@ -43,9 +44,10 @@ export async function pushWork(
   if (session.repository === null) {
     return { failure: notPushed({ code: "REPOSITORY_NOT_FOUND", message: "it was deleted" }) };
   }
-  if (stray !== undefined) {
-    const message = `${stray}: merge them into it, and push that`;
-    return { failure: notPushed({ code: "BRANCH_CONFLICT", message }) };
+  const unpushable = findUnpushable(work);
+  if (unpushable !== undefined) {
+    const { code, message } = unpushable;
+    return { failure: { code, message: `the branch was not pushed: ${message}` } };
   }
   const { repository, branch, dispatcherId } = session;
   const request = { dispatcherId, repository, branch };
@@ -53,7 +55,12 @@ export async function pushWork(
     assertNotDefaultBranch(request);
     const isNew = !(await insist(() => isOwnBranch(deps.prisma, request), patience));
     const to = await step("push", { facts: { branch } }, () =>
-      push(deps, repository, { branch, isNew, signals: [ending, patience.signal] }),
+      push(deps, repository, {
+        branch,
+        commit: work.tip ?? undefined,
+        isNew,
+        signals: [ending, patience.signal],
+      }),
     );
     deps.logger.info({ to }, "the worker's branch was pushed");
     return { to };
@@ -72,15 +79,14 @@ function wasAborted(signal: AbortSignal): boolean {
 async function push(
   { repositories }: { readonly repositories: RepositoryService },
   repository: Repository,
-  how: { readonly branch: string; readonly isNew: boolean; readonly signals: AbortSignal[] },
+  { signals, ...input }: Omit<PushInput, "signal"> & { readonly signals: AbortSignal[] },
 ): Promise<string> {
-  const { branch, isNew, signals } = how;
   const signal = AbortSignal.any(signals);
   try {
-    const { ref } = await repositories.open(repository).push({ branch, isNew, signal });
+    const { ref } = await repositories.open(repository).push({ ...input, signal });
     return `${repository.url} ${ref}`;
   } catch (error) {
-    throw isNew ? explainTaken(error, branch) : error;
+    throw input.isNew === true ? explainTaken(error, input.branch) : error;
   }
 }
 

@@ -3,6 +3,7 @@ import type { Database } from "../database/client.ts";
 import type { Append, NewEvent } from "../events/append.ts";
 import type { Prisma, WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
+import { firstCharacters } from "../text.ts";
 import { assertTransition } from "../transitions.ts";
 import { changeWorktree } from "../worktrees/record.ts";
 import { parentEventType, type ParentEventPayload, type WorkerEventPayloads } from "./events.ts";
@@ -52,12 +53,23 @@ export function statusAppends(
   previousStatus: WorkerStatus | null,
 ): Append[] {
   const { status, statusReason: reason } = session;
-  const change = { previousStatus, status, reason };
+  const change = { previousStatus, status, reason, ...(isFinal(status) ? endFacts(session) : {}) };
   return tellBoth(session, workerEvent("status", change), {
     ...change,
     report: null,
     outcome: null,
   });
+}
+
+/** Many ends are read at once: the session has the whole summary. */
+const longestTold = 500;
+
+function endFacts({ commitCount, uncommittedFileCount, summary }: WorkerSession) {
+  return {
+    commitCount,
+    uncommittedFileCount,
+    summary: summary === null ? null : firstCharacters(summary, longestTold),
+  };
 }
 
 export const withStreams = {

@@ -84,9 +84,17 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
       description: "Live from git: how many commits came since baseCommit.",
       resolve: (worktree, _args, context) => context.worktrees.commitsAhead(worktree, context),
     }),
+    uncommittedFileCount: t.int({
+      nullable: true,
+      description:
+        "Live from git: how many files are changed or untracked, ignored ones excepted; an untracked folder counts as one.",
+      resolve: async (worktree, _args, { loaders }) =>
+        (await loaders.worktreeState.load(worktree))?.changedFiles ?? null,
+    }),
     changedFiles: t.int({
       nullable: true,
-      description: "Live from git: how many files are changed or untracked, ignored ones excepted.",
+      deprecationReason: "Its name is uncommittedFileCount now.",
+      description: "The same as uncommittedFileCount.",
       resolve: async (worktree, _args, { loaders }) =>
         (await loaders.worktreeState.load(worktree))?.changedFiles ?? null,
     }),

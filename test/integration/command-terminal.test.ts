@@ -88,7 +88,7 @@ test("a log keeps its colours and loses what moves the cursor, unless it is aske
   await untilEnded(server, name);
   const terminal = await see(["logs", name]);
   // Everybody begins on a line of their own.
-  expect(terminal.text()).toBe(`aredb\n→ half done\n${name} SUCCEEDED\n`);
+  expect(terminal.text()).toBe(`aredb\n→ half done\n${name} SUCCEEDED: no commits were made\n`);
   expect(terminal.raw()).toContain(`a${red}redb`);
   expect(terminal.raw()).toContain("\u001b[0m");
   const raw = await see(["logs", name, "--raw"]);
@@ -112,7 +112,7 @@ test("what an agent says, does and asks is told in its order", async () => {
   await untilEnded(server, name);
   const text = (await see(["logs", name])).text();
   expect(text.replace(/^(> .*\n)+/m, "")).toBe(
-    `Hm.\nI look.\n● Read README.md\nDone.\n${name} SUCCEEDED\n`,
+    `Hm.\nI look.\n● Read README.md\nDone.\n${name} SUCCEEDED: no commits were made\n`,
   );
 });
 

@@ -217,6 +217,123 @@ describe("a session that is to be pushed", () => {
   });
 });
 
+/** What a session's end says of its work: in its row, in its own stream and in its parent's. */
+interface EndFacts {
+  readonly commitCount: number | null;
+  readonly uncommittedFileCount: number | null;
+  readonly summary: string | null;
+  readonly reason: string | null;
+}
+
+async function endFacts(id: string) {
+  const { workerSession, waitForWorkers } = await server.query<{
+    workerSession: {
+      name: string;
+      commitCount: number | null;
+      uncommittedFileCount: number | null;
+      statusEvents: EndFacts[];
+    };
+    waitForWorkers: (EndFacts & { status: string; worker: { name: string } })[];
+  }>(
+    `query ($id: ID!) {
+      workerSession(id: $id) {
+        name commitCount uncommittedFileCount
+        statusEvents { reason commitCount uncommittedFileCount summary }
+      }
+      waitForWorkers(parentSession: "pusher", after: 0) {
+        status reason commitCount uncommittedFileCount summary worker { name }
+      }
+    }`,
+    { id },
+  );
+  const { name, statusEvents, ...row } = workerSession;
+  const changes = waitForWorkers.filter(({ worker }) => worker.name === name);
+  return { row, statusEvents, changes };
+}
+
+describe("the end of a session says", () => {
+  const leaveTwo = "echo a > a.txt; mkdir b; echo b > b/b.txt";
+  const report = `curl -sS "$FACTORY_URL/graphql" -H "Authorization: Bearer $FACTORY_TOKEN" -H 'Content-Type: application/json' --data-raw '{"query":"mutation { reportWorker(input: { message: \\"'$(printf %0600d 7)'\\", outcome: SUCCEEDED }) { worker { name } } }"}' > /dev/null`;
+
+  test.each([
+    [leaveTwo, "2 changed files are not committed", 0, 2],
+    [`${commitWork}; echo more >> work.txt`, "1 changed file is not committed", 1, 1],
+    ["true", "no commits were made", 0, 0],
+    [commitWork, null, 1, 0],
+    [`${report}; ${leaveTwo}`, "reported success; 2 changed files are not committed", 0, 2],
+  ])("what isn't committed, after %s", async (task, reason, commitCount, uncommittedFileCount) => {
+    const { id } = await start({ push: false, task });
+    expect(await untilEnded(server, id)).toMatchObject({
+      status: "SUCCEEDED",
+      statusReason: reason,
+      failureCode: null,
+    });
+    const { row, statusEvents, changes } = await endFacts(id);
+    expect(row).toEqual({ commitCount, uncommittedFileCount });
+    const summary = task.startsWith("curl") ? "0".repeat(500) : null;
+    const facts = { reason, commitCount, uncommittedFileCount, summary };
+    expect(statusEvents.at(-1)).toEqual(facts);
+    expect(changes.at(-1)).toMatchObject({ status: "SUCCEEDED", ...facts });
+    const unknown = { commitCount: null, uncommittedFileCount: null, summary: null };
+    for (const event of [...statusEvents.slice(0, -1), ...changes.slice(0, -1)]) {
+      expect(event).toMatchObject(unknown);
+    }
+  });
+
+  test.each([
+    ["uncommitted", leaveTwo, /2 changed files are not committed/],
+    ["partly committed", `${commitWork}; ${leaveTwo}`, /2 changed files are not committed/],
+    ["staged", "echo a > a.txt; git add a.txt", /1 changed file is not committed/],
+    ["reported as done", `${leaveTwo}; ${report}`, /2 changed files are not committed/],
+  ])("FAILED where it was to be pushed and its work is %s", async (_how, task, reason) => {
+    const { id } = await start({ task });
+    const ended = await untilEnded(server, id);
+    expect(ended).toMatchObject({ status: "FAILED", failureCode: "WORKTREE_DIRTY", exitCode: 0 });
+    expect(ended.statusReason).toMatch(reason);
+    expect(await remoteTip()).toBe("");
+    expect((await endFacts(id)).changes.at(-1)).toMatchObject({
+      status: "FAILED",
+      reason: ended.statusReason,
+      commitCount: task.includes("git commit") ? 1 : 0,
+    });
+  });
+
+  const conflicting = `
+    set -e; git checkout -q -b other-$FACTORY_WORKER; echo one > c.txt; git add c.txt; git commit -q -m One
+    git checkout -q work; echo two > c.txt; git add c.txt; git commit -q -m Two; set +e`;
+  const other = "other-$FACTORY_WORKER";
+  test.each([
+    ["a merge", `${conflicting}; git merge ${other}; true`],
+    ["a rebase", `${conflicting}; git rebase ${other}; true`],
+    ["a cherry-pick", `${conflicting}; git cherry-pick ${other}; true`],
+    [
+      "a revert",
+      `${conflicting}; echo three > c.txt; git commit -qam Three; git revert HEAD~1; true`,
+    ],
+    ["a bisect", `${conflicting}; git bisect start; git bisect bad; git bisect good HEAD~1; true`],
+    ["a merge", `${conflicting}; git merge ${other}; git checkout -q --ours c.txt; git add c.txt`],
+    ["git am", `${conflicting}; git format-patch -1 --stdout ${other} | git am; true`],
+  ])("that it came in the middle of %s", async (what, task) => {
+    const middle = `it ended in the middle of ${what}`;
+    const pushed = await untilEnded(server, (await start({ task })).id);
+    expect(pushed).toMatchObject({ status: "FAILED", failureCode: "WORKTREE_DIRTY" });
+    expect(pushed.statusReason).toContain(middle);
+    expect(await remoteTip()).toBe("");
+    // Whatever became of it otherwise. It stands there still, in the worktree that the next one gets.
+    const kept = await untilEnded(server, (await start({ push: false, task: "true" })).id);
+    expect(kept.status).toBe("SUCCEEDED");
+    expect(kept.statusReason).toContain(middle);
+  });
+
+  test("the same where it failed", async () => {
+    const { id } = await start({ task: `${conflicting}; git merge ${other}` });
+    expect(await untilEnded(server, id)).toMatchObject({
+      status: "FAILED",
+      statusReason: "exit code 1; it ended in the middle of a merge",
+    });
+  });
+});
+
 describe("what an agent can't be held to", () => {
   test.each([{ permissions: "ASK" }, { maxCostUsd: 1.5 }, { maxTurns: 3 }])(
     "is NOT_SUPPORTED: %j for the agent shell",

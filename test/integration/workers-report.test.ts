@@ -117,13 +117,13 @@ describe("a report", () => {
       "success beats exit code 5",
       `${report("yes", "SUCCEEDED")}; exit 5`,
       "SUCCEEDED",
-      "reported success",
+      "reported success; no commits were made",
     ],
     [
       "the last outcome counts, whatever is reported after it",
       `${report("bad", "FAILED")}\n${report("good", "SUCCEEDED")}\n${report("by the way")}\nexit 1`,
       "SUCCEEDED",
-      "reported success",
+      "reported success; no commits were made",
     ],
     [
       "without an outcome the exit code decides",

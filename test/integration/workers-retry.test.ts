@@ -46,7 +46,7 @@ describe("a retry", () => {
     const first = await dispatch(server, {
       parentSession: "retry",
       repository,
-      task: 'echo "$FACTORY_WORKER" >> log.txt; cat log.txt; [ $(wc -l < log.txt) = 2 ]',
+      task: 'echo "$FACTORY_WORKER" >> log.txt; git add .; git commit -qm Log; cat log.txt; [ $(wc -l < log.txt) = 2 ]',
       issue: "#70",
       base: "main",
       priority: 3,

@@ -51,7 +51,7 @@ const sessionShape = z.object({
   worktree: z
     .object({
       path: z.string(),
-      changedFiles: z.int().nullable(),
+      uncommittedFileCount: z.int().nullable(),
       diff: diffShape.nullish(),
     })
     .nullable(),
@@ -76,7 +76,7 @@ const toldShape = z.object({
   pushedTo: z.string().nullable(),
   pendingPermissions: z.array(permissionShape),
   worktree: z
-    .object({ path: z.string(), changedFiles: z.int().nullable() })
+    .object({ path: z.string(), uncommittedFileCount: z.int().nullable() })
     .nullable()
     .describe("null before it is made, and after cleanup."),
   diff: z
@@ -155,7 +155,9 @@ export const getWorker = defineTool({
       pushedTo: value.pushedTo,
       pendingPermissions: value.pendingPermissions,
       worktree:
-        worktree === null ? null : { path: worktree.path, changedFiles: worktree.changedFiles },
+        worktree === null
+          ? null
+          : { path: worktree.path, uncommittedFileCount: worktree.uncommittedFileCount },
       diff: diff === null ? null : { ...diff, files: [...diff.files] },
       output: args.output ? await readOutput(call, args.id, value.lastSequence) : null,
       gaps: [...gaps],
@@ -218,7 +220,7 @@ const query = {
       usage { inputTokens outputTokens costUsd }
       pendingPermissions { ${permissionFields} }
       worktree {
-        path changedFiles
+        path uncommittedFileCount
         diff @include(if: $diff) { text truncated filesChanged insertions deletions }
       }
     }

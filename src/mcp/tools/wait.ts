@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { counted } from "../../counted.ts";
 import { parentOf, read, type Call } from "../call.ts";
 import { describeOtherParents, findOtherParents, knownParentsShape } from "../parents.ts";
 import { defineTool } from "../tool.ts";
@@ -27,6 +28,9 @@ const changeShape = z.object({
   reason: z.string().nullable(),
   report: z.string().nullable(),
   outcome: z.string().nullable(),
+  commitCount: z.int().nullable(),
+  uncommittedFileCount: z.int().nullable(),
+  summary: z.string().nullable(),
   permission: permissionShape.nullable(),
   worker: z.object({ name: z.string() }),
 });
@@ -66,6 +70,12 @@ export const waitForWorkers = defineTool({
         reason: z.string().nullable(),
         report: z.string().nullable(),
         outcome: z.string().nullable(),
+        commitCount: z.int().nullable().describe("Of one that has ended."),
+        uncommittedFileCount: z
+          .int()
+          .nullable()
+          .describe("Of one that has ended: files that it left changed or untracked."),
+        summary: z.string().nullable().describe("Of one that has ended: the first 500 characters."),
         asks: z.string().nullable().describe("For what it needs permission."),
       }),
     ),
@@ -93,6 +103,9 @@ export const waitForWorkers = defineTool({
       reason: change.reason,
       report: report === null ? null : shorten(report, longestReport),
       outcome: change.outcome,
+      commitCount: change.commitCount,
+      uncommittedFileCount: change.uncommittedFileCount,
+      summary: change.summary,
       asks: permission?.title ?? null,
     }));
     const pending = nodes.flatMap(({ name, pendingPermissions }) =>
@@ -133,14 +146,25 @@ function tellChange(change: {
   readonly reason: string | null;
   readonly report: string | null;
   readonly outcome: string | null;
+  readonly commitCount: number | null;
+  readonly uncommittedFileCount: number | null;
+  readonly summary: string | null;
   readonly asks: string | null;
 }): string {
   const { worker, status, reason, report, outcome, asks } = change;
+  const { commitCount, uncommittedFileCount, summary } = change;
   if (report !== null) {
     return `${worker} reports${outcome === null ? "" : ` (${outcome})`}: ${report}`;
   }
   if (asks !== null) return `${worker} is ${status}: it asks for permission`;
-  return `${worker} is ${status}${reason === null ? "" : `: ${reason}`}`;
+  const work = [
+    commitCount === null ? undefined : counted(commitCount, "commit"),
+    uncommittedFileCount === null ? undefined : counted(uncommittedFileCount, "uncommitted file"),
+  ].filter((part) => part !== undefined);
+  return lines(
+    `${worker} is ${status}${reason === null ? "" : `: ${reason}`}${work.length === 0 ? "" : ` (${work.join(", ")})`}`,
+    summary === null ? undefined : `  Summary: ${summary}`,
+  );
 }
 
 interface Waiting {
@@ -212,6 +236,7 @@ const waitQuery = {
   document: `query ($parentSession: String!, $after: Int!, $timeoutSeconds: Int) {
     waitForWorkers(parentSession: $parentSession, after: $after, timeoutSeconds: $timeoutSeconds) {
       sequence previousStatus status reason report outcome
+      commitCount uncommittedFileCount summary
       permission { ${permissionFields} }
       worker { name }
     }

@@ -60,7 +60,7 @@ export const worktreeState = graphql(`
   query WorktreeState($owner: String!, $name: String!, $branch: String!, $runner: String!) {
     worktree(owner: $owner, name: $name, branch: $branch, runner: $runner) {
       id
-      changedFiles
+      uncommittedFileCount
       commitsAhead
       activeWorker {
         name

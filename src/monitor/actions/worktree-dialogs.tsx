@@ -146,16 +146,16 @@ export function DeleteWorktreeDialog({
 }
 
 interface WorktreeState {
-  readonly changedFiles: number | null;
+  readonly uncommittedFileCount: number | null;
   readonly commitsAhead: number | null;
 }
 
 function Contents({ state }: { state: WorktreeState | undefined }) {
   if (state === undefined) return <p className="quiet">Looking what is in it…</p>;
-  const { changedFiles, commitsAhead } = state;
+  const { uncommittedFileCount: files, commitsAhead } = state;
   return (
     <p className="quiet">
-      It holds {changedFiles === null ? "files" : count(changedFiles, "changed or untracked file")}
+      It holds {files === null ? "files" : count(files, "changed or untracked file")}
       {commitsAhead !== null && ` and ${count(commitsAhead, "commit")} since its base`}.
     </p>
   );

@@ -71,6 +71,24 @@ const WorkerStatusEventRef = builder.objectRef<StoredEvent>("WorkerStatusEvent")
       description: "Why, fit to show to a person.",
       resolve: (event) => payloadOf("status", event).reason,
     }),
+    commitCount: t.int({
+      nullable: true,
+      description:
+        "With a final status: how many commits the session added to its branch. null with any other, or where that is unknown.",
+      resolve: (event) => payloadOf("status", event).commitCount ?? null,
+    }),
+    uncommittedFileCount: t.int({
+      nullable: true,
+      description:
+        "With a final status: how many files it left changed or untracked, ignored ones excepted. null with any other, or where that is unknown.",
+      resolve: (event) => payloadOf("status", event).uncommittedFileCount ?? null,
+    }),
+    summary: t.string({
+      nullable: true,
+      description:
+        "With a final status: the first 500 characters of the session's summary. null with any other, or where there is none.",
+      resolve: (event) => payloadOf("status", event).summary ?? null,
+    }),
   }),
 });
 
@@ -170,6 +188,24 @@ export const WorkerStatusChangeRef = builder
         type: ReportOutcomeRef,
         nullable: true,
         description: "What became of the work, where the report said so.",
+      }),
+      commitCount: t.int({
+        nullable: true,
+        description:
+          "With a final status: how many commits the session added to its branch. null with any other, or where that is unknown.",
+        resolve: ({ commitCount }) => commitCount ?? null,
+      }),
+      uncommittedFileCount: t.int({
+        nullable: true,
+        description:
+          "With a final status: how many files it left changed or untracked, ignored ones excepted. null with any other, or where that is unknown.",
+        resolve: ({ uncommittedFileCount }) => uncommittedFileCount ?? null,
+      }),
+      summary: t.string({
+        nullable: true,
+        description:
+          "With a final status: the first 500 characters of the session's summary. null with any other, or where there is none.",
+        resolve: ({ summary }) => summary ?? null,
       }),
       permission: t.field({
         type: PermissionRequestRef,

@@ -64,7 +64,7 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
     push: t.boolean({
       defaultValue: false,
       description:
-        "Push the branch when the work succeeded, never by force. Where that fails, or commits were made in the worktree but not on the branch, the session is FAILED, and the work stays in its worktree. With a worker's token: only where the worker's own session has it, and to a branch that the worker or its descendants made; never to the default branch.",
+        "Push the branch when the work succeeded, never by force. Where that fails, where work isn't committed, where commits were made in the worktree but not on the branch, or where the end comes in the middle of a rebase, merge, cherry-pick, revert or bisect, the session is FAILED (WORKTREE_DIRTY, BRANCH_CONFLICT and others), and the work stays in its worktree. With a worker's token: only where the worker's own session has it, and to a branch that the worker or its descendants made; never to the default branch.",
     }),
     maxCostUsd: t.float({
       description:

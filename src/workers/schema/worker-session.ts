@@ -204,6 +204,16 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       select: { commits: true, runnerId: true },
       resolve: async (session, _args, { workers }) => [...(await workers.commits(session))],
     }),
+    commitCount: t.exposeInt("commitCount", {
+      nullable: true,
+      description:
+        "How many commits its branch got, also beyond those that commits lists; counted when its processes had ended. null before the end, or where that is unknown.",
+    }),
+    uncommittedFileCount: t.exposeInt("uncommittedFileCount", {
+      nullable: true,
+      description:
+        "How many files it left changed or untracked in its worktree, ignored ones excepted; an untracked folder counts as one. null before the end, or where that is unknown.",
+    }),
     usage: t.field({
       type: UsageRef,
       nullable: true,

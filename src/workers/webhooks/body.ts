@@ -18,6 +18,8 @@ const workerColumns = {
   repositoryName: true,
   attempt: true,
   summary: true,
+  commitCount: true,
+  uncommittedFileCount: true,
   exitCode: true,
   pushedTo: true,
   inputTokens: true,
@@ -54,6 +56,7 @@ export async function describeChanges(
     const worker = workers.get(payload.workerId);
     if (worker === undefined) throw new Error(`there is no worker ${payload.workerId}`);
     const { previousStatus, status, reason, report, outcome, permission } = payload;
+    const { commitCount = null, uncommittedFileCount = null, summary = null } = payload;
     const body = JSON.stringify({
       parentSession,
       sequence,
@@ -63,6 +66,9 @@ export async function describeChanges(
       reason,
       report,
       outcome,
+      commitCount,
+      uncommittedFileCount,
+      summary,
       permission: permission ?? null,
       worker: describeWorker(worker),
     });

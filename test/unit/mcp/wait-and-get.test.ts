@@ -33,6 +33,9 @@ function change({ worker = "worker-1", ...given }: Change): object {
     reason: null,
     report: null,
     outcome: null,
+    commitCount: null,
+    uncommittedFileCount: null,
+    summary: null,
     permission: null,
     worker: { name: worker },
     ...given,
@@ -48,9 +51,13 @@ const unfinished = (...nodes: object[]) =>
   data("workerSessions", { totalCount: nodes.length, nodes });
 
 test("wait_for_workers passes over what is no news, and goes on after it", async () => {
+  const end = { commitCount: 2, uncommittedFileCount: 1, summary: "It is done." };
   const pages = [
     [change({ sequence: 1, status: "QUEUED" }), change({ sequence: 2, status: "RUNNING" })],
-    [change({ sequence: 3, report: "half done" }), change({ sequence: 4, status: "SUCCEEDED" })],
+    [
+      change({ sequence: 3, report: "half done" }),
+      change({ sequence: 4, status: "SUCCEEDED", ...end }),
+    ],
   ];
   const { result, text, asked } = await callTool(
     "wait_for_workers",
@@ -65,7 +72,7 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
   expect(result.structuredContent).toEqual({
     changes: [
       expect.objectContaining({ sequence: 3, worker: "worker-1", report: "half done" }),
-      expect.objectContaining({ sequence: 4, worker: "worker-1", status: "SUCCEEDED" }),
+      expect.objectContaining({ sequence: 4, worker: "worker-1", status: "SUCCEEDED", ...end }),
     ],
     after: 4,
     more: false,
@@ -81,7 +88,8 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
     ],
   });
   expect(text).toContain("worker-1 reports: half done");
-  expect(text).toContain("worker-1 is SUCCEEDED");
+  expect(text).toContain("worker-1 is SUCCEEDED (2 commits, 1 uncommitted file)");
+  expect(text).toContain("Summary: It is done.");
   expect(text).toContain(`answer_permission(id: "worker-2", requestId: "p1", optionId: one of yes`);
   expect(text).toContain(`wait_for_workers(parentSession: "me", after: 4)`);
 });
@@ -183,7 +191,7 @@ const session = {
 const longDiff = `diff --git a/a.txt b/a.txt\n--- a/a.txt\n+++ b/a.txt\n@@ -0,0 +1,9000 @@\n${"+more\n".repeat(9_000)}`;
 const worktree = {
   path: "/somewhere",
-  changedFiles: 1,
+  uncommittedFileCount: 1,
   diff: { text: longDiff, truncated: false, filesChanged: 1, insertions: 9_000, deletions: 0 },
 };
 

@@ -15,7 +15,7 @@ export const changesQuery = graphql(`
         branch
         base
         baseCommit
-        changedFiles
+        uncommittedFileCount
         diff {
           text
           truncated

@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "commitCount" INTEGER,
+ADD COLUMN     "uncommittedFileCount" INTEGER;
