@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { AgentDefinition } from "./definition.ts";
 import { networkVariables } from "../network-variables.ts";
-import { absoluteFolders } from "./programs.ts";
+import { absoluteFolders, withoutNpmFolders } from "./programs.ts";
 
 const commonNames = ["HOME", "USER", "SHELL", "LANG", "TERM", "TZ", ...networkVariables];
 
@@ -32,7 +32,7 @@ export function buildWorkerEnvironment(options: WorkerEnvironmentOptions): Recor
     ...start,
     ...factory,
     // A relative folder would look for programs in the worktree.
-    PATH: [binFolder, ...absoluteFolders(source["PATH"] ?? "")].join(path.delimiter),
+    PATH: [binFolder, ...absoluteFolders(withoutNpmFolders(source))].join(path.delimiter),
     TMPDIR: tmpFolder,
   };
 }

@@ -35,6 +35,22 @@ export function absoluteFolders(searchPath: string): string[] {
   return searchPath.split(path.delimiter).filter((folder) => path.isAbsolute(folder));
 }
 
+/**
+ * The PATH of who started the server, without what npm put before it: folders that a checkout of Factory, or anybody
+ * who can write above it (`/tmp/node_modules/.bin`), fills with programs. Source: @npmcli/run-script, set-path.js.
+ */
+export function withoutNpmFolders(
+  environment: Readonly<Record<string, string | undefined>>,
+): string {
+  const folders = (environment["PATH"] ?? "").split(path.delimiter);
+  const isFromNpm = startedByNpm.some((name) => environment[name] !== undefined);
+  const first = isFromNpm ? folders.findIndex((folder) => !npmFolder.test(folder)) : 0;
+  return (first === -1 ? [] : folders.slice(first)).join(path.delimiter);
+}
+
+const startedByNpm = ["npm_execpath", "npm_lifecycle_event", "npm_config_user_agent"];
+const npmFolder = /(^|\/)(node_modules\/\.bin|node-gyp-bin)\/?$/;
+
 function candidates(program: string, searchPath: string): string[] {
   if (path.isAbsolute(program)) return [program];
   if (program.includes("/")) return [];

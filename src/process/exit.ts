@@ -1,3 +1,4 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 import { hostFailure } from "./host-failure.ts";
 import type { Identity } from "./identity.ts";
@@ -22,6 +23,10 @@ const exitSchema = z
     endedAt: z.iso.datetime(),
     endedTick: z.int().nonnegative(),
     error: startFailure.optional(),
+    seal: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .optional(),
   })
   .refine((exit) => (exit.exitCode === null) !== (exit.signal === null));
 
@@ -47,8 +52,13 @@ export interface Lost {
 
 export type ExitOutcome = Exited | Lost;
 
-export interface WaitForExitOptions {
+export interface ExitFile {
   readonly folder: string;
+  /** What `launch` was given: a file without its seal is not believed. undefined: any file is, once the shim has ended. */
+  readonly exitKey?: string | undefined;
+}
+
+export interface WaitForExitOptions extends ExitFile {
   readonly identity: Identity;
   /** Ends the wait, which then rejects with the signal's reason. The worker runs on. */
   readonly signal: AbortSignal;
@@ -63,7 +73,7 @@ export interface WaitForExitOptions {
  * Fails with HOST_FAILURE when exit.json can't be read.
  */
 export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutcome> {
-  const { folder, identity, signal, checkEveryMs = 1000 } = options;
+  const { folder, exitKey, identity, signal, checkEveryMs = 1000 } = options;
   const wake = createWake();
   // Not the folder: its watch would tell of every line that the worker prints.
   using _watcher = watchPath(sessionPaths(folder).partialExit, wake.notify);
@@ -71,9 +81,13 @@ export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutc
     signal.throwIfAborted();
     // The order matters: a shim that is dead now has written before all that it will.
     const alive = isAlive(identity, "shim");
-    const outcome = await readExit(folder);
-    if (outcome?.kind === "exited") {
-      return outcome;
+    const outcome = await readExit({ folder, exitKey }).catch((error: unknown) => {
+      // Whatever a worker puts in its place, its shim writes the end of it later.
+      if (alive) return undefined;
+      throw error;
+    });
+    if (outcome?.kind === "exited" && (exitKey !== undefined || !alive)) {
+      return holdToTime(outcome, identity);
     }
     if (!alive) {
       return outcome ?? { kind: "lost", reason: explainLoss(identity) };
@@ -83,7 +97,7 @@ export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutc
 }
 
 /** What exit.json says now; undefined if there is none, lost if it makes no sense. */
-export async function readExit(folder: string): Promise<ExitOutcome | undefined> {
+export async function readExit({ folder, exitKey }: ExitFile): Promise<ExitOutcome | undefined> {
   const file = sessionPaths(folder).exit;
   let text;
   try {
@@ -98,8 +112,30 @@ export async function readExit(folder: string): Promise<ExitOutcome | undefined>
   if (!parsed.success) {
     return { kind: "lost", reason: "exit.json is damaged, so how the worker ended is unknown" };
   }
-  const { error, ...exit } = parsed.data;
+  if (exitKey !== undefined && !isSealed(text, exitKey)) {
+    return {
+      kind: "lost",
+      reason: "exit.json was not written by the worker's shim, so how the worker ended is unknown",
+    };
+  }
+  const { error, seal: _, ...exit } = parsed.data;
   return { kind: "exited", ...exit, startFailure: error ?? null };
+}
+
+/** See write_exit in shim.sh. */
+function isSealed(text: string, key: string): boolean {
+  const [, record, seal] = /^(\{[^\n]*),"seal":"([0-9a-f]{64})"\}\s*$/.exec(text) ?? [];
+  if (record === undefined || seal === undefined) return false;
+  const expected = createHash("sha256").update(`${key}\n${record}}\n${key}\n`).digest();
+  return timingSafeEqual(expected, Buffer.from(seal, "hex"));
+}
+
+/** Clocks are set, and files without a seal hold anything. */
+function holdToTime(exit: Exited, { startedAt }: Identity): Exited {
+  const now = Date.now();
+  const from = Math.min(Date.parse(startedAt), now);
+  const at = Math.min(Math.max(Date.parse(exit.endedAt), from), now);
+  return { ...exit, endedAt: new Date(at).toISOString() };
 }
 
 /** Undefined, which no JSON stands for, where the text is none. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { FactoryError } from "../errors.ts";
 import { hostFailure } from "./host-failure.ts";
-import { readBootId, readLiveProcess } from "./proc.ts";
+import { carriesNonce, readBootId, readLiveProcess } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { readSmallFile } from "./small-file.ts";
 
@@ -16,12 +16,17 @@ export const identitySchema = z.object({
   bootId: z.string().min(1),
   shim: processId,
   agent: processId.extend({ processGroup: processNumber }),
+  /** Who hands on what is said to the agent; null: nothing is. */
+  relay: processId.nullable().default(null),
   nonce: z.string().regex(noncePattern),
   startedAt: z.iso.datetime(),
 });
 
-/** Who runs in a session's folder, as written down by the shim before the agent's first instruction. */
-export type Identity = z.infer<typeof identitySchema>;
+/** Who runs in a session's folder, as told by the shim before the agent's first instruction. */
+export interface Identity extends z.infer<typeof identitySchema> {
+  /** Absolute path of the control group that the agent was started in; see cgroup.ts. */
+  readonly cgroup?: string | undefined;
+}
 
 /**
  * Reads identity.json. Undefined if there is none, or none yet: the shim creates it empty and fills
@@ -50,6 +55,23 @@ export async function readIdentity(folder: string): Promise<Identity | undefined
       { cause: error },
     );
   }
+}
+
+/**
+ * Whether the processes that a file names are the worker's, as far as they are alive. A worker can write the file, so
+ * that nobody may be signalled by its word alone. An agent may have cleared its environment, but its shim hasn't.
+ */
+export async function isGenuine({ bootId, shim, agent, relay, nonce }: Identity): Promise<boolean> {
+  // Of another start of the machine nobody is alive.
+  if (bootId !== readBootId()) return true;
+  const isShim = readLiveProcess(shim) !== undefined;
+  if (isShim && !(await carriesNonce(shim.pid, nonce))) return false;
+  for (const one of [agent, relay]) {
+    const facts = one === null ? undefined : readLiveProcess(one);
+    if (facts === undefined || (isShim && facts.parentPid === shim.pid)) continue;
+    if (!(await carriesNonce(facts.pid, nonce))) return false;
+  }
+  return true;
 }
 
 /**

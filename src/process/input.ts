@@ -1,12 +1,12 @@
 // What is said to an agent: a file that only grows, and a relay (see shim.sh) that hands it on. So a server
 // that is killed in the middle of a line leaves the rest of it to the next one, and nothing is said twice.
-import { z } from "zod";
+import path from "node:path";
 import { FactoryError } from "../errors.ts";
 import { codeOf, hostFailure } from "./host-failure.ts";
+import type { Identity } from "./identity.ts";
 import { readLiveProcess } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { openUntrustedFile } from "../untrusted-file.ts";
-import { readSmallFile } from "./small-file.ts";
 
 /**
  * Makes `bytes` stand in the file from `offset` on, whether none, some or all of them do already. One
@@ -21,7 +21,9 @@ export async function appendInput(
 ): Promise<void> {
   const file = sessionPaths(folder).input;
   try {
-    const handle = await openUntrustedFile(file, { access: "write" });
+    // A worker may have put a link to another session's folder in the place of its own.
+    const root = path.dirname(path.dirname(file));
+    const handle = await openUntrustedFile(file, { root, access: "write" });
     try {
       const { size } = await handle.stat();
       if (size < offset || size > offset + bytes.length) {
@@ -47,24 +49,13 @@ export async function appendInput(
   }
 }
 
-const relaySchema = z.object({ pid: z.int().positive(), startTime: z.int().nonnegative() });
-
 /**
  * The agent sees the end of its input, once it has read what was said. Harmless where that was done before,
  * and for a session without an input.
  */
-export async function endInput(folder: string): Promise<void> {
-  const file = sessionPaths(folder).relay;
-  let text;
-  try {
-    text = await readSmallFile(file);
-  } catch (error) {
-    throw hostFailure(error, `read ${file}`);
-  }
-  if (text === undefined) return;
-  const relay = relaySchema.parse(JSON.parse(text));
+export function endInput({ relay }: Pick<Identity, "relay">): void {
   // Its number may be another process's by now.
-  if (readLiveProcess(relay) === undefined) return;
+  if (relay === null || readLiveProcess(relay) === undefined) return;
   try {
     process.kill(relay.pid, "SIGTERM");
   } catch (error) {

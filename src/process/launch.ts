@@ -1,16 +1,17 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { FactoryError } from "../errors.ts";
+import { createCgroup } from "./cgroup.ts";
 import { codeOf, hostFailure } from "./host-failure.ts";
 import type { Identity } from "./identity.ts";
-import { noncePattern, readIdentity } from "./identity.ts";
+import { identitySchema, noncePattern, readIdentity } from "./identity.ts";
 import { nonceVariable } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { terminateAll } from "./terminate.ts";
 import { createWake } from "../wake.ts";
-import { watchPath } from "../watch-path.ts";
 
 export interface LaunchOptions {
   /** The session's folder, made by `createSessionFolder`. Short, as sockets below it end at 107 bytes. */
@@ -24,6 +25,8 @@ export interface LaunchOptions {
    * here, whatever it says. Bash adds PWD and `_`. The only way for secrets.
    */
   readonly env: Readonly<Record<string, string>>;
+  /** By which exit.json is known to be the shim's, see `readExit`; a secret of one line. Default: a random UUID. */
+  readonly exitKey?: string;
   /** Unique per attempt, 8 to 128 letters, digits, - and _. Default: a random UUID. */
   readonly nonce?: string;
   /** How long to wait for the identity, in milliseconds. Default 10,000. */
@@ -35,8 +38,8 @@ export interface LaunchOptions {
 const shim = path.join(import.meta.dirname, "shim.sh");
 
 /**
- * Starts the agent under a shim that outlives this process, and resolves once its identity is
- * written, which is before the agent's first instruction. That the program is missing shows in
+ * Starts the agent under a shim that outlives this process, and resolves once the shim has told who it is, before the
+ * agent's first instruction: what the worker writes later can't change it. That the program is missing shows in
  * exit.json (see `waitForExit`), not here.
  *
  * A folder is launched into once: where an identity is, adopt it instead (`readIdentity`,
@@ -54,20 +57,28 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
     throw usedBefore(folder);
   }
 
+  const cgroup = await createCgroup(nonce);
   const wake = createWake();
-  using _watcher = watchPath(folder, wake.notify);
   // -p: no BASH_ENV, no functions and no shell options from the environment.
-  const child = execa(bash, ["-p", shim, cwd, ...command], {
+  const [program = bash, ...rest] = [...adoptOrphans(), bash, "-p", shim, cgroup ?? "", cwd];
+  const child = execa(program, [...rest, ...command], {
     cwd: folder,
     env: { ...env, [nonceVariable]: nonce, TMPDIR: sessionPaths(folder).temporary },
     extendEnv: false,
     detached: true,
     cleanup: false,
-    stdio: "ignore",
+    input: `${options.exitKey ?? randomUUID()}\n`,
+    stdout: "pipe",
+    stderr: "ignore",
     buffer: false,
     reject: false,
   });
   child.nodeChildProcess.unref();
+  let told = "";
+  child.stdout.on("data", (data: Buffer) => {
+    if (told.length < longestIdentity) told += data.toString("latin1");
+    wake.notify();
+  });
   let end: ShimEnd | undefined;
   void child.then((result) => {
     end = { exitCode: result.exitCode, systemCode: result.code, cause: result };
@@ -77,14 +88,11 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
   try {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
-      // Taken before the look at the file: a shim that ended wrote what it wrote before.
-      const endBefore = end;
-      const identity = await readIdentity(folder);
-      if (identity?.nonce === nonce) {
-        return { identity };
+      if (told.endsWith("\n")) {
+        return { identity: { ...identitySchema.parse(JSON.parse(told)), cgroup } };
       }
-      if (endBefore !== undefined) {
-        throw await explainEnd(endBefore, options);
+      if (end !== undefined) {
+        throw await explainEnd(end, options);
       }
       const remaining = deadline - performance.now();
       if (remaining <= 0) {
@@ -93,8 +101,7 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
           `the worker's shim did not start within ${timeoutMs} ms: the host is overloaded`,
         );
       }
-      // The watch is a hint that may be missing, so look now and then as well.
-      await wake.wait(Math.min(remaining, 100));
+      await wake.wait(remaining);
     }
   } catch (error) {
     // Two launches with one nonce: what runs under it is the other's, which was first.
@@ -103,6 +110,26 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
     }
     throw error;
   }
+}
+
+/** Far above what the shim says. */
+const longestIdentity = 4096;
+
+const perl = "/usr/bin/perl";
+/** Of prctl(2), by Node.js's names of architectures. */
+const prctlNumbers: Readonly<Record<string, number>> = { x64: 157, arm64: 167 };
+const becomeSubreaper = 36;
+
+/**
+ * A command that turns into the rest of its arguments, as a process that adopts all that its descendants leave
+ * behind, whatever they do to be orphans: the shim's own are found then. Bash can't ask for it, and Perl is on most
+ * systems that have git. Empty where it isn't. Source: PR_SET_CHILD_SUBREAPER(2const).
+ */
+function adoptOrphans(): string[] {
+  const number = prctlNumbers[process.arch];
+  if (number === undefined || !existsSync(perl)) return [];
+  const script = `syscall(${String(number)}, ${String(becomeSubreaper)}, 1, 0, 0, 0); exec { $ARGV[0] } @ARGV; exit 127`;
+  return [perl, "-e", script, "--"];
 }
 
 /** What shim.sh returns when no agent has run. */

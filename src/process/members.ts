@@ -1,3 +1,4 @@
+import { cgroupOf, listCgroup } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
 import type { ProcessFacts, ProcessId } from "./proc.ts";
 import { carriesNonce, listProcesses } from "./proc.ts";
@@ -18,7 +19,8 @@ export interface SessionScope {
  * - it is the agent, or was found before (`known`), by pid and start time
  * - it is in the session that the shim leads, while that number can't have been given out again
  * - its environment holds the nonce
- * - its parent belongs
+ * - it is in the control group that the agent was started in
+ * - its parent belongs, or is the shim, which adopts what its descendants leave behind
  */
 export async function findMembers(
   scope: SessionScope,
@@ -27,15 +29,15 @@ export async function findMembers(
   const { identity, nonce } = scope;
   const processes = await listProcesses();
   const byPid = new Map(processes.map((facts) => [facts.pid, facts]));
+  const cgroup = identity?.cgroup ?? (await cgroupOf(nonce));
+  const grouped = new Set(cgroup === undefined ? [] : await listCgroup(cgroup));
   const isThere = (id: ProcessId) => byPid.get(id.pid)?.startTime === id.startTime;
 
   const apart = new Set([process.pid]);
   if (identity !== undefined && isThere(identity.shim)) {
     apart.add(identity.shim.pid);
     for (const facts of processes) {
-      if (facts.parentPid === identity.shim.pid && facts.pid !== identity.agent.pid) {
-        apart.add(facts.pid);
-      }
+      if (isHelper(scope, facts)) apart.add(facts.pid);
     }
   }
 
@@ -53,13 +55,34 @@ export async function findMembers(
     const candidate = !members.has(facts.pid) && !apart.has(facts.pid);
     // What is older than the shim can't be of the session: no need to read its environment.
     if (candidate && facts.startTime >= (identity?.shim.startTime ?? 0)) {
-      if (isInShimSession(scope, facts, isThere) || (await carriesNonce(facts.pid, nonce))) {
+      if (
+        grouped.has(facts.pid) ||
+        isInShimSession(scope, facts, isThere) ||
+        (identity !== undefined && isChildOfShim(identity, facts, isThere)) ||
+        (await carriesNonce(facts.pid, nonce))
+      ) {
         add(facts);
       }
     }
   }
   addDescendants(processes, members, add);
   return [...members.values()];
+}
+
+/** Until the end is written down the shim's group is its helpers': an agent's processes start in another one. */
+function isHelper({ identity, endedTick }: SessionScope, facts: ProcessFacts): boolean {
+  if (identity === undefined || facts.pid === identity.agent.pid) return false;
+  if (facts.pid === identity.relay?.pid) return facts.parentPid === identity.shim.pid;
+  const { pid } = identity.shim;
+  return endedTick === undefined && facts.processGroup === pid && facts.session === pid;
+}
+
+function isChildOfShim(
+  { shim }: Identity,
+  facts: ProcessFacts,
+  isThere: (id: ProcessId) => boolean,
+): boolean {
+  return facts.parentPid === shim.pid && isThere(shim);
 }
 
 /**

@@ -10,8 +10,6 @@ import { removeTree, requireDeepPath } from "./remove-tree.ts";
 export interface SessionPaths {
   /** Optional: what was said to the agent, in order; see `appendInput`. Without, it reads from /dev/null. */
   readonly input: string;
-  /** Who hands `input` on to the agent. */
-  readonly relay: string;
   /** Appended to by the agent, read by `tailOutput`. */
   readonly stdout: string;
   readonly stderr: string;
@@ -29,7 +27,6 @@ export interface SessionPaths {
 export function sessionPaths(folder: string): SessionPaths {
   return {
     input: path.join(folder, "input"),
-    relay: path.join(folder, "relay.json"),
     stdout: path.join(folder, "stdout"),
     stderr: path.join(folder, "stderr"),
     identity: path.join(folder, "identity.json"),

@@ -1,10 +1,11 @@
 #!/bin/bash
 # Runs one agent apart from the server, and writes down how it ended.
 #
-#   cd <session folder> && FACTORY_SESSION_NONCE=<nonce> bash -p shim.sh <worktree> <command> [argument…]
+#   cd <session folder> && FACTORY_SESSION_NONCE=<nonce> bash -p shim.sh <control group or ""> <worktree> <command> [argument…]
 #
-# Started by launch.ts in a session of its own with nothing on its standard streams. Up to the
-# agent's first instruction it uses builtins alone and forks once. Statuses of its own, all without
+# Started by launch.ts in a session of its own. Standard input holds one line, the key by which exit.json is known
+# to be this shim's; who runs is told on standard output, as a worker can write any file. Both are gone before the
+# agent's first instruction. Up to the agent's first instruction it uses builtins alone and forks once. Statuses of its own, all without
 # an agent having run: 120 this bash is too old, 121 the folder can't be written, 122 the folder was
 # used before.
 #
@@ -15,7 +16,7 @@ factory_shim_signals="HUP INT QUIT USR1 USR2 ALRM PIPE TERM"
 
 prepare() {
   (( BASH_VERSINFO[0] >= 5 )) || exit 120
-  unset factory_shim_state factory_shim_held factory_shim_relay
+  unset factory_shim_state factory_shim_held factory_shim_relay factory_shim_key factory_shim_report
   set -m             # job control: the agent gets a process group of its own
   set -C             # files are created with O_EXCL: of two shims in one folder, one goes on
   BASH_ARGV0=factory # the name in bash's own messages, which go to the worker's stderr
@@ -28,6 +29,10 @@ prepare() {
   [[ -e exit.json.partial ]] && exit 122
   printf '%512s\n' '' >exit.json.partial || exit 121
   printf '%512s\n' '' >job-state || exit 121
+
+  # The server was killed before it could say.
+  read -r factory_shim_key || exit 121
+  exec </dev/null
 }
 
 # `wait` says 143 for `exit 143` and for a death by SIGTERM alike; the list of jobs tells them apart,
@@ -66,16 +71,7 @@ open_input() {
     ) || exit 121
     factory_shim_relay=$!
     factory_shim_input=/dev/fd/$factory_shim_held
-    write_relay
   fi
-}
-
-write_relay() {
-  local factory_shim_facts
-  read -r factory_shim_facts <"/proc/$factory_shim_relay/stat" || return
-  factory_shim_facts=(${factory_shim_facts##*) })
-  printf '{"pid":%d,"startTime":%d}\n' \
-    "$factory_shim_relay" "${factory_shim_facts[19]}" >relay.json
 }
 
 # Sets factory_shim_time to now, in ISO 8601.
@@ -87,7 +83,7 @@ read_clock() {
 }
 
 write_identity() {
-  local factory_shim_boot factory_shim_own factory_shim_parent factory_shim_time
+  local factory_shim_boot factory_shim_own factory_shim_parent factory_shim_time factory_shim_facts factory_shim_line
   read -r factory_shim_boot </proc/sys/kernel/random/boot_id
   read -r factory_shim_own </proc/self/stat
   read -r factory_shim_parent </proc/$$/stat
@@ -95,17 +91,31 @@ write_identity() {
   # process group is field 5 and the start time field 22, so 2 and 19 here.
   factory_shim_own=(${factory_shim_own##*) })
   factory_shim_parent=(${factory_shim_parent##*) })
+  factory_shim_facts=null
+  if [[ -n ${factory_shim_relay-} ]] && read -r factory_shim_facts <"/proc/$factory_shim_relay/stat"; then
+    factory_shim_facts=(${factory_shim_facts##*) })
+    factory_shim_facts="{\"pid\":$factory_shim_relay,\"startTime\":${factory_shim_facts[19]}}"
+  fi
   read_clock
-  # One line, hence one write(2).
-  printf '{"bootId":"%s","shim":{"pid":%d,"startTime":%d},"agent":{"pid":%d,"startTime":%d,"processGroup":%d},"nonce":"%s","startedAt":"%s"}\n' \
+  printf -v factory_shim_line '{"bootId":"%s","shim":{"pid":%d,"startTime":%d},"agent":{"pid":%d,"startTime":%d,"processGroup":%d},"relay":%s,"nonce":"%s","startedAt":"%s"}' \
     "$factory_shim_boot" "$$" "${factory_shim_parent[19]}" \
-    "$BASHPID" "${factory_shim_own[19]}" "${factory_shim_own[2]}" \
-    "$FACTORY_SESSION_NONCE" "$factory_shim_time" >identity.json
+    "$BASHPID" "${factory_shim_own[19]}" "${factory_shim_own[2]}" "$factory_shim_facts" \
+    "$FACTORY_SESSION_NONCE" "$factory_shim_time"
+  # One line, hence one write(2).
+  printf '%s\n' "$factory_shim_line" >identity.json || return
+  # A server that was killed meanwhile finds the file.
+  trap '' PIPE
+  printf '%s\n' "$factory_shim_line" >&"$factory_shim_report" 2>/dev/null
+  trap - PIPE
+  exec {factory_shim_report}>&-
 }
 
 # Runs in the subshell that becomes the agent.
 become_agent() {
   [[ -n ${factory_shim_held-} ]] && exec {factory_shim_held}<&-
+  # Where it may not be entered, the worker is found by other means. 0 is who writes.
+  [[ -n $1 ]] && printf 0 2>/dev/null >|"$1/cgroup.procs"
+  shift
   # Before the agent's first instruction, so where no identity is, nothing ran.
   write_identity || exit 121
 
@@ -148,7 +158,7 @@ wait_for_agent() {
 }
 
 write_exit() {
-  local code=$status signal=null failure='' name record uptime factory_shim_time
+  local code=$status signal=null failure='' name record seal uptime factory_shim_time
   read_clock
   read -r uptime _ </proc/uptime
   if [[ ${factory_shim_state-} =~ \ Exit\ ([0-9]+) ]]; then
@@ -165,21 +175,35 @@ write_exit() {
   # endedTick: hundredths of a second since boot, the unit of a process's start time.
   printf -v record '{"exitCode":%s,"signal":%s,"endedAt":"%s","endedTick":%s%s}' \
     "$code" "$signal" "$factory_shim_time" "${uptime/./}" "$failure"
+  # Who doesn't have the key can't write another end, and none that it read can be changed.
+  seal=$(printf '%s\n' "$factory_shim_key" "$record" "$factory_shim_key" | sha256sum) &&
+    record="${record%\}},\"seal\":\"${seal%% *}\"}"
   # Over the reserved blanks, which JSON allows after a value.
   if printf '%s' "$record" 1<>exit.json.partial; then
     sync exit.json.partial
-    mv -f exit.json.partial exit.json && return
+    mv -fT exit.json.partial exit.json && return
   fi
   # No process could be forked, or the reserved file is gone: better not atomic than not at all.
   set +C
   printf '%s\n' "$record" >exit.json
 }
 
+# Where this shim adopts what its agent left (see launch.ts), those processes are its children until they end, and
+# are found by that. Then there is nothing more to do.
+wait_for_orphans() {
+  local children
+  while children='' && read -r children <"/proc/$$/task/$$/children"; [[ -n $children ]]; do
+    sleep 0.1
+  done 2>/dev/null
+}
+
 run() {
   close_inherited "$0"
   prepare
   open_input
+  exec {factory_shim_report}>&1 >/dev/null
   ( become_agent "$@" ) <"$factory_shim_input" >>stdout 2>>stderr &
+  exec {factory_shim_report}>&-
   # From here on nothing reaches the agent's environment.
   agent=$!
   # Held on to here, the relay would not notice that nobody reads.
@@ -190,6 +214,7 @@ run() {
   PATH=/usr/bin:/bin:$PATH
   [[ -s identity.json ]] || exit 121
   write_exit
+  wait_for_orphans
 }
 
 # Bash reads a script as it goes. All of it is read by now, and nothing after this line, so that the

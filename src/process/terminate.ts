@@ -1,3 +1,4 @@
+import { cgroupOf, killCgroup, removeCgroup } from "./cgroup.ts";
 import { codeOf } from "./host-failure.ts";
 import type { SessionScope } from "./members.ts";
 import { findMembers } from "./members.ts";
@@ -41,10 +42,11 @@ const killWithinMs = 5000;
  * Use it to end a worker, and after an agent's own end for what it left behind (with `endedTick`).
  */
 export async function terminateAll(options: TerminateOptions): Promise<TerminateReport> {
-  const { identity, graceMs, signal } = options;
+  const { identity, nonce, graceMs, signal, endedTick } = options;
   if (identity !== undefined && identity.bootId !== readBootId()) {
     return { signalled: [], forced: false, remaining: [] };
   }
+  const cgroup = identity?.cgroup ?? (await cgroupOf(nonce));
   const sent = new Map<string, ProcessId & { signals: NodeJS.Signals[] }>();
   const send = (target: ProcessFacts, name: NodeJS.Signals) => {
     if (sendSignal(target, name)) {
@@ -74,8 +76,15 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
     for (const member of members) {
       send(member, "SIGKILL");
     }
+    // At once, and what is being forked too.
+    if (cgroup !== undefined) await killCgroup(cgroup);
     await waitUntilEnded(members, Math.min(killEnd, performance.now() + searchEveryMs), signal);
     members = await findMembers(options, members);
+  }
+  if (members.length === 0) {
+    // It has written down what it had to.
+    if (identity !== undefined && endedTick !== undefined) sendSignal(identity.shim, "SIGKILL");
+    if (cgroup !== undefined) await removeCgroup(cgroup);
   }
   return {
     signalled: [...sent.values()],

@@ -1,5 +1,6 @@
 // Starts the parts in the order in which they need each other, and stops them in the other one.
 import { hostname } from "node:os";
+import { withoutNpmFolders } from "../agents/programs.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
 import type { Config } from "../config.ts";
 import { checkSessions } from "../database/check-sessions.ts";
@@ -111,7 +112,7 @@ async function start(
   if (traces !== undefined) closers.add("traces", () => traces.close());
   const registry = createAgentRegistry({
     file: config.agentsFile,
-    path: config.environment["PATH"] ?? "",
+    path: withoutNpmFolders(config.environment),
     isRoot: config.isRoot,
   });
   const token = config.token ?? (await readToken(config.home));

@@ -125,7 +125,7 @@ export async function conclude(
         exitCode: exit?.exitCode ?? null,
         signal: exit?.signal ?? null,
         // It may have ended long ago, while no server was there.
-        ...(exit === undefined ? {} : { finishedAt: new Date(exit.endedAt) }),
+        ...(exit === undefined ? {} : { finishedAt: holdToTime(exit.endedAt, session.startedAt) }),
         commits: recordCommits(commits).map((commit) => ({ ...commit })),
         commitCount,
         uncommittedFileCount,
@@ -140,6 +140,13 @@ export async function conclude(
     await appendEvents(transaction, changed.appends, [queueTopic]);
     return changed.session;
   });
+}
+
+/** Clocks are set, and whoever wrote the time may have lied. */
+function holdToTime(time: string, startedAt: Date | null): Date {
+  const now = Date.now();
+  const from = Math.min(startedAt?.getTime() ?? 0, now);
+  return new Date(Math.min(Math.max(Date.parse(time), from), now));
 }
 
 /** For a session of whose agent nothing is known: mostly it never started, since something failed on the way. */

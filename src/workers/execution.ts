@@ -1,6 +1,5 @@
 // One attempt of one session, from PREPARING to its end. Every step finds what an earlier try has done, so
 // that it can be begun again after the server was killed anywhere.
-import { existsSync } from "node:fs";
 import { protocolOf } from "../agents/protocols.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { Pool, PrismaClient } from "../database/client.ts";
@@ -10,7 +9,7 @@ import type { Notices } from "../events/notices.ts";
 import { describeFailure } from "../database/failure.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
-import { readExit } from "../process/exit.ts";
+import { readExit, type ExitFile } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
@@ -22,6 +21,7 @@ import { findAgent, orDamaged, type Found } from "./damaged.ts";
 import { readEndedWork } from "./ended-work.ts";
 import { watchEnding, type Ending } from "./ending.ts";
 import { workerName } from "./find.ts";
+import { launchAsJson, readLaunch } from "./launch-record.ts";
 import { createOutputStore } from "./output.ts";
 import { prepare } from "./prepare.ts";
 import { pushWork } from "./push.ts";
@@ -135,7 +135,9 @@ async function begin(
   ending: Ending,
   leaving: AbortSignal,
 ): Promise<Running> {
-  const found = await findAgent(sessionFolder(deps.host.home, session), sessionNonce(session));
+  const nonce = sessionNonce(session);
+  const record = readLaunch(session, nonce);
+  const found = await findAgent(sessionFolder(deps.host.home, session), nonce, record);
   if ("identity" in found) {
     return { session: await setRunning(deps, session, found.identity, leaving), found };
   }
@@ -203,6 +205,13 @@ async function beginAgain(
   const speaker = await speakerOf(deps, session, token);
   const ready = { session, repository, worktree };
   const { identity, session: started } = await startAgent(deps, ready, speaker, signal, 2);
+  const launch = readLaunch(started, sessionNonce(session));
+  if (launch !== undefined) {
+    await deps.prisma.workerSession.updateMany({
+      where: { id: session.id, attempt: session.attempt },
+      data: { launch: launchAsJson({ ...launch, identity }) },
+    });
+  }
   deps.logger.info({ branch: session.branch, agent: session.agent }, "the agent is started again");
   return { session: started, found: { identity } };
 }
@@ -231,7 +240,6 @@ async function endUnidentified(
   session: WorkerSession,
 ): Promise<void> {
   const folder = sessionFolder(host.home, session);
-  if (!existsSync(folder)) return;
   await terminateAll({ identity: undefined, nonce: sessionNonce(session), graceMs: 0 });
   await removeSessionFolder(folder);
 }
@@ -269,6 +277,7 @@ async function setRunning(
         return { session: before };
       }
       const talk = readTalk(before.talk);
+      const launch = readLaunch(before, sessionNonce(session));
       const result = await changeWorker(transaction, session.id, {
         status: "RUNNING",
         reason: null,
@@ -276,6 +285,7 @@ async function setRunning(
         data: {
           // When it became RUNNING first, whichever attempt that was.
           startedAt: session.startedAt ?? new Date(identity.startedAt),
+          ...(launch === undefined ? {} : { launch: launchAsJson({ ...launch, identity }) }),
           ...(talk === undefined ? {} : { talk: asJson({ ...talk, firstEvents: [] }) }),
         },
       });
@@ -305,7 +315,9 @@ async function watchOver(
   const folder = sessionFolder(deps.host.home, session);
   const secrets = secretsOf(deps.agents, deps.host, session);
   const startedAt = startOf({ session, found });
-  if ("identity" in found && !(await hasEndedInTime(session, folder, clockFrom, logger))) {
+  const exitKey = readLaunch(session, sessionNonce(session))?.exitKey;
+  const exitFile = { folder, exitKey };
+  if ("identity" in found && !(await hasEndedInTime(session, exitFile, clockFrom, logger))) {
     ending.startClock(session.timeoutSeconds, clockFrom);
   }
   const offsets = { stdout: Number(session.stdoutOffset), stderr: Number(session.stderrOffset) };
@@ -313,6 +325,7 @@ async function watchOver(
     folder,
     found,
     nonce: sessionNonce(session),
+    exitKey,
     offsets,
     killGraceMs,
     ending: ending.signal,
@@ -357,12 +370,12 @@ async function watchOver(
 /** While no server was there to see it. */
 async function hasEndedInTime(
   { timeoutSeconds }: WorkerSession,
-  folder: string,
+  file: ExitFile,
   startedAt: Date,
   logger: Logger,
 ): Promise<boolean> {
   if (timeoutSeconds === null) return false;
-  const exit = await orDamaged(() => readExit(folder), logger);
+  const exit = await orDamaged(() => readExit(file), logger);
   if (typeof exit === "string" || exit?.kind !== "exited") return false;
   return Date.parse(exit.endedAt) < startedAt.getTime() + timeoutSeconds * 1000;
 }

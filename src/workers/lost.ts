@@ -161,6 +161,7 @@ function lostChange(
       stderrOffset: 0,
       protocol: null,
       talk: Prisma.DbNull,
+      launch: Prisma.DbNull,
     },
   };
 }

@@ -16,6 +16,7 @@ import { launch } from "../process/launch.ts";
 import { createSessionFolder, sessionPaths } from "../process/session-folder.ts";
 import type { RepositoryService } from "../repositories/service.ts";
 import { workerName } from "./find.ts";
+import { createLaunchRecord } from "./launch-record.ts";
 import type { Prepared } from "./prepare.ts";
 import { composePrompt } from "./prompt.ts";
 import { beginTalk } from "./talk/begin.ts";
@@ -87,14 +88,9 @@ export async function startAgent(
     temporary,
     environment: host.environment,
   };
-  const { session, isSpokenTo } = await beginTalk(
-    deps.prisma,
-    prepared,
-    agent,
-    context,
-    note,
-    starts,
-  );
+  const launched = createLaunchRecord(sessionNonce(prepared));
+  const begun = { note, starts, launch: launched };
+  const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, begun);
   await createSessionFolder({ folder, hasInput: isSpokenTo });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {
@@ -131,7 +127,8 @@ export async function startAgent(
       command: start.command,
       cwd: worktree.path,
       env,
-      nonce: sessionNonce(session),
+      nonce: launched.nonce,
+      exitKey: launched.exitKey,
     }),
   );
   return { identity, session };

@@ -19,6 +19,8 @@ export interface SuperviseOptions {
   readonly folder: string;
   readonly found: Found;
   readonly nonce: string;
+  /** See `readExit`. */
+  readonly exitKey: string | undefined;
   readonly offsets: OutputOffsets;
   readonly output: Pick<OutputStore, "flush"> & {
     readonly store: (channel: OutputChannel, chunk: OutputChunk) => Promise<void>;
@@ -62,7 +64,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   const ending = AbortSignal.any([options.ending, unheard.signal]);
   const outcome =
     "damage" in found
-      ? await endDamaged(found.damage, options)
+      ? await endDamaged(found, options)
       : await watchAgent(found.identity, { ...options, ending });
   // How it ended is known, also where what it printed is not.
   await orDamaged(() => tail.finish(), logger);
@@ -72,7 +74,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
 }
 
 async function watchAgent(identity: Identity, options: SuperviseOptions): Promise<ExitOutcome> {
-  const { folder, ending, leaving, killGraceMs, talk, logger } = options;
+  const { folder, exitKey, ending, leaving, killGraceMs, talk, logger } = options;
   let terminating: Promise<unknown> | undefined;
   const endWith = (how: () => Promise<unknown>) => {
     terminating ??= how();
@@ -94,13 +96,11 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
   };
   /** Nothing more is said: it ends by itself, or is ended. */
   const close = ({ closeGraceMs }: Pick<TalkKeeper, "closeGraceMs">) => {
-    void endInput(folder)
-      .then(() => delay(closeGraceMs, undefined, { signal: endedOrLeaving }))
+    endInput(identity);
+    void delay(closeGraceMs, undefined, { signal: endedOrLeaving })
       .then(terminate)
       .catch((error: unknown) => {
-        if (endedOrLeaving.aborted) return;
-        logger.error({ err: error }, "a worker's input could not be ended");
-        terminate();
+        if (!endedOrLeaving.aborted) throw error;
       });
   };
   onAbort(ending, terminate, ended.signal);
@@ -116,21 +116,24 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
 
   let exit: ExitOutcome | string;
   try {
-    exit = await orDamaged(() => waitForExit({ folder, identity, signal: leaving }), logger);
+    exit = await orDamaged(
+      () => waitForExit({ folder, exitKey, identity, signal: leaving }),
+      logger,
+    );
   } finally {
     // Who is gone is asked and waited for no longer.
     ended.abort();
     options.onEnded();
   }
   const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
-  // What it leaves behind is ended too, by the same rule.
-  terminating ??= terminateAll({
+  await terminating;
+  // What it leaves behind is ended too, by the same rule; also what was started while it was ended.
+  await terminateAll({
     identity,
     nonce: identity.nonce,
     graceMs: killGraceMs,
     ...(outcome.kind === "exited" ? { endedTick: outcome.endedTick } : {}),
   });
-  await terminating;
   return outcome;
 }
 

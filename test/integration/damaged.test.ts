@@ -1,8 +1,19 @@
 // Folders of sessions that were damaged while no server looked: each session ends with the truth, and no other
 // is touched.
-import { mkdir, readdir, rm, truncate, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { identitySchema } from "../../src/process/identity.ts";
+import { readProcess } from "../../src/process/proc.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import {
@@ -24,7 +35,7 @@ const repository = { owner: "acme", name: "app" };
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
-  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: "12" } });
+  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: "16" } });
   ending = await createGate();
   staying = await createGate();
 });
@@ -53,16 +64,55 @@ const known = { status: "FAILED", exitCode: 5, statusReason: "exit code 5" };
 
 const cases: readonly Case[] = [
   {
-    what: "an identity that is cut off, of one that runs",
+    what: "an identity that is cut off, of one that runs: the database knows it",
     ends: false,
     damage: (folder) => truncate(join(folder, "identity.json"), 20),
-    expected: lost("identity.json is missing or cut off"),
+    expected: { status: "SUCCEEDED", exitCode: 0 },
   },
   {
-    what: "an identity that is none, of one that runs",
+    what: "an identity that names another process, of one that runs",
     ends: false,
-    damage: (folder) => writeFile(join(folder, "identity.json"), `{"bootId": 7}\n`),
-    expected: lost("identity.json is damaged"),
+    async damage(folder) {
+      const file = join(folder, "identity.json");
+      const identity = identitySchema.parse(JSON.parse(await readFile(file, "utf8")));
+      // This process is the stranger: it would not live to say so.
+      const { startTime } = readProcess(process.pid)!;
+      const stranger = { pid: process.pid, startTime, processGroup: process.pid };
+      await writeFile(
+        file,
+        `${JSON.stringify({ ...identity, shim: stranger, agent: stranger, relay: stranger })}\n`,
+      );
+    },
+    expected: { status: "SUCCEEDED", exitCode: 0 },
+  },
+  {
+    what: "an end that its shim didn't write, of one that runs",
+    ends: false,
+    damage: (folder) =>
+      writeFile(
+        join(folder, "exit.json"),
+        `{"exitCode":3,"signal":null,"endedAt":"2099-01-01T00:00:00.000Z","endedTick":1}`,
+      ),
+    expected: { status: "SUCCEEDED", exitCode: 0 },
+  },
+  {
+    what: "an end that its shim didn't write, of one that ended",
+    ends: true,
+    async damage(folder) {
+      const file = join(folder, "exit.json");
+      const own = await readFile(file, "utf8");
+      await writeFile(file, own.replace('"exitCode":5', '"exitCode":0'));
+    },
+    expected: lost("exit.json was not written by the worker's shim"),
+  },
+  {
+    what: "a link to another folder in its place, of one that runs",
+    ends: false,
+    async damage(folder) {
+      await rename(folder, `${folder}.away`);
+      await symlink(`${folder}.away`, folder);
+    },
+    expected: lost("its session folder is gone"),
   },
   {
     what: "no folder, of one that runs",
@@ -139,11 +189,20 @@ test("damage done while the server was down ends its own session alone", async (
     await damage(folderOf(index));
   }
   server = await server.restart();
-  const last = cases.length - 1;
-  for (const [index, { what, expected }] of cases.entries()) {
-    if (index === last) {
-      expect(await isAlive(pids[index]!)).toBe(true);
-      await staying.open();
+  const goesOn = ({ expected }: Case) => expected["status"] === "SUCCEEDED";
+  // Those that go on come last: the gate would let through the others too.
+  const inOrder = [...cases.entries()].toSorted(
+    ([, a], [, b]) => Number(goesOn(a)) - Number(goesOn(b)),
+  );
+  let isOpen = false;
+  for (const [index, one] of inOrder) {
+    const { what, expected } = one;
+    if (goesOn(one) && !isOpen) {
+      isOpen = true;
+      for (const [other, { what }] of inOrder.filter(([, each]) => goesOn(each))) {
+        expect({ what, isAlive: await isAlive(pids[other]!) }).toEqual({ what, isAlive: true });
+      }
+      await staying.open(cases.filter(goesOn).length);
     }
     const ended = await untilEnded(server, workers[index]!.id);
     expect({ what, ...ended }).toMatchObject({ what, ...expected });

@@ -4,7 +4,16 @@ import { protocolOf } from "../../agents/protocols.ts";
 import type { AgentEvent } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { Prisma, type WorkerSession } from "../../generated/prisma/client.ts";
+import { launchAsJson, type LaunchRecord } from "../launch-record.ts";
 import { asJson, type StoredTalk } from "./stored.ts";
+
+export interface Begun {
+  /** What went otherwise than asked for. */
+  readonly note: string | undefined;
+  /** Which start of the agent within its attempt this is. */
+  readonly starts: number;
+  readonly launch: LaunchRecord;
+}
 
 /** Stored before the start: whatever is killed after it, the next server knows what was said. */
 export async function beginTalk(
@@ -12,10 +21,7 @@ export async function beginTalk(
   session: WorkerSession,
   { way }: ResolvedAgent,
   context: StartContext,
-  /** What went otherwise than asked for. */
-  note: string | undefined,
-  /** Which start of the agent within its attempt this is. */
-  starts: number,
+  { note, starts, launch }: Begun,
 ): Promise<{ session: WorkerSession; isSpokenTo: boolean }> {
   const protocol = protocolOf(way.protocol);
   const step = protocol?.begin(context);
@@ -45,6 +51,7 @@ export async function beginTalk(
       protocol: way.protocol,
       stdoutOffset: 0,
       stderrOffset: 0,
+      launch: launchAsJson(launch),
       talk: talk === undefined ? Prisma.DbNull : asJson(talk),
     },
   });

@@ -120,6 +120,21 @@ describe("a worker's environment", () => {
     expect(Object.keys(environment)).not.toContain("LC_ALL");
   });
 
+  test("has none of the folders that npm puts before the PATH", () => {
+    const npm =
+      "/opt/factory/node_modules/.bin:/opt/node_modules/.bin:/tmp/node_modules/.bin:/node_modules/.bin:/usr/lib/node_modules/npm/node_modules/@npmcli/run-script/lib/node-gyp-bin";
+    const own = "/usr/local/bin:/home/me/tools/node_modules/.bin:/usr/bin";
+    for (const name of ["npm_execpath", "npm_lifecycle_event", "npm_config_user_agent"]) {
+      expect(build("shell", { source: { PATH: `${npm}:${own}`, [name]: "npm" } })["PATH"]).toBe(
+        `/factory/bin:${own}`,
+      );
+    }
+    // Somebody's own choice.
+    expect(build("shell", { source: { PATH: `/my/node_modules/.bin:${own}` } })["PATH"]).toBe(
+      `/factory/bin:/my/node_modules/.bin:${own}`,
+    );
+  });
+
   test("has no relative folder in its PATH, as that would be the worktree's", () => {
     expect(build("shell", { source: { PATH: ":.:bin:/usr/bin:" } })["PATH"]).toBe(
       "/factory/bin:/usr/bin",

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { readExit, waitForExit } from "../../../src/process/exit.ts";
 import { isAlive } from "../../../src/process/identity.ts";
@@ -74,13 +74,59 @@ test("what a worker put in exit.json's place is no end while its shim lives, and
     checkEveryMs: 20,
     signal: AbortSignal.timeout(20_000),
   });
-  await eventually(async () => (await readExit(folder))?.kind === "lost");
+  await eventually(async () => (await readExit(session))?.kind === "lost");
   await say(folder, "go on\n");
   expect(await outcome).toMatchObject({ exitCode: 7 });
 
   await rm(exit);
   execFileSync("mkfifo", [exit]);
   await expect(exitOf(session)).rejects.toMatchObject({ code: "HOST_FAILURE" });
+});
+
+test("an end that another process wrote is not believed, before the shim's own nor after it", async () => {
+  const folder = await sessions.createFolder({ hasInput: true });
+  // All that a worker can know: the folder, and what another session's end looks like.
+  const other = await sessions.runScript("exit 0");
+  await exitOf(other);
+  const forged = await readFile(sessionPaths(other.folder).exit, "utf8");
+  const session = await sessions.runScript("read -r line; exit 7", { folder, exitKey: "its own" });
+  const { exit } = sessionPaths(folder);
+  const outcome = waitForExit({
+    ...session,
+    exitKey: "its own",
+    checkEveryMs: 20,
+    signal: AbortSignal.timeout(20_000),
+  });
+  await writeFile(exit, forged);
+  expect(await readExit({ folder, exitKey: "its own" })).toMatchObject({ kind: "lost" });
+  await say(folder, "go on\n");
+  expect(await outcome).toMatchObject({ exitCode: 7 });
+
+  await eventually(() => !isAlive(session.identity, "shim"));
+  const own = await readFile(exit, "utf8");
+  await writeFile(exit, own.replace('"exitCode":7', '"exitCode":0'));
+  const signal = AbortSignal.timeout(20_000);
+  expect(await waitForExit({ ...session, exitKey: "its own", signal })).toEqual({
+    kind: "lost",
+    reason: expect.stringContaining("not written by the worker's shim"),
+  });
+});
+
+test("a time of the end is held to between the start and now", async () => {
+  const session = await sessions.runScript("exit 0");
+  await exitOf(session);
+  await eventually(() => !isAlive(session.identity, "shim"));
+  const { exit } = sessionPaths(session.folder);
+  const text = await readFile(exit, "utf8");
+  for (const time of ["2099-01-01T00:00:00.000Z", "1999-01-01T00:00:00.000Z"]) {
+    await writeFile(exit, text.replace(/"endedAt":"[^"]*"/, `"endedAt":"${time}"`));
+    const { folder, identity } = session;
+    const signal = AbortSignal.timeout(20_000);
+    const outcome = await waitForExit({ folder, identity, signal });
+    const endedAt = Date.parse(outcome.kind === "exited" ? outcome.endedAt : "");
+    expect(endedAt).toBeGreaterThanOrEqual(Date.parse(identity.startedAt));
+    expect(endedAt).toBeLessThanOrEqual(Date.now());
+  }
 });
 
 test("aborting ends the wait and not the worker", async () => {

@@ -1,6 +1,6 @@
 import { symlink, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
-import { isAlive, readIdentity } from "../../../src/process/identity.ts";
+import { isAlive, isGenuine, readIdentity } from "../../../src/process/identity.ts";
 import { hasEnded, parseStat, readProcess } from "../../../src/process/proc.ts";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
 import { eventually, exitOf, stdoutWith, useSessions } from "./sessions.ts";
@@ -44,7 +44,20 @@ describe("a recorded process", () => {
 describe("identity.json", () => {
   test("is what launch returned", async () => {
     const { folder, identity } = await sessions.runScript("exit 0");
-    expect(await readIdentity(folder)).toEqual(identity);
+    const { cgroup: _, ...told } = identity;
+    expect(await readIdentity(folder)).toEqual(told);
+  });
+
+  test("that names a process that isn't the worker's is not genuine", async () => {
+    const { identity } = await sessions.runScript("exec env -i sleep 1000");
+    expect(await isGenuine(identity)).toBe(true);
+    const { startTime } = readProcess(process.pid)!;
+    const other = { pid: process.pid, startTime };
+    expect(await isGenuine({ ...identity, shim: other })).toBe(false);
+    expect(await isGenuine({ ...identity, relay: other })).toBe(false);
+    const agent = { ...other, processGroup: process.pid };
+    expect(await isGenuine({ ...identity, agent })).toBe(false);
+    expect(await isGenuine({ ...identity, agent: { ...agent, startTime: 1 } })).toBe(true);
   });
 
   test("that is absent, empty or half written is none", async () => {

@@ -1,4 +1,5 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { expect, test } from "@jest/globals";
 import { appendInput, endInput } from "../../../src/process/input.ts";
 import { sessionPaths } from "../../../src/process/session-folder.ts";
@@ -14,7 +15,7 @@ test("what is said reaches the agent in order, and the end of its input when not
   await stdoutWith(session, "got one\n");
   await appendInput(folder, { offset: 4, bytes: Buffer.from("two\n") });
   await stdoutWith(session, "got two\n");
-  await endInput(folder);
+  endInput(session.identity);
   expect(await exitOf(session)).toMatchObject({ exitCode: 3 });
   expect(await stdoutOf(session)).toBe("got one\ngot two\n");
 });
@@ -42,6 +43,28 @@ test.each([
   expect(await readFile(sessionPaths(folder).input, "utf8")).toBe(found);
 });
 
+test.each(["mkfifo input", "ln -s /dev/null input", "mkdir input"])(
+  "an input that was replaced is not written to, and not waited for: %s",
+  async (replace) => {
+    const folder = await sessions.createFolder({ hasInput: true });
+    execFileSync("bash", ["-c", `rm input; ${replace}`], { cwd: folder });
+    await expect(
+      appendInput(folder, { offset: 0, bytes: Buffer.from("one\n") }),
+    ).rejects.toMatchObject({ code: "HOST_FAILURE" });
+  },
+);
+
+test("nothing is said to another session, whose folder took the place of its own", async () => {
+  const victim = await sessions.createFolder({ hasInput: true });
+  const folder = await sessions.createFolder({ hasInput: true });
+  await rm(folder, { recursive: true });
+  await symlink(victim, folder);
+  await expect(
+    appendInput(folder, { offset: 0, bytes: Buffer.from("one\n") }),
+  ).rejects.toMatchObject({ code: "HOST_FAILURE" });
+  expect(await readFile(sessionPaths(victim).input, "utf8")).toBe("");
+});
+
 test("an input that is gone is the host's failure", async () => {
   const folder = await sessions.createFolder({ hasInput: true });
   await rm(sessionPaths(folder).input);
@@ -59,9 +82,9 @@ test("an agent that never reads keeps nobody from saying more", async () => {
 });
 
 test("ending the input of an agent that has none, or has ended, is harmless", async () => {
-  await endInput(await sessions.createFolder());
+  endInput({ relay: null });
   const folder = await sessions.createFolder({ hasInput: true });
   const session = await sessions.runScript("exit 0", { folder });
   await exitOf(session);
-  await endInput(folder);
+  endInput(session.identity);
 });

@@ -13,11 +13,15 @@ import { createSessionFolder, sessionPaths } from "../../../src/process/session-
 import { tailOutput } from "../../../src/process/tail.ts";
 import { terminateAll } from "../../../src/process/terminate.ts";
 
+const exitKey = "a key of the tests";
+
 export const environment = { PATH: "/usr/local/bin:/usr/bin:/bin", HOME: "/tmp" };
 
 export interface Session {
   readonly folder: string;
   readonly identity: Identity;
+  /** By which its exit.json is known to be its shim's. */
+  readonly exitKey: string;
 }
 
 export interface Sessions {
@@ -63,10 +67,11 @@ export function useSessions(): Sessions {
         command: ["/bin/bash", "-c", script],
         cwd: base,
         env: environment,
+        exitKey,
         ...options,
       });
       nonces.push(identity.nonce);
-      return { folder, identity };
+      return { folder, identity, exitKey };
     },
     own(nonce) {
       nonces.push(nonce);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -97,6 +98,25 @@ describe("ending a worker", () => {
     expect(isRunning(pid)).toBe(false);
   });
 
+  test("what left its session twice with a cleared environment is found, while the agent runs and after it", async () => {
+    const escape = (name: string) =>
+      `setsid env -i /bin/bash -c 'setsid env -i /bin/bash -c "echo ${name}=\\$\\$.; exec sleep 1000" & exit' &`;
+    for (const [end, last] of [
+      ["exec sleep 1000", false],
+      ["exit 3", true],
+    ] as const) {
+      const session = await sessions.runScript(`${escape("far")} wait; ${end}`);
+      const pid = await printedPid(session, "far");
+      await eventually(() => readProcess(pid)?.session === pid);
+      const outcome = last ? await exitOf(session) : undefined;
+      const endedTick = outcome?.kind === "exited" ? outcome.endedTick : undefined;
+      expect(isRunning(pid)).toBe(true);
+      expect(await terminate(session, 5_000, endedTick)).toMatchObject({ remaining: [] });
+      expect(isRunning(pid)).toBe(false);
+      expect(existsSync(session.identity.cgroup ?? "/no group")).toBe(false);
+    }
+  });
+
   test("what it started at the last moment is ended too", async () => {
     const session = await sessions.runScript(
       `trap "setsid bash -c 'trap : TERM; echo late=\\$\\$.; while :; do sleep 0.1; done' & exit 0" TERM
@@ -162,9 +182,8 @@ describe("after the agent's own end", () => {
       await printedPid(session, "b"),
       await printedPid(session, "c"),
     ];
-    await eventually(() => !isAlive(session.identity, "shim"));
     expect(pids.filter(isRunning)).toEqual(pids);
-    // The last one carries no nonce and has lost its parents: it is known by the shim's session.
+    // The last one carries no nonce and has lost its parents: it is known by the shim's session and its group.
     const report = await terminate(
       session,
       1000,

@@ -161,7 +161,14 @@ test("two sessions can't occupy one worktree", async () => {
     where: { id: session.id },
   });
   const stream = await connection.prisma.stream.create({ data: { key: "worker:second" } });
-  const second = { ...row, talk: Prisma.DbNull, commits: [], streamId: stream.id, tokenHash: null };
+  const second = {
+    ...row,
+    talk: Prisma.DbNull,
+    launch: Prisma.DbNull,
+    commits: [],
+    streamId: stream.id,
+    tokenHash: null,
+  };
   await expect(connection.prisma.workerSession.create({ data: second })).rejects.toThrow(
     /Unique constraint/,
   );

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "launch" JSONB;
