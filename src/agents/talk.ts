@@ -14,10 +14,22 @@ export interface AgentUsage {
   readonly costUsd: number | null;
 }
 
-export interface AgentPermission {
+/** What a tool call will do, by its own arguments; each null, or empty, where they don't say. */
+export interface AgentAction {
+  /** A command line. */
+  readonly command: string | null;
+  /** The agent's word for the kind of tool; in the Agent Client Protocol read, edit, delete, execute and others. */
+  readonly kind: string | null;
+  /** Paths that it touches, with `:LINE` behind them where that is known. */
+  readonly locations: readonly string[];
+  /** Unified. */
+  readonly diff: string | null;
+}
+
+export interface AgentPermission extends AgentAction {
   /** Unique within the session. */
   readonly id: string;
-  /** What it wants to do, fit to show to a person. */
+  /** What it wants to do in the model's words, fit to show to a person. */
   readonly title: string;
   /** `kind` is the agent's word; in the Agent Client Protocol allow_once, allow_always, reject_once, reject_always. */
   readonly options: readonly {

@@ -1,13 +1,17 @@
 // `factory answer`: what a worker asks permission for, and what it is told.
 import { createInterface } from "node:readline/promises";
+import { counted } from "../counted.ts";
 import { ask } from "./ask.ts";
 import { CommandError, exitCodes, findServer, type Server } from "./connection.ts";
 import { document } from "./document.ts";
-import { oneLine } from "./harmless.ts";
+import { oneLine, plainLines } from "./harmless.ts";
 import { hint, isTerminal, printJson, say } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { permissionFields, unknownWorker, type PermissionRequest } from "./worker-events.ts";
 import type { AnswerOptions } from "./options.ts";
+
+/** More than a screen or two is read elsewhere. */
+const mostDiffLines = 200;
 
 const pendingDocument = document<
   {
@@ -95,14 +99,33 @@ function choose(
   );
 }
 
-function list({ id, title, options }: PermissionRequest): void {
+function list(request: PermissionRequest): void {
+  const { id, title, options } = request;
   say(`${oneLine(title)}   (request ${oneLine(id)})`);
+  for (const line of describeAction(request)) say(`  ${line}`);
   for (const [index, { id: optionId, name, kind }] of options.entries()) {
     const words = [...new Set([name, optionId, kind].map(oneLine))];
     say(
       `  ${String(index + 1)}  ${words[0] ?? ""}${words.length > 1 ? `   (${words.slice(1).join(", ")})` : ""}`,
     );
   }
+}
+
+/** What will be done, which the title need not say. */
+function describeAction({ title, command, kind, locations, diff }: PermissionRequest): string[] {
+  const changes = diff === null ? [] : plainLines(diff).split("\n");
+  const left = changes.length - mostDiffLines;
+  return [
+    ...(kind === null ? [] : [`kind: ${oneLine(kind)}`]),
+    ...(command === null || command === title
+      ? []
+      : plainLines(command)
+          .split("\n")
+          .map((line, at) => (at === 0 ? `command: ${line}` : `         ${line}`))),
+    ...locations.map((place) => `at: ${oneLine(place)}`),
+    ...changes.slice(0, mostDiffLines),
+    ...(left > 0 ? [`and ${counted(left, "more line")}: see --json`] : []),
+  ];
 }
 
 async function prompt(): Promise<string> {

@@ -94,8 +94,11 @@ export class LogPrinter {
   }
 }
 
-function tellRequest({ title, answer, options }: PermissionRequest): string {
-  if (answer === null) return `? ${oneLine(title)}`;
+function tellRequest({ title, command, answer, options }: PermissionRequest): string {
+  const isOther = command !== null && command !== title;
+  if (answer === null) {
+    return `? ${oneLine(title)}${isOther ? `\n  ${oneLine(command)}` : ""}`;
+  }
   const chosen = options.find(({ id }) => id === answer)?.name ?? answer;
   return `? ${oneLine(title)}: ${oneLine(chosen)}`;
 }

@@ -33,7 +33,13 @@ export type WorkerEvent =
 
 export interface PermissionRequest {
   readonly id: string;
+  /** In the model's words. */
   readonly title: string;
+  /** What will be done. */
+  readonly command: string | null;
+  readonly kind: string | null;
+  readonly locations: readonly string[];
+  readonly diff: string | null;
   /** The id of the option that was chosen. */
   readonly answer: string | null;
   readonly options: readonly {
@@ -43,7 +49,8 @@ export interface PermissionRequest {
   }[];
 }
 
-export const permissionFields = "id title answer options { id name kind }";
+export const permissionFields =
+  "id title command kind locations diff answer options { id name kind }";
 
 type Stored = WorkerEvent & { readonly sequence: number; readonly at: string };
 

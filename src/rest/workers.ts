@@ -11,6 +11,10 @@ import { dateTime, described } from "./described.ts";
 export const permissionShape = described("PermissionRequest", {
   id: z.string(),
   title: z.string(),
+  command: z.string().nullable(),
+  kind: z.string().nullable(),
+  locations: z.array(z.string()),
+  diff: z.string().nullable(),
   answer: z.string().nullable(),
   options: z.array(
     described("PermissionOption", { id: z.string(), name: z.string(), kind: z.string() }),

@@ -1,3 +1,4 @@
+import type { AgentAction } from "../agents/talk.ts";
 import type { ReportOutcome, WorkerStatus } from "../generated/prisma/enums.ts";
 
 // What the streams of workers and parents hold. Written and read in this folder alone.
@@ -36,7 +37,8 @@ export interface WorkerUsagePayload {
   readonly outputTokens: number;
   readonly costUsd: number | null;
 }
-export interface PermissionRequestPayload {
+/** None of it in events from before it was read. */
+export interface PermissionRequestPayload extends Partial<AgentAction> {
   readonly id: string;
   readonly title: string;
   readonly options: readonly {

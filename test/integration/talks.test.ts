@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { runCommand } from "../support/command.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import {
   answer,
@@ -293,6 +294,49 @@ describe("a permission request", () => {
     expect(await pendingOf(server, id)).toEqual([]);
     const input = { id, requestId: request.id, optionId: option!.id };
     expect(await server.codes(answerMutation, { input })).toEqual(["PERMISSION_ALREADY_ANSWERED"]);
+  });
+
+  test("shows what will be done, by its own arguments, wherever it is told", async () => {
+    const parentSession = "shown";
+    const call = {
+      title: "Tidy up",
+      kind: "edit",
+      rawInput: { command: "rm -rf build\n\u202e\u0000" },
+      locations: [{ path: "src/a.txt", line: 3 }],
+      content: [{ type: "diff", path: "src/a.txt", oldText: "one\ntwo\n", newText: "one\n2\n" }],
+    };
+    const { id, name } = await work([`ask-call ${JSON.stringify(call)}`], {
+      permissions: "ASK",
+      parentSession,
+    });
+    const told = {
+      title: "Tidy up",
+      command: "rm -rf build\n\uFFFD\uFFFD",
+      kind: "edit",
+      locations: ["src/a.txt:3"],
+      diff: "--- src/a.txt\n+++ src/a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+2",
+    };
+    const request = await untilAsked(server, id);
+    expect(request).toMatchObject(told);
+    expect((await readWorker(server, id)).statusReason).toMatch(/^asks: Tidy up \(rm -rf build/);
+    const fields = "permission { title command kind locations diff }";
+    const { waitForWorkers } = await server.query<{ waitForWorkers: { permission: unknown }[] }>(
+      `{ waitForWorkers(parentSession: "${parentSession}", after: 0) { ${fields} } }`,
+    );
+    expect(waitForWorkers.flatMap(({ permission }) => permission ?? [])).toEqual([told]);
+    const rest = await server.fetch(`/api/agents/sessions/${name}`);
+    expect(await rest.json()).toMatchObject({ pendingPermissions: [told] });
+    const shown = await runCommand(server, ["answer", name]);
+    for (const line of ["kind: edit", "command: rm -rf build", "at: src/a.txt:3", "-two", "+2"]) {
+      expect(shown.stdout).toContain(`\n  ${line}\n`);
+    }
+    await answer(server, { id, requestId: request.id, optionId: "no" });
+    const events = await hearAll(server, id);
+    const requests = events.flatMap((event) => event.request ?? []);
+    expect(requests).toMatchObject([
+      { ...told, answer: null },
+      { ...told, answer: "no" },
+    ]);
   });
 
   test("by the policy ALLOW is answered at once where it stays in the worktree, and asked where it doesn't", async () => {

@@ -9,6 +9,7 @@
 //   do: tool KIND TITLE       do: plan ONE | TWO        do: usage INPUT OUTPUT COST (of this turn)
 //   do: ask TITLE             asks for permission, and says what was answered
 //   do: ask-path PATH TITLE   the same, for a place
+//   do: ask-call JSON         the same, for a tool call with these fields
 //   do: commit FILE           writes and commits it in the session's folder
 //   do: wait-cancel           works until session/cancel
 //   do: wait-file PATH        works until that file is there (or session/cancel)
@@ -137,13 +138,16 @@ async function useTool(turn: Turn, kind: string, title: string, act: () => strin
   });
 }
 
-async function askLeave(turn: Turn, title: string, place?: string): Promise<void> {
+async function askLeave(
+  turn: Turn,
+  title: string,
+  more: Partial<RequestPermissionRequest["toolCall"]> = {},
+): Promise<void> {
   turn.session.toolCalls += 1;
   const toolCallId = `call-${String(turn.session.toolCalls)}`;
-  const locations = place === undefined ? [] : [{ path: place }];
   const request: RequestPermissionRequest = {
     sessionId: turn.session.id,
-    toolCall: { toolCallId, title, kind: "execute", status: "pending", locations },
+    toolCall: { toolCallId, title, kind: "execute", status: "pending", locations: [], ...more },
     options: [
       { optionId: "yes", name: "Yes", kind: "allow_once" },
       { optionId: "always", name: "Yes, always", kind: "allow_always" },
@@ -284,7 +288,10 @@ async function follow(turn: Turn, directive: string): Promise<StopReason | undef
       await askLeave(turn, rest);
       break;
     case "ask-path":
-      await askLeave(turn, words.slice(1).join(" "), words[0]);
+      await askLeave(turn, words.slice(1).join(" "), { locations: [{ path: words[0] ?? "" }] });
+      break;
+    case "ask-call":
+      await askLeave(turn, "", JSON.parse(rest) as Partial<RequestPermissionRequest["toolCall"]>);
       break;
     case "commit":
       await useTool(turn, "execute", `commit ${rest}`, () => commit(session.cwd, rest));

@@ -46,11 +46,15 @@ export interface TalkEvent {
 export interface PermissionRequest {
   readonly id: string;
   readonly title: string;
+  readonly command: string | null;
+  readonly kind: string | null;
+  readonly locations: readonly string[];
+  readonly diff: string | null;
   readonly answer: string | null;
   readonly options: readonly { id: string; name: string; kind: string }[];
 }
 
-const requestFields = "id title answer options { id name kind }";
+const requestFields = "id title command kind locations diff answer options { id name kind }";
 
 const talkSubscription = `subscription ($id: ID!, $after: Int) {
   workerEvents(id: $id, after: $after) {

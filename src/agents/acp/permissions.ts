@@ -4,6 +4,7 @@ import { callsIn, findCall } from "../calls.ts";
 import { listIn, objectIn, textIn } from "../json.ts";
 import { output } from "../said.ts";
 import type { AgentPermission } from "../talk.ts";
+import { readAction } from "./action.ts";
 import { resultLine, type RpcId } from "./messages.ts";
 import { change, goOn, type AcpState, type Draft } from "./state.ts";
 import { isOutside, shortTitle } from "./tool-calls.ts";
@@ -32,6 +33,7 @@ export function onPermissionRequested(
     // Numbers alone would come again in the session's next attempt.
     id: `${(state.conversationId ?? "").slice(-12)}-${String(state.askedCount + 1)}`,
     title: shortTitle(textIn(toolCall, "title") ?? known?.title ?? "use a tool"),
+    ...readAction(toolCall, known?.action),
     options,
     answer: typeof choice === "object" ? choice.id : null,
   };

@@ -1,5 +1,6 @@
 import type { PROTOCOL_VERSION } from "@agentclientprotocol/sdk";
 import type {
+  AgentAction,
   AgentEvent,
   AgentPermission,
   AgentVerdict,
@@ -77,6 +78,8 @@ export interface KnownCall {
   readonly status: "PENDING" | "RUNNING" | "COMPLETED" | "FAILED";
   /** Whether it touches a place outside of the worktree, as far as the agent told. */
   readonly isOutside: boolean;
+  /** Until its end, for a request for permission that doesn't repeat it. */
+  readonly action?: AgentAction | undefined;
 }
 
 /** One step in the making. */

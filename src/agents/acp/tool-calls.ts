@@ -4,6 +4,7 @@ import type { ToolCallStatus } from "@agentclientprotocol/sdk";
 import { callsIn, findCall, withCall, type Calls } from "../calls.ts";
 import { isObject, listIn, numberIn, objectIn, textIn, type JsonObject } from "../json.ts";
 import { cut } from "../said.ts";
+import { readAction } from "./action.ts";
 import { change, goOn, type Draft, type KnownCall } from "./state.ts";
 
 /**
@@ -21,11 +22,15 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
   const toolCalls = callsIn(draft.state.toolCalls);
   const known = findCall(toolCalls, toolCallId);
   const title = textIn(update, "title");
+  const status =
+    statusOf(textIn(update, "status")) ?? known?.status ?? (isNew ? "PENDING" : "RUNNING");
+  const isOver = status === "COMPLETED" || status === "FAILED";
   const call: KnownCall = {
     title: title === undefined || title === "" ? (known?.title ?? toolCallId) : shortTitle(title),
     kind: textIn(update, "kind") ?? known?.kind ?? null,
-    status: statusOf(textIn(update, "status")) ?? known?.status ?? (isNew ? "PENDING" : "RUNNING"),
+    status,
     isOutside: isOutside(update, worktree) || known?.isOutside === true,
+    ...(isOver ? {} : { action: readAction(update, known?.action) }),
   };
   goOn(draft, "worked");
   const told = contentOf(update);
@@ -52,7 +57,12 @@ export function onToolCall(draft: Draft, update: JsonObject, isNew: boolean): vo
 }
 
 function isKnown(known: KnownCall | undefined, call: KnownCall): boolean {
-  return known !== undefined && isSame(known, call) && known.isOutside === call.isOutside;
+  return (
+    known !== undefined &&
+    isSame(known, call) &&
+    known.isOutside === call.isOutside &&
+    JSON.stringify(known.action) === JSON.stringify(call.action)
+  );
 }
 
 function isSame(a: KnownCall, b: KnownCall): boolean {

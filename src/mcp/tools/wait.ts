@@ -118,11 +118,10 @@ export const waitForWorkers = defineTool({
         more,
         unfinished,
         knownParents: knownParents ?? null,
-        pendingPermissions: pending.map(({ worker, permission: { id, title, options } }) => ({
+        pendingPermissions: pending.map(({ worker, permission: { id, ...permission } }) => ({
           worker,
           requestId: id,
-          title,
-          options,
+          ...permission,
         })),
       },
       text: lines(

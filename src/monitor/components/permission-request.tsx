@@ -18,6 +18,35 @@ const answerPermission = graphql(`
 
 type Request = Worker["pendingPermissions"][number];
 
+/** By the tool call's own arguments: the title is the model's description. */
+export function WhatWillBeDone({
+  request: { title, command, kind, locations, diff },
+}: {
+  request: Pick<Request, "title" | "command" | "kind" | "diff"> & {
+    readonly locations: readonly string[];
+  };
+}) {
+  return (
+    <>
+      {(kind !== null || locations.length > 0) && (
+        <p className="permission-places quiet">
+          {[kind, ...locations].filter(Boolean).join(" · ")}
+        </p>
+      )}
+      {command !== null && command !== title && (
+        <pre className="permission-command" tabIndex={0} aria-label="Command">
+          {command}
+        </pre>
+      )}
+      {diff !== null && (
+        <pre className="permission-diff" tabIndex={0} aria-label="Changes">
+          {diff}
+        </pre>
+      )}
+    </>
+  );
+}
+
 /** What an agent asks permission for, with an answer a button. */
 export function PermissionRequest({
   worker,
@@ -46,6 +75,7 @@ export function PermissionRequest({
   return (
     <div className="permission">
       <p className="permission-title">{request.title}</p>
+      <WhatWillBeDone request={request} />
       <div
         className="permission-options"
         role="group"

@@ -17,6 +17,10 @@ const workerState = graphql(`
     pendingPermissions {
       id
       title
+      command
+      kind
+      locations
+      diff
       options {
         id
         name

@@ -1,6 +1,7 @@
 import type { PrismaClient } from "../../database/client.ts";
 import { FactoryError } from "../../errors.ts";
 import { appendEvents } from "../../events/append.ts";
+import type { AgentAction } from "../../agents/talk.ts";
 import type { PermissionRequest, WorkerSession } from "../../generated/prisma/client.ts";
 import { changeWorker, lockWorker, workerEvent } from "../record.ts";
 import { workerTopic, type PermissionRequestPayload } from "../events.ts";
@@ -91,8 +92,9 @@ export async function listPending(
   return ids.map((id) => rows.filter(({ sessionId }) => sessionId === id).map(readRequest));
 }
 
-function readRequest({ requestId, title, options, answer }: PermissionRequest) {
-  // Written by talk/record.ts alone, in this shape.
+function readRequest({ requestId, title, options, answer, action }: PermissionRequest) {
+  // Written by talk/record.ts alone, in these shapes.
   const known = options as unknown as PermissionRequestPayload["options"];
-  return { id: requestId, title, options: known, answer };
+  const told = action as unknown as AgentAction | null;
+  return { id: requestId, title, options: known, answer, ...told };
 }

@@ -1,15 +1,22 @@
 // Where the talk with an agent is written: its state, its events, and what they change of the session.
-import type { AgentEvent, AgentPermission, AgentUsage } from "../../agents/talk.ts";
+import type { AgentAction, AgentEvent, AgentPermission, AgentUsage } from "../../agents/talk.ts";
 import type { Pool, PrismaClient } from "../../database/client.ts";
 import { appendEvents, type Append } from "../../events/append.ts";
 import { streamNotice, type Notices } from "../../events/notices.ts";
-import type { WorkerSession } from "../../generated/prisma/client.ts";
+import type {
+  PermissionRequest as PermissionRow,
+  WorkerSession,
+} from "../../generated/prisma/client.ts";
 import { tellAppended } from "../../measurements.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
+import { firstCharacters } from "../../text.ts";
 import { workerStreamKey, type ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
 import { asJson, type StoredTalk } from "./stored.ts";
 import { addLost, type UsedBefore } from "./usage.ts";
+
+/** Of a command, in a status's reason. */
+const longestTold = 500;
 
 export interface TalkChange {
   readonly session: Pick<WorkerSession, "id" | "number" | "attempt"> & UsedBefore;
@@ -140,7 +147,7 @@ function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promi
     });
     const status = open === null ? "RUNNING" : "WAITING";
     const retrying = talk.state.retrying ?? null;
-    const reason = open === null ? retrying : `asks: ${open.title}`;
+    const reason = open === null ? retrying : describeAsked(open);
     const changed =
       status === before.status
         ? undefined
@@ -177,12 +184,26 @@ function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promi
   });
 }
 
+/** The title is the model's description: the command itself stands behind it. */
+function describeAsked({ title, action }: PermissionRow): string {
+  // Written below alone, as an AgentAction.
+  const command = (action as unknown as AgentAction | null)?.command ?? null;
+  if (command === null || command === title) return `asks: ${title}`;
+  return `asks: ${title} (${firstCharacters(command, longestTold)})`;
+}
+
 function requestRow(session: TalkChange["session"], request: AgentPermission) {
   return {
     sessionId: session.id,
     requestId: request.id,
     attempt: session.attempt,
     title: request.title,
+    action: {
+      command: request.command,
+      kind: request.kind,
+      locations: [...request.locations],
+      diff: request.diff,
+    },
     options: request.options.map((option) => ({ ...option })),
     answer: request.answer,
     answeredAt: request.answer === null ? null : new Date(),

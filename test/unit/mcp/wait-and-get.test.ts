@@ -44,7 +44,11 @@ function change({ worker = "worker-1", ...given }: Change): object {
 
 const permission = {
   id: "p1",
-  title: "rm -rf build",
+  title: "Tidy up",
+  command: "rm -rf build",
+  kind: "execute",
+  locations: ["build"],
+  diff: null,
   options: [{ id: "yes", name: "Allow", kind: "allow_once" }],
 };
 const unfinished = (...nodes: object[]) =>
@@ -82,7 +86,11 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
       {
         worker: "worker-2",
         requestId: "p1",
-        title: "rm -rf build",
+        title: "Tidy up",
+        command: "rm -rf build",
+        kind: "execute",
+        locations: ["build"],
+        diff: null,
         options: permission.options,
       },
     ],
@@ -90,6 +98,7 @@ test("wait_for_workers passes over what is no news, and goes on after it", async
   expect(text).toContain("worker-1 reports: half done");
   expect(text).toContain("worker-1 is SUCCEEDED (2 commits, 1 uncommitted file)");
   expect(text).toContain("Summary: It is done.");
+  expect(text).toContain("worker-2 asks: Tidy up\n  Runs: rm -rf build\n  At: build");
   expect(text).toContain(`answer_permission(id: "worker-2", requestId: "p1", optionId: one of yes`);
   expect(text).toContain(`wait_for_workers(parentSession: "me", after: 4)`);
 });

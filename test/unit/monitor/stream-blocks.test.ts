@@ -43,6 +43,10 @@ const asked = (answer: string | null): Part => ({
   request: {
     id: "1",
     title: "git push",
+    command: null,
+    kind: "execute",
+    locations: [],
+    diff: null,
     options: [{ id: "yes", name: "Yes", kind: "allow_once" }],
     answer,
   },

@@ -45,6 +45,10 @@ export const workerQuery = graphql(`
       pendingPermissions {
         id
         title
+        command
+        kind
+        locations
+        diff
         options {
           id
           name

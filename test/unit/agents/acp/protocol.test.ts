@@ -64,6 +64,21 @@ describe("a request for permission", () => {
     expect(outcomes(talk)).toEqual([]);
   });
 
+  test("shows what its tool call said before that it will do", () => {
+    const call = { toolCallId: "t1", kind: "execute", rawInput: { command: "make" } };
+    const talk = busy({ permissions: "ASK" })
+      .say(update({ sessionUpdate: "tool_call", ...call }))
+      .say(asks(7, { title: "Build" }));
+    const event = talk.events.find((each) => each.type === "permission")!;
+    expect(event.payload.request).toMatchObject({
+      title: "Build",
+      command: "make",
+      kind: "execute",
+      locations: [],
+      diff: null,
+    });
+  });
+
   test("is somebody's to answer, once, with the id that the agent gave", () => {
     const talk = busy({ permissions: "ASK" }).say(asks("seven", { title: "rm x" }));
     const event = talk.events.find((each) => each.type === "permission")!;

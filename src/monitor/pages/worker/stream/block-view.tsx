@@ -1,5 +1,6 @@
 import { Megaphone, ShieldQuestionMark } from "lucide-react";
 import { memo } from "react";
+import { WhatWillBeDone } from "../../../components/permission-request.tsx";
 import { Status } from "../../../components/status.tsx";
 import { tellWholeUsage } from "../../../components/words.ts";
 import type { MessageBlock, OutputBlock, PermissionBlock, ReportBlock } from "./blocks.ts";
@@ -87,6 +88,7 @@ function Permission({ block, marks }: { block: PermissionBlock; marks: Marks }) 
         <ShieldQuestionMark size={14} aria-hidden="true" className="tool-icon" />
         <Lines lines={[title]} marks={marks} className="tool-title" />
       </div>
+      <WhatWillBeDone request={block.request} />
       <p className="permission-answer">
         {answer === null ? "Asked for permission" : `Answered: ${chosen?.name ?? answer}`}
       </p>

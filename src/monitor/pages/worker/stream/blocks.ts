@@ -16,6 +16,10 @@ export interface Usage {
 export interface PermissionRequest {
   readonly id: string;
   readonly title: string;
+  readonly command: string | null;
+  readonly kind: string | null;
+  readonly locations: readonly string[];
+  readonly diff: string | null;
   readonly options: readonly {
     readonly id: string;
     readonly name: string;

@@ -30,6 +30,10 @@ const eventFields = graphql(`
       request {
         id
         title
+        command
+        kind
+        locations
+        diff
         options {
           id
           name

@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "PermissionRequest" ADD COLUMN     "action" JSONB;
