@@ -141,7 +141,10 @@ describe("what an agent does", () => {
     expect(await readWorker(server, id)).toMatchObject({ status: "RUNNING", statusReason: null });
     await writeFile(gates[1], "");
     await followed.completed;
-    expect(await readWorker(server, id)).toMatchObject({ status: "SUCCEEDED", statusReason: null });
+    expect(await readWorker(server, id)).toMatchObject({
+      status: "SUCCEEDED",
+      statusReason: "no commits were made",
+    });
   });
 
   test("a cost that can't be ends neither it nor its siblings", async () => {
