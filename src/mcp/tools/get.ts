@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FactoryError } from "../../errors.ts";
+import { agentFailureCodes, FactoryError } from "../../errors.ts";
 import { read, type Call } from "../call.ts";
 import { cutDiff, mostDiffCharacters } from "../diff.ts";
 import { defineTool } from "../tool.ts";
@@ -61,7 +61,12 @@ const toldShape = z.object({
   worker: z.string(),
   status: z.string(),
   reason: z.string().nullable(),
-  failureCode: z.string().nullable(),
+  failureCode: z
+    .string()
+    .nullable()
+    .describe(
+      `An error code, where one fits; for its agent ${Object.keys(agentFailureCodes).join(", ")}.`,
+    ),
   summary: z.string().nullable(),
   task: z.string(),
   agent: z.string(),
