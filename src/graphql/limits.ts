@@ -11,6 +11,10 @@ import {
   type ValidationRule,
 } from "graphql";
 import { checkCursors } from "./cursors.ts";
+import { listFault, maxListValues } from "./document-size.ts";
+import { badInput, exceeded } from "./limit-errors.ts";
+
+export { exceeded };
 
 /** The introspection query of GraphiQL is 13 deep. */
 const deepest = 15;
@@ -23,6 +27,8 @@ const mostDirectives = 100;
 const mostIntrospectionAliases = 10;
 const mostVariableFaults = 20;
 export const mostTokens = 15_000;
+/** A task of 100,000 bytes fits, escaped in the longest way. */
+export const maxDocumentCharacters = 1_000_000;
 
 export interface LimitOptions {
   readonly introspection: boolean;
@@ -137,10 +143,23 @@ const refuseNul: ValidationRule = (context) => ({
   },
 });
 
-/** undefined: nothing is wrong with them. */
+/**
+ * undefined: nothing is wrong with them. With a list of its own rather than recursion: a client chooses how
+ * deep its variables are.
+ */
 export function checkVariables(variables: unknown): GraphQLError | undefined {
-  const path = findNul(variables);
-  return path === undefined ? undefined : nulError(path);
+  const left = [{ path: "", value: variables }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { path, value } = next;
+    if (typeof value === "string" && value.includes("\0")) return nulError(path);
+    if (Array.isArray(value) && value.length > maxListValues) return listFault(path, value.length);
+    if (typeof value !== "object" || value === null) continue;
+    // One by one: as arguments of one call, many values don't fit on the stack.
+    for (const [name, inside] of Object.entries(value) as [string, unknown][]) {
+      left.push({ path: path === "" ? name : `${path}.${name}`, value: inside });
+    }
+  }
+  return undefined;
 }
 
 /** @param field undefined: the text is one of a list. */
@@ -169,30 +188,4 @@ export function variesWithRequest(document: DocumentNode): boolean {
     },
   });
   return choices > 0 || operations > 1;
-}
-
-/**
- * Which of the variables it is in, such as input.branch. With a list of its own rather than recursion: a
- * client chooses how deep its variables are.
- */
-function findNul(variables: unknown): string | undefined {
-  const left = [{ path: "", value: variables }];
-  for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    const { path, value } = next;
-    if (typeof value === "string" && value.includes("\0")) return path;
-    if (typeof value !== "object" || value === null) continue;
-    // One by one: as arguments of one call, many values don't fit on the stack.
-    for (const [name, inside] of Object.entries(value) as [string, unknown][]) {
-      left.push({ path: path === "" ? name : `${path}.${name}`, value: inside });
-    }
-  }
-  return undefined;
-}
-
-export function exceeded(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: "LIMIT_EXCEEDED" } });
-}
-
-function badInput(message: string): GraphQLError {
-  return new GraphQLError(message, { extensions: { code: "BAD_INPUT" } });
 }

@@ -3,6 +3,8 @@
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import type { Viewer } from "../access/viewer.ts";
 import type { Ask } from "../ask.ts";
+import { parseBoundedJson } from "../bounded-json.ts";
+import { FactoryError } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import { createCancellations } from "./cancellations.ts";
 import { toolsFor } from "./tools.ts";
@@ -82,9 +84,10 @@ export function createMcpEndpoint({
       const text = await request.text();
       let message: unknown;
       try {
-        message = JSON.parse(text);
-      } catch {
-        return refuse(400, -32_700, "the body is not valid JSON");
+        message = parseBoundedJson(text, "the body");
+      } catch (error) {
+        if (!(error instanceof FactoryError)) throw error;
+        return refuse(400, -32_700, error.message);
       }
       // Gone from the protocol since 2025-06-18; one request could ask for thousands of calls.
       if (Array.isArray(message)) {

@@ -132,7 +132,7 @@ function listed(
 ) {
   return {
     ...visibleRepositories(viewer),
-    ...(status == null ? {} : { status: { in: [...status] } }),
+    ...(status == null ? {} : { status: { in: [...new Set(status)] } }),
   };
 }
 

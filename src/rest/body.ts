@@ -1,4 +1,5 @@
 // The body of a request, as JSON.
+import { parseBoundedJson } from "../bounded-json.ts";
 import { FactoryError } from "../errors.ts";
 
 /** undefined: there is none. @throws FactoryError BAD_INPUT */
@@ -17,12 +18,7 @@ export async function readBody(request: Request): Promise<unknown> {
   } catch (error) {
     throw malformed("the body must be JSON in UTF-8: it holds bytes that are no UTF-8", error);
   }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw malformed(`the body is no valid JSON: ${why}`, error);
-  }
+  return parseBoundedJson(text, "the body");
 }
 
 /** Whoever sent half of it has left, and hears of no failure; nobody else has one. */

@@ -3,11 +3,14 @@ import { execute, type ExecutionArgs } from "graphql";
 import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
 import { createContext } from "../graphql/create-context.ts";
 import type { Context, Services } from "../graphql/context.ts";
+import { createDocumentCache } from "../graphql/document-cache.ts";
 import { createErrorMask } from "../graphql/errors.ts";
 import { schema } from "../graphql/schema.ts";
 import type { Viewer } from "../access/viewer.ts";
 import type { Logger } from "../log.ts";
+import { graphiqlPlugin, withNonces } from "./graphiql-page.ts";
 import { limitPlugin } from "./limit-plugin.ts";
+import { requestPlugin } from "./request-plugin.ts";
 import { subscribe } from "./subscribe.ts";
 import { endWithSession, type SessionWatch } from "./worker-subscriptions.ts";
 
@@ -123,19 +126,28 @@ export function createGraphQLServer(
     // that nobody opens in a browser does without.
     async renderGraphiQL(options) {
       const { renderGraphiQL } = await import("@graphql-yoga/render-graphiql");
-      return renderGraphiQL(options);
+      return withNonces(renderGraphiQL(options));
     },
     context: ({ viewer, signal }) => createContext(services, viewer, signal),
     maskedErrors: { maskError: (error) => mask(error) },
     // The limits' plugin remembers what passed; Yoga would also where that depends on the variables.
-    parserAndValidationCache: { validationCache: false },
+    parserAndValidationCache: {
+      documentCache: createDocumentCache(),
+      errorCache: noErrors,
+      validationCache: false,
+    },
     plugins: [
+      requestPlugin,
+      graphiqlPlugin,
       executorPlugin,
       limitPlugin(options.introspection),
       sessionPlugin({ ...services, ...options }),
     ],
   });
 }
+
+/** A document that is malformed doesn't come again and again. */
+const noErrors = { get: () => undefined, set: () => undefined };
 
 /** graphql's own executor: a list of 100 takes a tenth longer with Yoga's. */
 const executorPlugin: Plugin<Context> = {

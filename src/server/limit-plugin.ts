@@ -10,11 +10,14 @@ import {
 import type { Plugin } from "graphql-yoga";
 import type { Context } from "../graphql/context.ts";
 import { withCode } from "../graphql/errors.ts";
+import { badInput } from "../graphql/limit-errors.ts";
+import { findSizeFault } from "../graphql/document-size.ts";
 import {
   checkVariables,
   exceeded,
   findVariableFaults,
   limitRules,
+  maxDocumentCharacters,
   mostTokens,
   variesWithRequest,
 } from "../graphql/limits.ts";
@@ -25,9 +28,15 @@ export function limitPlugin(introspection: boolean): Plugin<Context> {
   const passed = new WeakSet<DocumentNode>();
   return {
     onParse({ setParseFn }) {
-      setParseFn((source: string | Source, options?: ParseOptions) =>
-        onStack(() => parse(source, { ...options, maxTokens: mostTokens })),
-      );
+      setParseFn((source: string | Source, options?: ParseOptions) => {
+        const { length } = typeof source === "string" ? source : source.body;
+        if (length > maxDocumentCharacters) {
+          throw badInput(
+            `the document has ${String(length)} characters: it may have ${String(maxDocumentCharacters)} at most; give long texts as variables`,
+          );
+        }
+        return onStack(() => parse(source, { ...options, maxTokens: mostTokens }));
+      });
     },
     onValidate({ context, params, addValidationRule, setValidationFn, setResult }) {
       // Yoga types it as any.
@@ -45,6 +54,8 @@ export function limitPlugin(introspection: boolean): Plugin<Context> {
       const request = { context, variables, operationName };
       setValidationFn((...[checked, document, rules]: Parameters<typeof validate>) =>
         onStack(() => {
+          const sizeFault = findSizeFault(document);
+          if (sizeFault !== undefined) return [sizeFault];
           const faults = findVariableFaults({ introspection }, checked, document, request);
           if (faults.length > 0) return faults;
           return validate(checked, document, rules, { hideSuggestions: !introspection });

@@ -124,7 +124,7 @@ function listed(
 ): Prisma.WorktreeWhereInput {
   return {
     ...visibleWorktrees(viewer),
-    ...(status == null ? {} : { status: { in: [...status] } }),
+    ...(status == null ? {} : { status: { in: [...new Set(status)] } }),
   };
 }
 

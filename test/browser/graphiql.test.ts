@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { openMonitor } from "../support/monitor.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { dispatch, untilEnded } from "../support/workers.ts";
 
@@ -34,14 +35,10 @@ async function seeAnswer(page: Page, ...words: string[]): Promise<void> {
   }
 }
 
-test("a newcomer opens the printed address, and clones, dispatches, watches and looks in GraphiQL", async () => {
-  const { page, requests, complaints } = await browser.open(
-    `${factory.url}/?token=${factory.token}`,
-  );
-  // The token is in no address that could be copied or seen, and out of reach of scripts.
-  expect(page.url()).toBe(`${factory.url}/`);
+test("a newcomer signs in, and clones, dispatches, watches and looks in GraphiQL", async () => {
+  const { page, requests, complaints } = await openMonitor(browser, factory, "/graphql");
+  // Out of reach of scripts.
   expect(await page.evaluate("document.cookie")).toBe("");
-  await page.goto(`${factory.url}/graphql`);
   await page.locator(".graphiql-execute-button").waitFor();
 
   await runOperation(page, "Clone");
@@ -72,13 +69,16 @@ test("a newcomer opens the printed address, and clones, dispatches, watches and 
   );
   expect(hosts).toEqual(new Set([new URL(factory.url).host]));
   expect(requests.some((address) => address.startsWith("ws:"))).toBe(true);
+  // What the policy keeps out would be complained of.
   expect(complaints).toEqual([]);
+  const response = await factory.fetch("/graphql", { headers: { accept: "text/html" } });
+  const policy = response.headers.get("content-security-policy") ?? "";
+  expect(policy).toMatch(/^default-src 'none'; script-src 'nonce-[\w+/=]+';/);
+  expect(policy).not.toMatch(/unsafe-eval|script-src[^;]*unsafe|https?:/);
 });
 
 test("without the token a browser is shown what to do, and no GraphiQL", async () => {
   const { page } = await browser.open(`${factory.url}/graphql`);
-  expect(await page.locator("body").innerText()).toContain(
-    "Open the address that the server printed",
-  );
+  expect(await page.locator("body").innerText()).toContain("Sign in to Factory");
   expect(await page.locator(".graphiql-container").count()).toBe(0);
 });

@@ -207,13 +207,33 @@ describe("refused before execution, over HTTP and over WebSocket", () => {
     await expectRefused(skipping, "LIMIT_EXCEEDED", { all: true });
   });
 
-  test("values that are too many to look through on the stack", async () => {
+  test("lists of more values than there can be, also where each of them is right", async () => {
     const document =
       "query ($names: [RepositoryStatus!]) { repositories(status: $names) { totalCount } }";
-    const names = Array.from({ length: 500_000 }, () => 1);
-    await expectRefused(document, "BAD_INPUT", { names });
-    // The server is still there.
-    expect(await factory.codes("{ __typename }")).toEqual([]);
+    for (const [length, value] of [
+      [500_000, 1],
+      [300_000, "SYNCED"],
+      [5_000, "SYNCED"],
+      [101, "SYNCED"],
+    ] as const) {
+      const names = Array.from({ length }, () => value);
+      await expectRefused(document, "BAD_INPUT", { names });
+    }
+    const inline = repeat(101, () => "SYNCED");
+    await expectRefused(`{ repositories(status: [${inline}]) { totalCount } }`, "BAD_INPUT");
+    // What is given twice is asked for once.
+    const twice = Array.from({ length: 100 }, () => "SYNCED");
+    expect(await factory.codes(document, { names: twice })).toEqual([]);
+  });
+
+  test("one field so often that comparing it with itself takes long", async () => {
+    const same = repeat(900, () => `workerSession(id: "worker-1") { id }`);
+    await expectRefused(`{ ${same} }`, "LIMIT_EXCEEDED");
+    await expectRefused(`{ ${repeat(14_000, () => "__typename")} }`, "LIMIT_EXCEEDED");
+  });
+
+  test("a document of more than a million characters", async () => {
+    await expectRefused(`{ __typename ${" ".repeat(1_000_000)} }`, "BAD_INPUT");
   });
 
   test("a list of documents in one request", async () => {
@@ -226,6 +246,46 @@ describe("refused before execution, over HTTP and over WebSocket", () => {
     expect(await response.json()).toMatchObject({
       errors: [{ extensions: { code: "BAD_INPUT" } }],
     });
+  });
+});
+
+describe("what JSON would make of a few megabytes", () => {
+  const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+  const many = `[${"1,".repeat(1_000_000)}1]`;
+
+  test.each([
+    ["/graphql", (json: string) => `{"query": "{ __typename }", "variables": {"a": ${json}}}`],
+    ["/graphql", (json: string) => `{"query": "{ __typename }", "extensions": {"a": ${json}}}`],
+    ["/graphql", (json: string) => json],
+    ["/api/agents/sessions/dispatch-worker", (json: string) => `{"task": ${json}}`],
+    ["/mcp", (json: string) => `{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": ${json}}`],
+  ])("is refused at %s before it is made", async (path, bodyOf) => {
+    for (const json of [nested(1_000_000), many]) {
+      const response = await factory.fetch(path, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: bodyOf(json),
+      });
+      expect(response.status).toBe(400);
+      expect(await response.text()).toMatch(/nested deeper than 64|more than 20000 values/);
+    }
+  });
+
+  test("is refused in a form, in an address and over WebSocket too", async () => {
+    const query = "{ __typename }";
+    const form = new URLSearchParams({ query, variables: `{"a": ${nested(1_000)}}` });
+    const posted = await factory.fetch("/graphql", { method: "POST", body: form });
+    const got = await factory.fetch(`/graphql?${String(form)}`, {
+      headers: { accept: "application/json" },
+    });
+    for (const response of [posted, got]) {
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        errors: [{ extensions: { code: "BAD_INPUT" } }],
+      });
+    }
+    const variables = { a: JSON.parse(nested(65)) as unknown };
+    expect(await refusedOverWebSocket(query, variables)).toEqual(["BAD_INPUT"]);
   });
 });
 

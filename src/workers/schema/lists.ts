@@ -40,7 +40,7 @@ export function listedWorkers(
 ): Prisma.WorkerSessionWhereInput {
   return {
     ...visibleWorkers(viewer),
-    ...(status == null ? {} : { status: { in: [...status] } }),
+    ...(status == null ? {} : { status: { in: [...new Set(status)] } }),
   };
 }
 
