@@ -9,6 +9,7 @@ import { buildMonitor, isStale } from "../build/monitor.ts";
 import { startBrowser, type TestBrowser } from "../test/support/browser.ts";
 import type { FactoryServer } from "../test/support/factory.ts";
 import { alternate } from "./alternate.ts";
+import { signIn } from "../test/support/sign-in.ts";
 import type { Finding } from "./finding.ts";
 import { cloneInto, createParent } from "./workers.ts";
 import type { World } from "./world.ts";
@@ -28,12 +29,13 @@ export async function benchMonitor({ git, quick, startServer }: World): Promise<
   const browser = await startBrowser();
   owned.defer(() => browser.close());
 
-  const address = `${server.url}/?token=${server.token}`;
-  const still = await serveStill(await photograph(browser, address));
+  const address = `${server.url}/`;
+  const cookie = await signIn(server);
+  const still = await serveStill(await photograph(browser, address, cookie));
   owned.defer(() => still.close());
   const painted = await alternate(
     { turns: quick ? 5 : 20, withinMs },
-    () => measurePaint(browser, address),
+    () => measurePaint(browser, address, cookie),
     () => measurePaint(browser, still.address),
   );
   return [
@@ -91,8 +93,12 @@ function notePaint(): void {
 }
 
 /** Since the browser began to ask for the page. */
-async function measurePaint(browser: TestBrowser, address: string): Promise<number> {
-  const { page } = await browser.open(address, { script: notePaint });
+async function measurePaint(
+  browser: TestBrowser,
+  address: string,
+  cookie?: string,
+): Promise<number> {
+  const { page } = await browser.open(address, { script: notePaint, cookie });
   const paintedAt = await page.waitForFunction(
     () => (window as unknown as { paintedAt?: number }).paintedAt,
   );
@@ -103,8 +109,8 @@ async function measurePaint(browser: TestBrowser, address: string): Promise<numb
 }
 
 /** The page as HTML, when it has come to rest. */
-async function photograph(browser: TestBrowser, address: string): Promise<string> {
-  const { page } = await browser.open(address);
+async function photograph(browser: TestBrowser, address: string, cookie: string): Promise<string> {
+  const { page } = await browser.open(address, { cookie });
   await page.waitForFunction(
     (count) => document.querySelectorAll(".worker-row").length === count,
     workerCount,

@@ -1,6 +1,7 @@
 // A server's settings: everything is parsed and checked once, at start. What the command's client side reads of the
 // environment is in client-config.ts; nothing else reads process.env.
 import { existsSync, readFileSync } from "node:fs";
+import type { BlockList } from "node:net";
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
@@ -8,6 +9,7 @@ import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
+import { parseProxies } from "./trusted-proxies.ts";
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 const transports = ["https", "ssh", "http", "file"] as const;
@@ -102,6 +104,18 @@ const settings = z.object({
   FACTORY_START_TIMEOUT: wholeNumber(1, 3600).default(60),
   FACTORY_LEASE: wholeNumber(3, 3600).default(30),
   FACTORY_API_URL: webAddress.optional(),
+  FACTORY_TRUSTED_PROXIES: z
+    .string()
+    .transform((text, context) => {
+      const proxies = parseProxies(text);
+      if (proxies !== undefined) return proxies;
+      context.addIssue({
+        code: "custom",
+        message: "must be a list of addresses or CIDR blocks, such as 127.0.0.1,10.0.0.0/8",
+      });
+      return z.NEVER;
+    })
+    .optional(),
   FACTORY_RETENTION_DAYS: wholeNumber(1, 36_500).default(30),
   FACTORY_DISK_BUDGET: size.optional(),
   FACTORY_AGENTS: z.string().min(1).optional(),
@@ -184,6 +198,8 @@ export interface Config {
   readonly leaseSeconds: number;
   /** Where workers reach the API; undefined: at this server. */
   readonly apiUrl: string | undefined;
+  /** Proxies that are believed in where a request comes from; undefined: none is. */
+  readonly trustedProxies: BlockList | undefined;
   /** Days for which events are kept. */
   readonly retentionDays: number;
   /** Bytes that clones and worktrees may take; undefined: no limit. */
@@ -259,6 +275,7 @@ export function loadConfig(
     startTimeout: values.FACTORY_START_TIMEOUT,
     leaseSeconds: values.FACTORY_LEASE,
     apiUrl: values.FACTORY_API_URL,
+    trustedProxies: values.FACTORY_TRUSTED_PROXIES,
     retentionDays: values.FACTORY_RETENTION_DAYS,
     diskBudget: values.FACTORY_DISK_BUDGET,
     agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),

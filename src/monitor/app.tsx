@@ -4,6 +4,7 @@ import { Provider } from "urql";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import { listenForKeys } from "./actions/keys.ts";
 import { open, opened } from "./actions/open.ts";
+import { signOut } from "./actions/sign-out.ts";
 import { client } from "./client/client.ts";
 import { connection } from "./client/connection.ts";
 import { useStore } from "./client/store.ts";
@@ -47,6 +48,7 @@ export function App() {
         onPalette={() => open({ kind: "palette" })}
         onKeys={() => open({ kind: "keys" })}
         onDispatch={() => open({ kind: "dispatch" })}
+        onSignOut={() => void signOut()}
       />
       <ConnectionBanner />
       <main id="content" tabIndex={-1} ref={main}>

@@ -56,7 +56,7 @@ export function describeApi(routes: readonly Route[], version: string): object {
         schemas: { Error: error, ...eventSchemas(routes) },
         securitySchemes: {
           token: { type: "http", scheme: "bearer" },
-          cookie: { type: "apiKey", in: "cookie", name: "factory_token" },
+          cookie: { type: "apiKey", in: "cookie", name: "factory_session_PORT" },
         },
       },
     },

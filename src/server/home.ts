@@ -80,11 +80,16 @@ async function tellHome<T>(path: string, use: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The operator's token: what the setting says, else one that is made at the first start. */
-export function readToken(path: string): Promise<string> {
-  return tellHome(path, () =>
-    keep(join(path, "token"), () => randomBytes(24).toString("base64url")),
+/** The operator's token where no setting names one; made at the first start. */
+export async function readToken(path: string): Promise<{ token: string; isNew: boolean }> {
+  let isNew = false;
+  const token = await tellHome(path, () =>
+    keep(join(path, "token"), () => {
+      isNew = true;
+      return randomBytes(24).toString("base64url");
+    }),
   );
+  return { token, isNew };
 }
 
 /** What the file holds; made and written, whole or not at all, where it is missing. */

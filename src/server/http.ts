@@ -1,8 +1,8 @@
 // The HTTP edge: who speaks, what is too large, and where it goes.
+import type { BlockList } from "node:net";
 import type { HttpBindings } from "@hono/node-server";
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
 import type { Viewer } from "../access/viewer.ts";
 import { isOutage, outageMessage } from "../database/errors.ts";
@@ -13,27 +13,35 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { readTraceparent, withTrace } from "../trace-context.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { versionHeader } from "../version.ts";
-import { cookieName, isOwnOrigin, readCredentials, type Authenticator } from "./auth.ts";
+import { cookieNameOf, isFromOwnPage, isOwnOrigin, readCredentials } from "./auth.ts";
+import { clientOf, type Client } from "./client-address.ts";
 import type { GraphQLServer } from "./graphql.ts";
 import type { McpRoute } from "./mcp.ts";
 import { assetPaths, createMonitor, pagePaths } from "./monitor.ts";
+import { maxOperatorBytes, maxWorkerBytes, sizeInWords } from "./request-bytes.ts";
 import type { RestRoute } from "./rest.ts";
+import {
+  createSignIn,
+  createSignOut,
+  localPath,
+  signOutPath,
+  type SignInDependencies,
+} from "./sign-in.ts";
+import { renderSignIn } from "./sign-in-page.ts";
 import { maxThreadPoolWaitMs, type ThreadPoolWatch } from "./thread-pool.ts";
 
-/** A task of 100,000 bytes fits, escaped as JSON may be. */
-const longestBodyBytes = 4 * 1024 * 1024;
 /** Of a body that is too large so much is read before it is refused. */
 const mostDiscardedBytes = 64 * 1024 * 1024;
 /** A database that doesn't answer is away: whoever asks is told so soon. */
 const readyTimeoutMs = 3_000;
-const cookieMaxAgeSeconds = 30 * 24 * 3600;
 
 interface Variables {
   requestId: string;
+  client: Client;
   viewer: Viewer;
 }
 
-export interface HttpDependencies {
+export interface HttpDependencies extends SignInDependencies {
   /** undefined: this server runs workers alone, and answers no more than how it is. */
   readonly graphql: GraphQLServer | undefined;
   /** Beside it. */
@@ -41,7 +49,8 @@ export interface HttpDependencies {
   readonly metrics: Pick<Metrics, "contentType" | "read">;
   /** Beside it. */
   readonly rest: RestRoute | undefined;
-  readonly authenticator: Authenticator;
+  /** Whose word counts on where a request comes from. */
+  readonly proxies: BlockList;
   /** Factory's own. */
   readonly version: string;
   readonly threadPool: Pick<ThreadPoolWatch, "waitedMs">;
@@ -53,7 +62,7 @@ export interface HttpDependencies {
 export type HttpApp = Hono<{ Variables: Variables; Bindings: Partial<HttpBindings> }>;
 
 export function createHttpApp(deps: HttpDependencies): HttpApp {
-  const { authenticator, logger, graphql, mcp, rest } = deps;
+  const { authenticator, sessions, proxies, logger, graphql, mcp, rest } = deps;
   const app: HttpApp = new Hono();
   const monitor = createMonitor();
 
@@ -86,29 +95,14 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.use(
     secureHeaders({
       xFrameOptions: "DENY",
-      referrerPolicy: "no-referrer",
+      // With "no-referrer" a browser sends the origin of a form as null.
+      referrerPolicy: "same-origin",
       crossOriginOpenerPolicy: true,
       // Who puts TLS before the server decides for its host, and for the hosts below it.
       strictTransportSecurity: false,
     }),
   );
-  app.use(
-    bodyLimit({
-      maxSize: longestBodyBytes,
-      async onError(context) {
-        const mostMiB = String(longestBodyBytes / 1024 / 1024);
-        const error = new FactoryError(
-          "BAD_INPUT",
-          `the request's body is larger than ${mostMiB} MiB`,
-        );
-        // A client that still writes would not hear the answer, and its next request not be heard.
-        const wasRead = await discardBody(context.req.raw);
-        const response = refuse(context.req.path, error, 413);
-        if (!wasRead) response.headers.set("Connection", "close");
-        return response;
-      },
-    }),
-  );
+  app.use(limitBody(maxOperatorBytes, ""));
 
   app.get("/healthz", (context) => {
     const waitedMs = deps.threadPool.waitedMs();
@@ -127,45 +121,53 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     }
   });
 
-  // A browser opens the printed address once, and has the token in a cookie from then on.
-  app.get("/", async (context, next) => {
-    const token = context.req.query("token");
-    if (token === undefined) {
-      await next();
-      return;
-    }
-    const viewer = await authenticator.identify(token);
-    if (viewer?.kind !== "operator") {
-      return isForPerson(context.req.header("accept"))
-        ? monitor.signIn()
-        : failureResponse(unauthenticated());
-    }
-    setCookie(context, cookieName, token, {
-      httpOnly: true,
-      sameSite: "Strict",
-      path: "/",
-      maxAge: cookieMaxAgeSeconds,
-    });
-    return context.redirect("/", 303);
+  app.use(async (context, next) => {
+    const peer = connectionOf(context).incoming?.socket.remoteAddress;
+    context.set("client", clientOf(peer, context.req.header(), proxies));
+    await next();
   });
+  if (graphql !== undefined) app.route("/", createSignIn(deps));
 
   app.use(async (context, next) => {
-    const { authorization, cookie, origin, host, accept } = context.req.header();
-    const { token, ambient } = readCredentials({ authorization, cookie });
-    const viewer = await authenticator.identify(token);
-    if (viewer === undefined) {
-      return isForPerson(accept) ? monitor.signIn() : refuse(context.req.path, unauthenticated());
-    }
-    if (ambient && !isSafe(context.req.method, context.req.header("content-type"), origin, host)) {
-      return refuse(
-        context.req.path,
-        new FactoryError("FORBIDDEN", "a page of another origin may not use this server's cookie"),
-      );
+    const { authorization, cookie, host, accept, ...headers } = context.req.header();
+    const cookieName = cookieNameOf(host, context.get("client").isSecure);
+    const credentials = readCredentials({ authorization, cookie }, cookieName);
+    const viewer = await authenticator.identify(credentials);
+    if (credentials === undefined || viewer === undefined) {
+      if (graphql === undefined || !isForPerson(accept)) {
+        return refuse(context.req.path, unauthenticated());
+      }
+      const { pathname, search } = new URL(context.req.url);
+      const isFromElsewhere =
+        headers["sec-fetch-site"] === "cross-site" && headers["sec-fetch-mode"] === "navigate";
+      return renderSignIn({ status: 401, next: localPath(pathname + search), isFromElsewhere });
     }
     context.set("viewer", viewer);
+    if (credentials.kind === "token" || isStatic(context.req.method, context.req.path, accept)) {
+      await next();
+      return undefined;
+    }
+    if (!isFromOwnPage({ ...headers, host })) {
+      const message =
+        "a browser's session counts for pages of this server alone: send the header Authorization: Bearer TOKEN";
+      return refuse(context.req.path, new FactoryError("FORBIDDEN", message));
+    }
+    if (context.req.path === signOutPath) {
+      await next();
+      return undefined;
+    }
+    // What it still streams ends with the session.
+    const { outgoing } = connectionOf(context);
+    const unwatch = sessions.watchEnd(credentials.id, () => outgoing?.destroy());
+    outgoing?.once("close", unwatch);
     await next();
-    return;
+    return undefined;
   });
+
+  const limitWorkersBody = limitBody(maxWorkerBytes, ", which a worker's token may send at most");
+  app.use((context, next) =>
+    context.get("viewer").kind === "worker" ? limitWorkersBody(context, next) : next(),
+  );
 
   // A caller's trace goes on in what its request dispatches.
   app.use(async (context, next) => {
@@ -184,6 +186,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   });
 
   if (graphql !== undefined) {
+    app.route("/", createSignOut({ sessions }));
     for (const path of pagePaths) {
       app.get(path, () => monitor.page());
       app.all(path, () => {
@@ -222,8 +225,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
     });
     app.all("/api/*", (context) =>
       rest.fetch(context.req.raw, context.get("viewer"), () => {
-        // Without it there is no connection of its own, as in a test.
-        context.env.outgoing?.destroy();
+        connectionOf(context).outgoing?.destroy();
       }),
     );
   }
@@ -262,7 +264,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
 function unauthenticated(): FactoryError {
   return new FactoryError(
     "UNAUTHENTICATED",
-    "send the header Authorization: Bearer TOKEN, or open the address that the server printed at its start; the token is in FACTORY_HOME/token",
+    "send the header Authorization: Bearer TOKEN, or sign in with a browser at /; the token is FACTORY_TOKEN or, where that is unset, in FACTORY_HOME/token",
   );
 }
 
@@ -271,16 +273,33 @@ function isForPerson(accept: string | undefined): boolean {
   return accept?.includes("text/html") === true;
 }
 
-/** Whether a request that a cookie speaks for can only come from a page of this server's own. */
-function isSafe(
-  method: string,
-  contentType: string | undefined,
-  origin: string | undefined,
-  host: string | undefined,
-): boolean {
-  if (origin !== undefined) return isOwnOrigin(origin, host);
-  // Other types can be sent across origins by a form, without the browser asking first.
-  return method !== "POST" || (contentType ?? "").startsWith("application/json");
+/**
+ * Whether what is asked for is the same for everybody, as pages are: a browser may go there by a bookmark
+ * or a link. Other pages can't read it (Cross-Origin-Resource-Policy), and what a page shows it asks for itself.
+ */
+function isStatic(method: string, path: string, accept: string | undefined): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  if (/^\/(assets\/|api\/page\/|api\/openapi\.json$)/.test(path)) return true;
+  return isForPerson(accept) && !/^\/(api\/.|metrics$|mcp$)/.test(path);
+}
+
+/** Without one, as in a test, it is empty. */
+function connectionOf({ env }: { readonly env: Partial<HttpBindings> | undefined }) {
+  return env ?? {};
+}
+
+function limitBody(maxSize: number, why: string): MiddlewareHandler {
+  return bodyLimit({
+    maxSize,
+    async onError(context) {
+      const message = `the request's body is larger than ${sizeInWords(maxSize)}${why}`;
+      // A client that still writes would not hear the answer, and its next request not be heard.
+      const wasRead = await discardBody(context.req.raw);
+      const response = refuse(context.req.path, new FactoryError("BAD_INPUT", message), 413);
+      if (!wasRead) response.headers.set("Connection", "close");
+      return response;
+    },
+  });
 }
 
 /** Reads the body to its end; false: it has none that is near, or somebody else reads it. */

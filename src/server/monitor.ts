@@ -1,10 +1,10 @@
 // Hands out the Agents Monitor, as it was built: its page at its own addresses, and its files.
-import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { serveStatic } from "@hono/node-server/serve-static";
 import type { MiddlewareHandler } from "hono";
+import { respondWithPage } from "./page-response.ts";
 
 /** The page's addresses: see src/monitor/routes.ts. */
 export const pagePaths = ["/", "/workers/*", "/parents/*"];
@@ -16,8 +16,6 @@ const notBuilt =
 export interface Monitor {
   /** Its page; for those who may see it. At an address that it doesn't know it says so itself. */
   page(status?: 200 | 404): Promise<Response>;
-  /** Instead of it, for a browser without a token. */
-  signIn(): Response;
   readonly assets: MiddlewareHandler;
 }
 
@@ -28,9 +26,8 @@ export function createMonitor(
     async page(status = 200) {
       const html = await readPage(folder);
       if (html === undefined) return new Response(notBuilt, { status: status === 404 ? 404 : 503 });
-      return respond(html, status);
+      return respondWithPage(html, status);
     },
-    signIn: () => respond(signInPage, 401),
     assets: serveAssets(folder),
   };
 }
@@ -55,54 +52,3 @@ function serveAssets(folder: string): MiddlewareHandler {
     return serve(context, next);
   };
 }
-
-function respond(html: string, status: number): Response {
-  const nonce = randomBytes(16).toString("base64");
-  return new Response(html.replaceAll("FACTORY_NONCE", nonce), {
-    status,
-    headers: {
-      "Content-Type": "text/html; charset=utf-8",
-      "Cache-Control": "no-store",
-      "Content-Security-Policy": policy(nonce),
-    },
-  });
-}
-
-/**
- * Everything from this server, and nothing inline but style elements with the nonce: libraries make some.
- * 'self' includes this server's WebSocket. Source: CSP level 3, 6.7.2.8.
- */
-function policy(nonce: string): string {
-  return [
-    "default-src 'none'",
-    "script-src 'self'",
-    `style-src 'self' 'nonce-${nonce}'`,
-    "img-src 'self'",
-    "font-src 'self'",
-    "connect-src 'self'",
-    "base-uri 'none'",
-    "form-action 'self'",
-    "frame-ancestors 'none'",
-  ].join("; ");
-}
-
-const signInPage = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>Factory: sign in</title>
-<style nonce="FACTORY_NONCE">
-  body { max-width: 34rem; margin: 20vh auto 0; padding: 0 1.5rem; font: 16px/1.6 system-ui, sans-serif; }
-  h1 { font-size: 1.4rem; }
-  code { font-family: ui-monospace, monospace; }
-</style>
-<main>
-  <h1>This browser is not signed in</h1>
-  <p>Open the address that the server printed at its start: it ends in <code>/?token=…</code> and is needed
-  once per browser.</p>
-  <p>The token is also in the file <code>token</code> in the server's FACTORY_HOME. Put it behind this
-  page's address: <code>/?token=TOKEN</code></p>
-</main>
-</html>
-`;

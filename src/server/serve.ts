@@ -2,6 +2,7 @@
 import { loadConfig, type Role } from "../config.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { startServer } from "./server.ts";
+import { startWords } from "./start-words.ts";
 
 export interface ServeOptions {
   readonly role: Role;
@@ -29,20 +30,13 @@ export async function serve({ role, stopWorkersOnExit: endWorkers }: ServeOption
     : waitForStop(logger, "stopping; running workers go on", stopTimeoutMs);
   const server = await startServer(config, logger);
   logger.info({ url: server.url, home: config.home }, `listening on ${server.url}`);
-  // For people, beside the log: the token is for whoever started the server, and no line of a log.
-  if (config.role !== "runner")
-    process.stderr.write(`
-  Factory is running. Open this address in a browser:
-
-    ${server.url}/?token=${server.token}
-
-  It shows what your workers do; GraphiQL is at /graphql, with a first clone and a first dispatch to try.
-  Or in a second terminal, and for programs:
-
-    ./factory help
-    export FACTORY_URL=${server.url} FACTORY_TOKEN=${server.token}
-
-`);
+  if (config.role !== "runner") {
+    const { url, token, isTokenNew } = server;
+    const signInLink = process.stderr.isTTY ? server.createSignInLink() : undefined;
+    const isTokenSet = config.token !== undefined;
+    const { home } = config;
+    process.stderr.write(startWords({ url, token, isTokenNew, isTokenSet, home, signInLink }));
+  }
   await asked;
   await server.stop({ endWorkers });
   logger.info("stopped");

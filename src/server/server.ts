@@ -1,4 +1,5 @@
 // Starts the parts in the order in which they need each other, and stops them in the other one.
+import { BlockList } from "node:net";
 import { hostname } from "node:os";
 import { withoutNpmFolders } from "../agents/programs.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
@@ -33,12 +34,15 @@ import { startDeliverer } from "../workers/webhooks/deliverer.ts";
 import { createWorktreeService } from "../worktrees/service.ts";
 import { leaveAddress } from "./address.ts";
 import { createAuthenticator } from "./auth.ts";
+import { createBrowserSessions } from "./browser-sessions.ts";
+import { createFailedSignIns } from "./failed-sign-ins.ts";
 import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
 import { addressOf, bind, closeServer, createHttpServer } from "./listen.ts";
 import { createMcpRoute } from "./mcp.ts";
 import { createRestRoute } from "./rest.ts";
+import { createSignInLink, type SignInLink } from "./sign-in-link.ts";
 import { startMetrics, startTraces } from "./telemetry.ts";
 import { watchThreadPool } from "./thread-pool.ts";
 import { attachWebSocket } from "./websocket.ts";
@@ -47,6 +51,10 @@ export interface RunningServer {
   /** http://host:port */
   readonly url: string;
   readonly token: string;
+  /** Whether this start has made the token. */
+  readonly isTokenNew: boolean;
+  /** A link that signs in the browser that opens it first; the one before is no longer valid. */
+  createSignInLink(): string;
   /** Takes nothing more, leaves the workers running, unless they are to end too, and frees everything. */
   stop(how?: StopOptions): Promise<void>;
 }
@@ -115,7 +123,10 @@ async function start(
     path: withoutNpmFolders(config.environment),
     isRoot: config.isRoot,
   });
-  const token = config.token ?? (await readToken(config.home));
+  const { token, isNew: isTokenNew } =
+    config.token === undefined
+      ? await readToken(config.home)
+      : { token: config.token, isNew: false };
   await installCommand(config.home);
 
   const database = await openDatabase(config, logger, closers);
@@ -196,7 +207,8 @@ async function start(
     metrics.close();
     return Promise.resolve();
   });
-  const edge = { token, version, logger, closers, database, queue, metrics };
+  const signInLink = createSignInLink();
+  const edge = { token, signInLink, version, logger, closers, database, queue, metrics };
   const facts =
     runnerId === undefined ? undefined : factsOf(config, runnerId, () => registry.list());
   if (facts !== undefined) {
@@ -255,7 +267,7 @@ async function start(
     const deliverer = startDeliverer({ prisma, queue, notices, reader, sealer, logger });
     closers.add("webhooks", () => deliverer.stop());
   }
-  return { url, token };
+  return { url, token, isTokenNew, createSignInLink: () => url + signInLink.create() };
 }
 
 function factsOf(config: Config, id: string, agents: RunnerFacts["agents"]): RunnerFacts {
@@ -287,6 +299,7 @@ async function openDatabase(
 
 interface Edge {
   readonly token: string;
+  readonly signInLink: SignInLink;
   readonly version: string;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -296,11 +309,13 @@ interface Edge {
 }
 
 async function listen(config: Config, services: Services, edge: Edge): Promise<string> {
-  const { token, version, metrics, logger, closers, database, queue } = edge;
-  const authenticator = createAuthenticator(token, services.workers);
+  const { token, signInLink: link, version, metrics, logger, closers, database, queue } = edge;
+  const { prisma, notices, workers } = services;
+  const sessions = createBrowserSessions({ prisma, notices, token, logger });
+  const authenticator = createAuthenticator(token, workers, sessions);
   // First, as it replaces the global Response by one whose text is sent without a stream.
   const server = createHttpServer((request, environment) => app.fetch(request, environment));
-  const { introspection } = config;
+  const { introspection, trustedProxies: proxies = new BlockList() } = config;
   const graphql =
     config.role === "runner" ? undefined : createGraphQLServer(services, { introspection, logger });
   const rest = graphql === undefined ? undefined : createRestRoute({ graphql, version, logger });
@@ -316,6 +331,10 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     mcp: graphql === undefined ? undefined : createMcpRoute({ graphql, version, logger }),
     metrics,
     authenticator,
+    sessions,
+    link,
+    failures: createFailedSignIns(),
+    proxies,
     version,
     logger,
     async checkReady() {
@@ -323,7 +342,15 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     },
   });
   const webSocket =
-    graphql === undefined ? undefined : attachWebSocket(server, { graphql, authenticator, logger });
+    graphql === undefined
+      ? undefined
+      : attachWebSocket(server, {
+          graphql,
+          authenticator,
+          sessions,
+          proxies,
+          logger,
+        });
   await bind(server, config);
   closers.add("the HTTP server", () => closeServer(server));
   closers.add("the WebSocket server", async () => webSocket?.close());

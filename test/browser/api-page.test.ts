@@ -4,6 +4,7 @@ import type { Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
+import { openMonitor } from "../support/monitor.ts";
 import { cloned } from "../support/repositories.ts";
 
 let git: GitServer;
@@ -35,10 +36,7 @@ async function tryOut(page: Page, operation: string, fields: Readonly<Record<str
 }
 
 test("shows every operation and tries them with the browser's cookie, and nothing comes from elsewhere", async () => {
-  const { page, requests, complaints } = await browser.open(
-    `${factory.url}/?token=${factory.token}`,
-  );
-  await page.goto(`${factory.url}/api`);
+  const { page, requests, complaints } = await openMonitor(browser, factory, "/api");
   const operations = page.locator(".opblock");
   await operations.first().waitFor();
   expect(await operations.count()).toBe(15);

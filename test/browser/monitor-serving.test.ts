@@ -20,7 +20,7 @@ afterAll(async () => {
   await factory.dispose();
 });
 
-test("the printed address opens the monitor, from this server alone and with nothing inline", async () => {
+test("signing in opens the monitor, from this server alone and with nothing inline", async () => {
   const opened = await openMonitor(browser, factory);
   await opened.page.getByText("Live", { exact: true }).waitFor();
   expect(opened.page.url()).toBe(`${factory.url}/`);
@@ -69,14 +69,41 @@ test("all its JavaScript is under 300 kB, and the overview's under half of that"
   expect(sum(first)).toBeLessThan(150_000);
 });
 
-test("a browser without the token is told what to do, wherever it asks", async () => {
-  for (const path of ["/", "/workers/worker-1", "/graphql", "/?token=wrong"]) {
+test("a browser that isn't signed in gets the sign-in page wherever it asks, and goes on there", async () => {
+  for (const path of ["/workers/worker-1", "/graphql"]) {
     const { page } = await browser.open(`${factory.url}${path}`);
-    expect(await page.locator("main").innerText()).toContain(
-      "Open the address that the server printed at its start",
-    );
+    await page.getByLabel("Token").fill("wrong");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("This is not the server's token").waitFor();
     await expectAccessible(page);
+    await page.getByLabel("Token").fill(factory.token);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`${factory.url}${path}`);
   }
+});
+
+test("a link from another site opens the page for whoever is signed in, and a sign-out ends all tabs", async () => {
+  const { page } = await openMonitor(browser, factory);
+  const other = await page.context().newPage();
+  // Another site, as names differ.
+  await other.route("http://localhost:1/", (route) =>
+    route.fulfill({
+      contentType: "text/html",
+      body: `<a href="${factory.url}/workers/worker-9">See</a>`,
+    }),
+  );
+  await other.goto("http://localhost:1/");
+  await other.getByRole("link", { name: "See" }).click();
+  await other.getByText("There is no worker-9").waitFor();
+
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").waitFor();
+  await other.getByText("This browser is not signed in any more").waitFor();
+  await expectAccessible(other);
+  await other.getByRole("link", { name: "Sign in" }).click();
+  await other.getByLabel("Token").fill(factory.token);
+  await other.keyboard.press("Enter");
+  await other.waitForURL(`${factory.url}/workers/worker-9`);
 });
 
 test.each(["/workers/worker-1/nothing", "/nothing"])(

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import WebSocket from "ws";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { signIn } from "../support/sign-in.ts";
 
 const protocol = "graphql-transport-ws";
 
@@ -116,7 +117,7 @@ describe("who may connect", () => {
       connect(bearer(factory.token)),
       connect({}, bearer(factory.token)),
       connect({}, { Authorization: `Bearer ${factory.token}` }),
-      connect({ cookie: `factory_token=${factory.token}`, origin: factory.url }),
+      connect({ cookie: await signIn(factory), origin: factory.url }),
       connect({ ...bearer(factory.token), origin: "http://elsewhere.example" }),
     ];
     for (const way of ways) {
@@ -139,7 +140,7 @@ describe("who may connect", () => {
   });
 
   test("a cookie doesn't count for a page of another origin, or for no page at all", async () => {
-    const cookie = `factory_token=${factory.token}`;
+    const cookie = await signIn(factory);
     const ways = [
       connect({ cookie, origin: "http://evil.example" }),
       connect({ cookie, origin: "http://127.0.0.1:1" }),

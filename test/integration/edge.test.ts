@@ -1,17 +1,26 @@
 import { once } from "node:events";
-import { request, type IncomingMessage } from "node:http";
+import { request, type IncomingMessage, type RequestOptions } from "node:http";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
+import { postToken, signIn } from "../support/sign-in.ts";
 
 let factory: FactoryServer;
+/** On the same database, behind a proxy that it trusts. */
+let proxied: FactoryServer;
 
 beforeAll(async () => {
   factory = await startFactory();
+  proxied = await startFactory({
+    database: { url: factory.databaseUrl },
+    arguments: ["--role", "api"],
+    env: { FACTORY_TOKEN: factory.token, FACTORY_TRUSTED_PROXIES: "10.0.0.0/8, 127.0.0.1" },
+  });
 });
 
 afterAll(async () => {
+  await proxied.dispose();
   await factory.dispose();
 });
 
@@ -32,11 +41,22 @@ async function codesOf(response: Response): Promise<string[]> {
   return (body.errors ?? []).map(({ extensions }) => extensions.code);
 }
 
-/** What a browser has after it has opened the printed address. */
-async function openAddress(): Promise<{ response: Response; cookie: string }> {
-  const response = await fetch(`${factory.url}/?token=${factory.token}`, { redirect: "manual" });
-  const cookie = response.headers.get("set-cookie")?.split(";")[0] ?? "";
-  return { response, cookie };
+interface RawAnswer {
+  readonly statusCode?: number | undefined;
+  readonly headers: IncomingMessage["headers"];
+}
+
+/** With a Host of its own, which fetch() doesn't allow. */
+async function raw(
+  { url }: FactoryServer,
+  path: string,
+  { body, ...options }: RequestOptions & { readonly body: string },
+): Promise<RawAnswer> {
+  const sent = request(url + path, options);
+  sent.end(body);
+  const [answer] = (await once(sent, "response")) as [IncomingMessage];
+  answer.resume();
+  return answer;
 }
 
 describe("tokens over HTTP", () => {
@@ -47,7 +67,7 @@ describe("tokens over HTTP", () => {
       { authorization: `Basic ${factory.token}` },
       { authorization: factory.token },
       { authorization: `Bearer ${factory.token}x` },
-      { cookie: "factory_token=wrong" },
+      { cookie: `factory_session_${new URL(factory.url).port}=wrong` },
     ]) {
       const response = await ask(headers);
       expect(response.status).toBe(401);
@@ -62,7 +82,9 @@ describe("tokens over HTTP", () => {
       expect(response.status).toBe(401);
       expect(await response.json()).toMatchObject({ error: { code: "UNAUTHENTICATED" } });
     }
-    expect((await fetch(`${factory.url}/?token=wrong`)).status).toBe(401);
+    // A token in an address would stand in logs and histories.
+    const opened = await fetch(`${factory.url}/?token=${factory.token}`, { redirect: "manual" });
+    expect([opened.status, opened.headers.get("set-cookie")]).toEqual([401, null]);
   });
 
   test("what a refused request asked for does not happen", async () => {
@@ -123,52 +145,248 @@ describe("tokens over HTTP", () => {
   });
 });
 
-describe("the browser's cookie", () => {
-  test("opening the address with the token sets it, closed to scripts and other sites", async () => {
-    const { response } = await openAddress();
-    const cookie = response.headers.get("set-cookie") ?? "";
-    expect(cookie).toContain("factory_token=");
-    expect(cookie).toContain("HttpOnly");
-    expect(cookie).toContain("SameSite=Strict");
-    expect(cookie).toContain("Path=/");
-    // The token is in no address from then on.
+describe("signing in with a browser", () => {
+  const html = { accept: "text/html" };
+
+  test("is by a page with a field, which leads back to where one was going", async () => {
+    const page = await fetch(`${factory.url}/workers/worker-1?a=%22`, { headers: html });
+    expect(page.status).toBe(401);
+    const text = await page.text();
+    expect(text).toContain('<form method="post" action="/sign-in">');
+    expect(text).toContain('name="token" type="password"');
+    const [, next = ""] = /name="next" value="([^"]*)"/.exec(text) ?? [];
+    const response = await postToken(factory, factory.token, { next });
     expect(response.status).toBe(303);
-    expect(response.headers.get("location")).toBe("/");
+    expect(response.headers.get("location")).toBe("/workers/worker-1?a=%22");
   });
 
-  test("it speaks for a page of the server's own", async () => {
-    const { cookie } = await openAddress();
-    expect((await ask({ cookie, origin: factory.url })).status).toBe(200);
-    expect((await ask({ cookie })).status).toBe(200);
-  });
-
-  test("from a page of another origin it is refused, that of another port included", async () => {
-    const { cookie } = await openAddress();
-    for (const origin of [
-      "http://evil.example",
-      "http://127.0.0.1:1",
-      "null",
-      `${factory.url}.evil.example`,
+  test("leads to no other host", async () => {
+    for (const next of [
+      "//evil.example/",
+      "/\\evil.example/",
+      "http://evil.example/",
+      "/.//evil.example/",
+      "/\t/evil.example",
+      "javascript:alert(1)",
     ]) {
-      const response = await ask({ cookie, origin });
-      expect(response.status).toBe(403);
+      const response = await postToken(factory, factory.token, { next });
+      const location = new URL(response.headers.get("location") ?? "", factory.url);
+      expect([next, location.origin]).toEqual([next, factory.url]);
+    }
+  });
+
+  test("sets a cookie that is named with the port, and closed to scripts and other sites", async () => {
+    const response = await postToken(factory, factory.token);
+    const cookie = response.headers.get("set-cookie") ?? "";
+    expect(cookie).toMatch(new RegExp(`^factory_session_${new URL(factory.url).port}=[\\w-]{43};`));
+    for (const word of ["HttpOnly", "SameSite=Strict", "Path=/"]) expect(cookie).toContain(word);
+    expect(cookie).not.toContain("Secure");
+    expect(cookie).not.toContain(factory.token);
+  });
+
+  test("the session's id is no token", async () => {
+    const [, id = ""] = (await signIn(factory)).split("=");
+    expect((await ask({ authorization: `Bearer ${id}` })).status).toBe(401);
+    const again = await postToken(factory, id);
+    expect([again.status, again.headers.get("set-cookie")]).toEqual([401, null]);
+  });
+
+  test("a wrong token is refused, in the page", async () => {
+    const response = await postToken(factory, "wrong");
+    expect([response.status, response.headers.get("set-cookie")]).toEqual([401, null]);
+    expect(await response.text()).toContain("This is not the server&#39;s token");
+    const foreign = await postToken(factory, factory.token, {
+      headers: { origin: "http://evil.example" },
+    });
+    expect([foreign.status, foreign.headers.get("set-cookie")]).toEqual([403, null]);
+  });
+
+  test("X-Forwarded-Proto is believed of no proxy that isn't trusted", async () => {
+    const headers = { "x-forwarded-proto": "https" };
+    const response = await postToken(factory, factory.token, { headers });
+    expect(response.headers.get("set-cookie")).not.toContain("Secure");
+  });
+
+  test("the cookie counts for pages of the server's own alone", async () => {
+    const cookie = await signIn(factory);
+    expect((await ask({ cookie, origin: factory.url })).status).toBe(200);
+    expect((await ask({ cookie, "sec-fetch-site": "same-origin" })).status).toBe(200);
+    const own = { cookie, origin: factory.url, "sec-fetch-site": "same-origin" };
+    expect((await ask(own)).status).toBe(200);
+    const foreign: Record<string, string>[] = [
+      {},
+      { "sec-fetch-site": "none" },
+      { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "cross-site" },
+      { origin: factory.url, "sec-fetch-site": "same-site" },
+      ...["http://evil.example", "http://127.0.0.1:1", "null", `${factory.url}.evil.example`].map(
+        (origin) => ({ origin }),
+      ),
+    ];
+    for (const headers of foreign) {
+      const response = await ask({ cookie, ...headers });
+      expect([headers, response.status]).toEqual([headers, 403]);
       expect(await codesOf(response)).toEqual(["FORBIDDEN"]);
+      for (const path of ["/api/factory/repos", "/metrics", "/graphql?query={__typename}"]) {
+        const read = await fetch(factory.url + path, { headers: { cookie, ...headers } });
+        expect([path, headers, read.status]).toEqual([path, headers, 403]);
+      }
     }
   });
 
   test("a form can't use it", async () => {
-    const { cookie } = await openAddress();
-    for (const type of [
-      "application/x-www-form-urlencoded",
-      "multipart/form-data; boundary=x",
-      "text/plain",
-      "",
-    ]) {
-      const response = await ask({ cookie, "content-type": type });
-      expect(response.status).toBe(403);
+    const cookie = await signIn(factory);
+    for (const type of ["application/x-www-form-urlencoded", "text/plain", ""]) {
+      const headers = { cookie, origin: "http://127.0.0.1:1", "content-type": type };
+      expect((await ask(headers)).status).toBe(403);
     }
   });
 
+  test("a bookmark, and a link from anywhere, open the pages, which hold nothing of anybody's", async () => {
+    const cookie = await signIn(factory);
+    for (const site of ["none", "cross-site", "same-site", "same-origin", undefined]) {
+      for (const path of ["/", "/workers/worker-1", "/parents/me/time", "/graphql", "/api"]) {
+        const headers = {
+          ...html,
+          cookie,
+          "sec-fetch-mode": "navigate",
+          "sec-fetch-dest": "document",
+          ...(site === undefined ? {} : { "sec-fetch-site": site }),
+        };
+        const response = await fetch(factory.url + path, { headers });
+        expect([site, path, response.status]).toEqual([site, path, 200]);
+        expect((await response.text()).includes('action="/sign-in"')).toBe(false);
+        expect(response.headers.get("cross-origin-resource-policy")).toBe("same-origin");
+      }
+    }
+  });
+
+  test("a sign-out ends the session for good", async () => {
+    const [cookie, other] = await Promise.all([signIn(factory), signIn(factory)]);
+    const signOut = (headers: Record<string, string>) =>
+      fetch(`${factory.url}/sign-out`, { method: "POST", headers });
+    expect((await signOut({ cookie })).status).toBe(403);
+    expect((await signOut({ cookie, origin: "http://127.0.0.1:1" })).status).toBe(403);
+    const response = await signOut({ cookie, origin: factory.url });
+    expect(response.status).toBe(204);
+    expect(response.headers.get("set-cookie")).toMatch(/^factory_session_\d+=; Max-Age=0/);
+    expect((await ask({ cookie, origin: factory.url })).status).toBe(401);
+    expect((await ask({ cookie: other, origin: factory.url })).status).toBe(200);
+  });
+
+  test("what a session streams ends with its sign-out", async () => {
+    const cookie = await signIn(factory);
+    const headers = { cookie, origin: factory.url };
+    const stream = await ask(
+      { ...headers, accept: "text/event-stream" },
+      {
+        body: JSON.stringify({
+          query: 'subscription { workerStatusChanged(parentSession: "p") { sequence } }',
+        }),
+      },
+    );
+    expect(stream.status).toBe(200);
+    const ended = stream.text().then(
+      () => "ended",
+      () => "ended",
+    );
+    await fetch(`${factory.url}/sign-out`, { method: "POST", headers });
+    expect(await ended).toBe("ended");
+  });
+
+  test("sessions expire, and no more than 1,000 are kept", async () => {
+    const cookie = await signIn(factory);
+    const database = new pg.Client({ connectionString: factory.databaseUrl });
+    await database.connect();
+    try {
+      await database.query(`UPDATE "BrowserSession" SET "expiresAt" = now() - interval '1 s'`);
+      expect((await ask({ cookie, origin: factory.url })).status).toBe(401);
+      await database.query(
+        `INSERT INTO "BrowserSession" (hash, "expiresAt")
+         SELECT 'made-up-' || i, now() + i * interval '1 ms' FROM generate_series(1, 1500) AS i`,
+      );
+      const last = await signIn(factory);
+      expect((await ask({ cookie: last, origin: factory.url })).status).toBe(200);
+      const { rows } = await database.query(
+        `SELECT count(*)::int AS count, bool_or(hash LIKE '%' || $1 || '%') AS plain FROM "BrowserSession"`,
+        [last.split("=")[1]],
+      );
+      expect(rows).toEqual([{ count: 1_000, plain: false }]);
+    } finally {
+      await database.end();
+    }
+  });
+});
+
+describe("whoever guesses the token", () => {
+  test("has to wait longer and longer, by address, as a trusted proxy tells it", async () => {
+    const from = (address: string, token: string) =>
+      postToken(proxied, token, { headers: { "x-forwarded-for": `1.2.3.4, ${address}` } });
+    const statuses = [];
+    for (let count = 0; count < 8; count += 1) {
+      statuses.push((await from("203.0.113.1", `wrong-${String(count)}`)).status);
+    }
+    expect(statuses).toEqual([401, 401, 401, 401, 401, 429, 429, 429]);
+    const right = await from("203.0.113.1", proxied.token);
+    expect([right.status, right.headers.get("set-cookie")]).toEqual([429, null]);
+    expect(Number(right.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+    expect((await from("203.0.113.2", proxied.token)).status).toBe(303);
+    // Many at the same moment come no further.
+    const many = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => from("203.0.113.3", `wrong-${String(index)}`)),
+    );
+    expect(many.filter(({ status }) => status === 401).length).toBe(5);
+  });
+});
+
+describe("behind a trusted proxy that ends TLS", () => {
+  const tls = { "x-forwarded-proto": "https", host: "factory.example" };
+
+  test("the cookie is Secure, and named with the port that the browser sees", async () => {
+    const headers = { ...tls, origin: "https://factory.example" };
+    const response = await raw(proxied, "/sign-in", {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/x-www-form-urlencoded" },
+      body: `token=${proxied.token}`,
+    });
+    expect(response.statusCode).toBe(303);
+    const [cookie = ""] = response.headers["set-cookie"] ?? [];
+    expect(cookie).toMatch(/^factory_session_443=/);
+    expect(cookie).toContain("Secure");
+    const asked = await raw(proxied, "/graphql", {
+      method: "POST",
+      headers: { ...headers, ...json, cookie: cookie.replace(/;.*/, "") },
+      body: typename,
+    });
+    expect(asked.statusCode).toBe(200);
+  });
+});
+
+describe("several servers on one database", () => {
+  function askAt({ url }: FactoryServer, cookie: string, path = "/graphql"): Promise<Response> {
+    // Named with each one's own port, as they are on one host here.
+    const named = cookie.replace(/^.*=/, `factory_session_${new URL(url).port}=`);
+    const headers = { ...json, cookie: named, origin: url };
+    return fetch(url + path, { method: "POST", headers, body: typename });
+  }
+
+  test("a browser that is signed in at one is so at all, until it signs out at any", async () => {
+    const cookie = await signIn(factory);
+    expect((await askAt(proxied, cookie)).status).toBe(200);
+    expect((await askAt(proxied, cookie, "/sign-out")).status).toBe(204);
+    expect((await askAt(factory, cookie)).status).toBe(401);
+  });
+
+  test("another token ends every session", async () => {
+    const cookie = await signIn(proxied);
+    expect((await askAt(proxied, cookie)).status).toBe(200);
+    await proxied.terminate();
+    proxied = await proxied.restart({ FACTORY_TOKEN: "another-token-than-before" });
+    expect((await askAt(proxied, cookie)).status).toBe(401);
+  });
+});
+
+describe("other origins", () => {
   test("a token in the header counts whatever the origin", async () => {
     const response = await ask({
       authorization: `Bearer ${factory.token}`,
@@ -178,7 +396,7 @@ describe("the browser's cookie", () => {
   });
 
   test("no answer lets a page of another origin read it", async () => {
-    const { cookie } = await openAddress();
+    const cookie = await signIn(factory);
     const response = await ask({ cookie, origin: "http://evil.example" });
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
     const allowed = await ask({ authorization: `Bearer ${factory.token}`, origin: factory.url });

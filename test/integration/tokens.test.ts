@@ -10,6 +10,7 @@ import { runCommand } from "../support/command.ts";
 import { connect, textOf } from "../support/mcp.ts";
 import { openRest } from "../support/rest.ts";
 import { sendMutation, writeScriptedAgents } from "../support/talks.ts";
+import { postToken } from "../support/sign-in.ts";
 import { openWebSocket } from "../support/web-socket.ts";
 import { createGate, dispatch, untilEnded, untilPrinted } from "../support/workers.ts";
 
@@ -463,9 +464,29 @@ describe("a worker's token does", () => {
   });
 
   test("nothing over HTTP that is the operator's alone", async () => {
-    const opened = await fetch(`${factory.url}/?token=${self.token}`, { redirect: "manual" });
+    const opened = await postToken(factory, self.token);
     expect(opened.status).toBe(401);
     expect(opened.headers.get("set-cookie")).toBeNull();
+  });
+
+  test("no request of more than 256 KiB, over HTTP, REST, MCP and WebSocket", async () => {
+    const text = "x".repeat(256 * 1024);
+    const query = "query ($text: String!) { parentSession(name: $text) { id } }";
+    for (const path of ["/graphql", "/api/agents/sessions/dispatch-worker", "/mcp"]) {
+      const response = await fetch(factory.url + path, {
+        method: "POST",
+        headers: { authorization: `Bearer ${self.token}`, "content-type": "application/json" },
+        body: JSON.stringify({ query, variables: { text } }),
+      });
+      expect([path, response.status < 500, response.ok]).toEqual([path, true, false]);
+      expect(await response.text()).toContain("larger than 256 KiB");
+    }
+    const client = openWebSocket({ url: factory.url, token: self.token });
+    const asked = collect(client, query, { text });
+    await expect(asked.completed).rejects.toMatchObject({ codes: ["BAD_INPUT"] });
+    await client.dispose();
+    const short = { text: "x".repeat(200 * 1024) };
+    expect(await factory.codes(query, short, self.token)).toEqual([]);
   });
 });
 

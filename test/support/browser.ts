@@ -22,6 +22,8 @@ export interface OpenPage {
 export interface PageOptions {
   readonly colorScheme?: "light" | "dark";
   readonly viewport?: { readonly width: number; readonly height: number };
+  /** As the header Cookie has it, for the address that is opened. */
+  readonly cookie?: string | undefined;
   /** A script that runs before the page's own. */
   readonly script?: () => void;
 }
@@ -134,11 +136,20 @@ async function configureFonts(folder: string): Promise<string> {
 async function openPage(
   browser: Browser,
   address: string,
-  { colorScheme = "light", viewport = { width: 1280, height: 900 }, script }: PageOptions = {},
+  {
+    colorScheme = "light",
+    viewport = { width: 1280, height: 900 },
+    cookie,
+    script,
+  }: PageOptions = {},
 ): Promise<OpenPage> {
   const context: BrowserContext = await browser.newContext({ viewport, colorScheme });
   context.setDefaultTimeout(actionTimeoutMs);
   if (script !== undefined) await context.addInitScript(script);
+  if (cookie !== undefined) {
+    const [name = "", value = ""] = cookie.split("=");
+    await context.addCookies([{ name, value, url: address }]);
+  }
   const page = await context.newPage();
   const requests: string[] = [];
   const complaints: string[] = [];

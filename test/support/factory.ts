@@ -37,6 +37,8 @@ export interface FactoryServer {
   readonly process: ChildProcess;
   /** What it has logged so far, a JSON line each. */
   readonly log: readonly string[];
+  /** What it has said beside the log so far, by lines. */
+  readonly said: readonly string[];
   /** The whole answer, errors included. */
   send<Data>(document: string, variables?: Variables, token?: string): Promise<Answer<Data>>;
   /** The data; throws where there are errors. */
@@ -115,7 +117,8 @@ async function start(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const log: string[] = [];
-  const url = await readAddress(child, log);
+  const said: string[] = [];
+  const url = await readAddress(child, log, said);
   const token = env["FACTORY_TOKEN"] ?? (await readFile(join(home, "token"), "utf8")).trim();
   const clients = new Set<Client>();
 
@@ -144,6 +147,7 @@ async function start(
     databaseUrl: database.url,
     process: child,
     log,
+    said,
     send,
     async query<Data>(document: string, variables?: Variables, as?: string) {
       const { data, errors } = await send<Data>(document, variables, as);
@@ -198,22 +202,21 @@ async function endWorkers(home: string): Promise<void> {
 }
 
 /** From the log's line; what it printed instead, where it ended without. */
-async function readAddress(child: ChildProcess, log: string[]): Promise<string> {
+async function readAddress(child: ChildProcess, log: string[], said: string[]): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const errors: string[] = [];
   if (child.stdout === null || child.stderr === null) throw new Error("the server has no output");
   createInterface(child.stdout).on("line", (line) => {
     log.push(line);
     const url = /"url":"(http:[^"]+)"/.exec(line)?.[1];
     if (url !== undefined && line.includes("listening")) resolve(url);
   });
-  createInterface(child.stderr).on("line", (line) => errors.push(line));
+  createInterface(child.stderr).on("line", (line) => said.push(line));
   child.once("error", reject);
   child.once("exit", (code) => {
-    reject(new Error(`the server ended with ${String(code)}: ${[...errors, ...log].join("\n")}`));
+    reject(new Error(`the server ended with ${String(code)}: ${[...said, ...log].join("\n")}`));
   });
   const timer = setTimeout(() => {
-    reject(new Error(`the server did not start: ${[...errors, ...log].join("\n")}`));
+    reject(new Error(`the server did not start: ${[...said, ...log].join("\n")}`));
   }, startTimeoutMs);
   try {
     return await promise;

@@ -16,8 +16,11 @@ export async function openMonitor(
   path = "/",
   options: PageOptions = {},
 ): Promise<OpenPage> {
-  const opened = await browser.open(`${factory.url}/?token=${factory.token}`, options);
-  if (path !== "/") await opened.page.goto(`${factory.url}${path}`);
+  const next = encodeURIComponent(path);
+  const opened = await browser.open(`${factory.url}/sign-in?next=${next}`, options);
+  await opened.page.getByLabel("Token").fill(factory.token);
+  await opened.page.getByRole("button", { name: "Sign in" }).click();
+  await opened.page.waitForURL(new URL(path, factory.url).href);
   return opened;
 }
 

@@ -11,6 +11,7 @@ import { statusWords } from "../live/states.ts";
 import { routes, timeChartPath, workerPath } from "../routes.ts";
 import { bindings } from "./keys.ts";
 import { open } from "./open.ts";
+import { signOut } from "./sign-out.ts";
 import { sync } from "./sync.ts";
 
 interface Item {
@@ -133,6 +134,7 @@ function collect(
         detail: key,
         run,
       })),
+    { value: "sign-out", label: "Sign out", detail: "", run: () => void signOut() },
   ];
   const groups = [
     { value: "Do", items: actions },

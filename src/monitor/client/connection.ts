@@ -15,7 +15,7 @@ export type ConnectionState =
   /** `epoch` counts the connections that there were, from 1. */
   | { readonly kind: "connected"; readonly epoch: number }
   | { readonly kind: "lost"; readonly since: number }
-  /** The server knows no such token: to try again is of no use. */
+  /** The browser is not signed in any more: to try again is of no use. */
   | { readonly kind: "refused" };
 
 export interface Connection {
@@ -40,7 +40,7 @@ function createConnection(): Connection {
     lazy: false,
     retryAttempts: Number.POSITIVE_INFINITY,
     keepAlive: pingIntervalMs,
-    // Whatever closed it, the server may be back: only a token that it doesn't know ends the trying.
+    // Whatever closed it, the server may be back: only the end of the session ends the trying.
     shouldRetry: () => state.read().kind !== "refused",
     onNonLazyError: () => undefined,
     async retryWait(retries) {

@@ -1,4 +1,4 @@
-import { Bell, BellRing, Keyboard, Monitor, Moon, Plus, Search, Sun } from "lucide-react";
+import { Bell, BellRing, Keyboard, LogOut, Monitor, Moon, Plus, Search, Sun } from "lucide-react";
 import type { ReactNode } from "react";
 import { connection } from "../client/connection.ts";
 import { useStore } from "../client/store.ts";
@@ -19,9 +19,10 @@ export interface TopBarActions {
   readonly onPalette: () => void;
   readonly onKeys: () => void;
   readonly onDispatch: () => void;
+  readonly onSignOut: () => void;
 }
 
-export function TopBar({ onPalette, onKeys, onDispatch }: TopBarActions) {
+export function TopBar({ onPalette, onKeys, onDispatch, onSignOut }: TopBarActions) {
   const { kind } = useStore(connection.state);
   return (
     <header className="top-bar">
@@ -48,6 +49,9 @@ export function TopBar({ onPalette, onKeys, onDispatch }: TopBarActions) {
       <ThemeButton />
       <IconButton label="Keys" onClick={onKeys}>
         <Keyboard size={16} aria-hidden="true" />
+      </IconButton>
+      <IconButton label="Sign out" onClick={onSignOut}>
+        <LogOut size={16} aria-hidden="true" />
       </IconButton>
       <button type="button" className="button" data-kind="primary" onClick={onDispatch}>
         <Plus size={15} aria-hidden="true" />

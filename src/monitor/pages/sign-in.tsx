@@ -1,14 +1,16 @@
 import { EmptyState } from "../components/empty-state.tsx";
 
-/** While the page was open the server has come to know another token. */
+/** While the page was open the browser's session has ended. */
 export function SignIn() {
+  const path = window.location.pathname + window.location.search;
   return (
     <main>
       <EmptyState isPage title="This browser is not signed in any more">
+        <p>It was signed out, or the server has another token now.</p>
         <p>
-          The server knows another token now. Open the address that it printed at its start, which
-          ends in <code>/?token=…</code>; the token is also in the file <code>token</code> in
-          FACTORY_HOME.
+          <a href={`/sign-in?next=${encodeURIComponent(path)}`} className="button">
+            Sign in
+          </a>
         </p>
       </EmptyState>
     </main>

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import { isOwnOrigin, readBearer, readCredentials } from "../../../src/server/auth.ts";
+import {
+  cookieNameOf,
+  isOwnOrigin,
+  readBearer,
+  readCredentials,
+} from "../../../src/server/auth.ts";
 
 describe("readBearer", () => {
   test("takes the token of the scheme Bearer, whatever its case, and of no other", () => {
@@ -13,17 +18,27 @@ describe("readBearer", () => {
 
 describe("readCredentials", () => {
   test("prefers the header, which no browser sends by itself", () => {
-    const headers = { authorization: "Bearer header", cookie: "factory_token=cookie" };
-    expect(readCredentials(headers)).toEqual({ token: "header", ambient: false });
+    const headers = { authorization: "Bearer header", cookie: "session=cookie" };
+    expect(readCredentials(headers, "session")).toEqual({ kind: "token", token: "header" });
   });
 
   test("finds the cookie among others, by its whole name", () => {
     const read = (cookie: string | undefined) =>
-      readCredentials({ authorization: undefined, cookie });
-    expect(read("a=1; factory_token=cookie; b=2")).toEqual({ token: "cookie", ambient: true });
-    for (const cookie of [undefined, "", "xfactory_token=1", "factory_token", "a=factory_token"]) {
-      expect(read(cookie).token).toBeUndefined();
+      readCredentials({ authorization: undefined, cookie }, "session");
+    expect(read("a=1; session=cookie; b=2")).toEqual({ kind: "session", id: "cookie" });
+    for (const cookie of [undefined, "", "xsession=1", "session", "session=", "a=session"]) {
+      expect(read(cookie)).toBeUndefined();
     }
+  });
+});
+
+describe("cookieNameOf", () => {
+  test("has the port that the browser sees", () => {
+    expect(cookieNameOf("127.0.0.1:4000", false)).toBe("factory_session_4000");
+    expect(cookieNameOf("[::1]:4000", false)).toBe("factory_session_4000");
+    expect(cookieNameOf("factory.example", true)).toBe("factory_session_443");
+    expect(cookieNameOf("factory.example", false)).toBe("factory_session_80");
+    expect(cookieNameOf("a:1;x=y", false)).toBe("factory_session_80");
   });
 });
 

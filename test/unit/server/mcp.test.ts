@@ -2,6 +2,7 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { pino } from "pino";
 import type { Viewer } from "../../../src/access/viewer.ts";
+import { noBrowsers } from "../../support/edge.ts";
 import { createHttpApp, type HttpApp } from "../../../src/server/http.ts";
 
 let app: HttpApp;
@@ -19,9 +20,16 @@ beforeEach(() => {
       return Response.json({ jsonrpc: "2.0", id: 1, result: {} });
     },
     authenticator: {
-      identify: async (token) => (token === "right" ? { kind: "operator" } : undefined),
+      identify: async (credentials) => {
+        const isRight =
+          credentials?.kind === "token"
+            ? credentials.token === "right"
+            : credentials?.id === "right";
+        return isRight ? { kind: "operator" } : undefined;
+      },
     },
     threadPool: { waitedMs: () => 0 },
+    ...noBrowsers,
     checkReady: async () => {},
     logger: pino({ level: "silent" }),
   });
@@ -59,7 +67,7 @@ test("without a token, and with a wrong one, the answer is 401 in the protocol's
   for (const headers of [
     {},
     { authorization: "Bearer wrong" },
-    { cookie: "factory_token=wrong" },
+    { cookie: "factory_session_4000=wrong" },
   ]) {
     const response = await post(headers);
     expect(response.headers.get("www-authenticate")).toBe("Bearer");
@@ -72,7 +80,7 @@ test("a page of another origin is refused, whatever its credentials", async () =
   for (const origin of ["http://evil.example", "http://127.0.0.1:1", "null"]) {
     for (const credentials of [
       { authorization: "Bearer right" },
-      { cookie: "factory_token=right" },
+      { cookie: "factory_session_4000=right" },
     ]) {
       const response = await post({ ...credentials, origin });
       expect(await refusalOf(response)).toEqual({ status: 403, code: "FORBIDDEN" });

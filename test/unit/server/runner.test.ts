@@ -1,9 +1,11 @@
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
+import { noBrowsers } from "../../support/edge.ts";
 import { createHttpApp } from "../../../src/server/http.ts";
 
 test("a server that runs workers alone serves no public API", async () => {
   const app = createHttpApp({
+    ...noBrowsers,
     version: "1.0.0",
     graphql: undefined,
     rest: undefined,
