@@ -30,6 +30,7 @@ test("a server that runs workers alone serves no public API", async () => {
 test("/healthz fails where the thread pool has answered nothing for 30 s", async () => {
   let waited = 29_999;
   const app = createHttpApp({
+    ...noBrowsers,
     version: "1.0.0",
     graphql: undefined,
     rest: undefined,
