@@ -28,6 +28,6 @@ export function listRunners(database: Database, judge?: LeaseJudge): Promise<Lis
             OR id = ${judge?.runnerId ?? null}::uuid) IS TRUE AS alive,
            (SELECT count(*) FROM "WorkerSession" AS session
             WHERE session."runnerId" = runner.id
-              AND session.status IN ('PREPARING', 'RUNNING', 'WAITING'))::int AS running
+              AND session.status IN ('PREPARING', 'RUNNING'))::int AS running
     FROM "Runner" AS runner ORDER BY name`;
 }

@@ -11,9 +11,13 @@ const RunnerRef = builder.objectRef<ListedRunner>("Runner").implement({
     }),
     host: t.exposeString("host", { description: "The host's name." }),
     version: t.exposeString("version", { description: "Factory's version there." }),
-    capacity: t.exposeInt("capacity", { description: "Sessions that it runs at once." }),
+    capacity: t.exposeInt("capacity", {
+      description:
+        "Slots: sessions that it runs at once. As many again may wait for a permission, which takes no slot.",
+    }),
     running: t.exposeInt("running", {
-      description: "Sessions that it runs now: PREPARING, RUNNING and WAITING.",
+      description:
+        "Sessions that take a slot of it: PREPARING and RUNNING. More than `capacity` for a while where several that waited for a permission go on at once.",
     }),
     lastSeenAt: t.expose("lastSeenAt", {
       type: "DateTime",

@@ -24,11 +24,11 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
                lag(number) OVER (PARTITION BY "repositoryId", branch ORDER BY priority DESC, number) AS ahead
         FROM "WorkerSession" WHERE status = 'QUEUED'
       ), busy AS (
-        SELECT number, "repositoryId", branch FROM "WorkerSession"
+        SELECT number, "repositoryId", branch, status FROM "WorkerSession"
         WHERE status IN ('PREPARING', 'RUNNING', 'WAITING')
       )
       SELECT line.id, line.position, line.ahead,
-             (SELECT count(*) FROM busy)::int AS active,
+             (SELECT count(*) FROM busy WHERE status <> 'WAITING')::int AS active,
              (SELECT coalesce(sum(capacity), 0) FROM "Runner"
               WHERE "leaseEndsAt" > now())::int AS capacity,
              (SELECT min(number) FROM busy

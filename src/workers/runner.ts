@@ -14,6 +14,7 @@ import { endWorkers } from "./end-workers.ts";
 import { queueTopic } from "./events.ts";
 import { execute, type ExecutionDependencies } from "./execution.ts";
 import { changeWorker } from "./record.ts";
+import { countTaken } from "./slots.ts";
 import { activeStatuses } from "./states.ts";
 import { createWorkerToken } from "./token.ts";
 import { tellQueued } from "./trace.ts";
@@ -69,9 +70,11 @@ export function createRunner(deps: RunnerDependencies): Runner {
       await lockTaking(transaction);
       const active = await transaction.workerSession.findMany({
         where: { status: { in: [...activeStatuses] } },
-        select: { repositoryId: true, branch: true, runnerId: true },
+        select: { id: true, status: true, repositoryId: true, branch: true, runnerId: true },
       });
-      if (active.filter((session) => session.runnerId === runnerId).length >= capacity) return;
+      const held = active.filter((session) => session.runnerId === runnerId);
+      const taken = await countTaken(transaction, held, underway.keys(), capacity);
+      if (taken >= capacity) return;
       const agents = facts.agents().filter(({ available }) => available);
       const others = await groupsForOthers(
         transaction,
@@ -79,9 +82,9 @@ export function createRunner(deps: RunnerDependencies): Runner {
         agents.map(({ name }) => name),
         sight.graceMs(),
       );
-      const taken = await queue.take(transaction, [...active.map(groupOf), ...others]);
-      if (taken === undefined) return;
-      const { sessionId: id, waitedMs } = taken;
+      const next = await queue.take(transaction, [...active.map(groupOf), ...others]);
+      if (next === undefined) return;
+      const { sessionId: id, waitedMs } = next;
       const { token, hash } = createWorkerToken();
       const changed = await changeWorker(transaction, id, {
         status: "PREPARING",
@@ -129,12 +132,18 @@ export function createRunner(deps: RunnerDependencies): Runner {
   async function takeAll(): Promise<void> {
     askedAgain = false;
     if (isUnsure) await takeUpLeft();
-    while (!closing.signal.aborted && underway.size < capacity) {
+    while (!closing.signal.aborted && (await mayHaveSlot())) {
       const taken = await takeOne();
       if (taken === undefined) break;
       tellQueued(taken.session, taken.waitedMs);
       run(taken.session, taken.token);
     }
+  }
+
+  /** Cheap, as it is asked whenever anything is queued anywhere; `takeOne` counts. */
+  async function mayHaveSlot(): Promise<boolean> {
+    if (underway.size < capacity) return true;
+    return (await prisma.workerSession.count({ where: { runnerId, status: "WAITING" } })) > 0;
   }
 
   /** Asked anew: it may have become true while the taking went on. */

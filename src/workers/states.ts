@@ -14,7 +14,7 @@ export const workerTransitions: Transitions<WorkerStatus> = {
   LOST: [],
 };
 
-/** Such a session holds a slot and its worktree. */
+/** Such a session holds its worktree and, unless it is WAITING, a slot. */
 export const activeStatuses = ["PREPARING", "RUNNING", "WAITING"] as const satisfies WorkerStatus[];
 export const finalStatuses = [
   "SUCCEEDED",

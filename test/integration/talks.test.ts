@@ -622,3 +622,61 @@ describe("a server that is killed again and again", () => {
     followed.end();
   }
 });
+
+describe("a worker that waits for a permission", () => {
+  const capacity = 4;
+  const shell = { parentSession: "slots", repository, task: "true" };
+  const ask = (lines: readonly string[] = []) =>
+    work([...lines, "ask run it", "say over"], { permissions: "ASK" });
+  const endAll = (ids: readonly string[]) =>
+    Promise.all(
+      ids.map(async (id) => {
+        await cancel(server, id);
+        await untilEnded(server, id);
+      }),
+    );
+
+  test("takes no slot, as many as there are slots; answered it goes on at once", async () => {
+    const waiting: string[] = [];
+    for (let count = 0; count < 2 * capacity; count += 1) {
+      const { id } = await ask();
+      await untilAsked(server, id);
+      waiting.push(id);
+      if (count + 1 === capacity) {
+        const { id: other } = await dispatch(server, shell);
+        expect((await untilEnded(server, other)).status).toBe("SUCCEEDED");
+      }
+    }
+    const { runners } = await server.query<{ runners: { running: number }[] }>(
+      "{ runners { running } }",
+    );
+    expect(runners).toEqual([{ running: 0 }]);
+    // Their agents take memory: the next one waits for the end of one of them.
+    const next = await dispatch(server, shell);
+    expect((await readWorker(server, next.id)).status).toBe("QUEUED");
+    const [first = ""] = waiting.splice(0, 1);
+    const [request] = await pendingOf(server, first);
+    expect(
+      await answer(server, { id: first, requestId: request?.id ?? "", optionId: "yes" }),
+    ).toMatchObject({ status: "RUNNING" });
+    expect((await untilEnded(server, first)).status).toBe("SUCCEEDED");
+    expect((await untilEnded(server, next.id)).status).toBe("SUCCEEDED");
+    await endAll(waiting);
+  });
+
+  test("takes its slot while another tool of it runs", async () => {
+    const busy: string[] = [];
+    for (let count = 0; count < capacity; count += 1) {
+      const { id } = await ask(["begin-tool build"]);
+      await untilAsked(server, id);
+      busy.push(id);
+    }
+    const next = await dispatch(server, shell);
+    // Asked behind it, so that the queue has been looked at.
+    const [last = ""] = busy.splice(-1);
+    expect((await readWorker(server, next.id)).status).toBe("QUEUED");
+    await endAll([last]);
+    expect((await untilEnded(server, next.id)).status).toBe("SUCCEEDED");
+    await endAll(busy);
+  });
+});

@@ -7,6 +7,7 @@
 //
 //   do: say TEXT              do: think TEXT            do: say-parts TEXT (a chunk for each word)
 //   do: tool KIND TITLE       do: plan ONE | TWO        do: usage INPUT OUTPUT COST (of this turn)
+//   do: begin-tool TITLE      a tool that goes on running
 //   do: ask TITLE             asks for permission, and says what was answered
 //   do: ask-path PATH TITLE   the same, for a place
 //   do: ask-call JSON         the same, for a tool call with these fields
@@ -261,6 +262,15 @@ async function follow(turn: Turn, directive: string): Promise<StopReason | undef
       break;
     case "tool":
       await useTool(turn, words[0] ?? "other", words.slice(1).join(" "), () => "done");
+      break;
+    case "begin-tool":
+      await tell(turn, {
+        sessionUpdate: "tool_call",
+        toolCallId: `begun-${rest}`,
+        title: rest,
+        kind: "execute",
+        status: "in_progress",
+      });
       break;
     case "plan":
       await tell(turn, {

@@ -21,7 +21,8 @@ export function onPermissionRequested(
   goOn(draft, "worked");
   const { state } = draft;
   const toolCall = objectIn(params, "toolCall");
-  const known = findCall(callsIn(state.toolCalls), textIn(toolCall, "toolCallId") ?? "");
+  const toolCallId = textIn(toolCall, "toolCallId") ?? null;
+  const known = findCall(callsIn(state.toolCalls), toolCallId ?? "");
   const options = listIn(params, "options").flatMap((option) => {
     const id = textIn(option, "optionId");
     if (id === undefined) return [];
@@ -50,7 +51,7 @@ export function onPermissionRequested(
     draft.lines.push(resultLine(rpcId, selected(choice.id)));
     return;
   }
-  change(draft, { asked: { ...draft.state.asked, [request.id]: { rpcId, request } } });
+  change(draft, { asked: { ...draft.state.asked, [request.id]: { rpcId, request, toolCallId } } });
   const [oldest] = Object.keys(draft.state.asked);
   if (oldest !== undefined && Object.keys(draft.state.asked).length > mostAsked) {
     answerAsked(draft, oldest, null);

@@ -70,6 +70,8 @@ export interface AgentOffers {
 export interface Asked {
   readonly rpcId: RpcId;
   readonly request: AgentPermission;
+  /** What waits for the answer. Left out by versions that didn't keep it. */
+  readonly toolCallId?: string | null;
 }
 
 export interface KnownCall {

@@ -10,7 +10,7 @@ import type {
 import { tellAppended } from "../../measurements.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import { firstCharacters } from "../../text.ts";
-import { workerStreamKey, type ParentEventPayload } from "../events.ts";
+import { queueTopic, workerStreamKey, type ParentEventPayload } from "../events.ts";
 import { changeWorker, lockWorker, tellParent } from "../record.ts";
 import { asJson, type StoredTalk } from "./stored.ts";
 import { addLost, type UsedBefore } from "./usage.ts";
@@ -179,6 +179,8 @@ function recordWithSession(prisma: PrismaClient, change: ChangeOfSession): Promi
         ...(changed?.appends ?? []),
         ...news.map((each) => tellParent(current, each)),
       ]),
+      // Its slot is free for another one.
+      changed?.session.status === "WAITING" ? [queueTopic] : [],
     );
     return "done";
   });
