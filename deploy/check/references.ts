@@ -32,6 +32,9 @@ const serviceSelector = z.object({ spec: z.object({ selector: labels }) });
 const budgetSelector = z.object({
   spec: z.object({ selector: z.object({ matchLabels: labels }) }),
 });
+const podSelector = z.object({
+  spec: z.object({ podSelector: z.object({ matchLabels: labels }) }),
+});
 const scaledObject = z.object({
   spec: z.object({ scaleTargetRef: z.object({ kind: z.string(), name: z.string() }) }),
 });
@@ -82,6 +85,10 @@ function listWrong(manifest: Manifest, all: readonly Manifest[]): string[] {
         ...(matches(selector.matchLabels, template.metadata.labels)
           ? []
           : ["its selector doesn't match its own pods"]),
+        ...listUnlimited(template.spec),
+        ...(isPoliced(template.metadata.labels, all)
+          ? []
+          : ["no NetworkPolicy says who may reach its pods"]),
         ...(serviceName === undefined || has("Service", serviceName)
           ? []
           : [`there is no Service ${serviceName}`]),
@@ -89,6 +96,8 @@ function listWrong(manifest: Manifest, all: readonly Manifest[]): string[] {
     }
     case "Service":
       return wrongSelector(serviceSelector.parse(manifest.content).spec.selector, all);
+    case "NetworkPolicy":
+      return wrongSelector(podSelector.parse(manifest.content).spec.podSelector.matchLabels, all);
     case "PodDisruptionBudget":
       return wrongSelector(budgetSelector.parse(manifest.content).spec.selector.matchLabels, all);
     case "ScaledObject": {
@@ -98,6 +107,32 @@ function listWrong(manifest: Manifest, all: readonly Manifest[]): string[] {
     default:
       return [];
   }
+}
+
+const podVolumes = z.object({
+  volumes: z
+    .array(
+      z.object({
+        name: z.string(),
+        emptyDir: z.object({ sizeLimit: z.unknown().optional() }).optional(),
+      }),
+    )
+    .default([]),
+});
+
+/** A folder without a limit may fill the node's disk. */
+function listUnlimited(spec: unknown): string[] {
+  return podVolumes
+    .parse(spec)
+    .volumes.filter(({ emptyDir }) => emptyDir !== undefined && emptyDir.sizeLimit === undefined)
+    .map(({ name }) => `the volume ${name} has no sizeLimit`);
+}
+
+function isPoliced(own: Labels, all: readonly Manifest[]): boolean {
+  return all
+    .filter(({ kind }) => kind === "NetworkPolicy")
+    .map(({ content }) => podSelector.parse(content).spec.podSelector.matchLabels)
+    .some((selector) => matches(selector, own));
 }
 
 function wrongSelector(selector: Labels, all: readonly Manifest[]): string[] {

@@ -626,8 +626,16 @@ describe("a server that is killed again and again", () => {
 describe("a worker that waits for a permission", () => {
   const capacity = 4;
   const shell = { parentSession: "slots", repository, task: "true" };
-  const ask = (lines: readonly string[] = []) =>
+  const ask = (lines: readonly string[]) =>
     work([...lines, "ask run it", "say over"], { permissions: "ASK" });
+  const untilAllAsked = (lines: readonly string[] = []) =>
+    Promise.all(
+      Array.from({ length: capacity }, async () => {
+        const { id } = await ask(lines);
+        await untilAsked(server, id);
+        return id;
+      }),
+    );
   const endAll = (ids: readonly string[]) =>
     Promise.all(
       ids.map(async (id) => {
@@ -637,16 +645,10 @@ describe("a worker that waits for a permission", () => {
     );
 
   test("takes no slot, as many as there are slots; answered it goes on at once", async () => {
-    const waiting: string[] = [];
-    for (let count = 0; count < 2 * capacity; count += 1) {
-      const { id } = await ask();
-      await untilAsked(server, id);
-      waiting.push(id);
-      if (count + 1 === capacity) {
-        const { id: other } = await dispatch(server, shell);
-        expect((await untilEnded(server, other)).status).toBe("SUCCEEDED");
-      }
-    }
+    const waiting = await untilAllAsked();
+    const { id: other } = await dispatch(server, shell);
+    expect((await untilEnded(server, other)).status).toBe("SUCCEEDED");
+    waiting.push(...(await untilAllAsked()));
     const { runners } = await server.query<{ runners: { running: number }[] }>(
       "{ runners { running } }",
     );
@@ -665,14 +667,8 @@ describe("a worker that waits for a permission", () => {
   });
 
   test("takes its slot while another tool of it runs", async () => {
-    const busy: string[] = [];
-    for (let count = 0; count < capacity; count += 1) {
-      const { id } = await ask(["begin-tool build"]);
-      await untilAsked(server, id);
-      busy.push(id);
-    }
+    const busy = await untilAllAsked(["begin-tool build"]);
     const next = await dispatch(server, shell);
-    // Asked behind it, so that the queue has been looked at.
     const [last = ""] = busy.splice(-1);
     expect((await readWorker(server, next.id)).status).toBe("QUEUED");
     await endAll([last]);

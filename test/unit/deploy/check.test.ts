@@ -66,6 +66,27 @@ describe("the manifests' check", () => {
       /Secret mine/,
     ],
     [
+      "a folder without a limit",
+      "runner.yaml",
+      "sizeLimit: 16Gi",
+      "medium: ''",
+      /tmp has no sizeLimit/,
+    ],
+    [
+      "pods that anybody may reach",
+      "network.yaml",
+      "component: runner",
+      "component: api",
+      /runner.yaml.*no NetworkPolicy/,
+    ],
+    [
+      "a policy of no pods",
+      "network.yaml",
+      "component: api",
+      "component: web",
+      /network.yaml.*0 workloads/,
+    ],
+    [
       "a file that is not applied",
       "kustomization.yaml",
       "  - runner.yaml\n",

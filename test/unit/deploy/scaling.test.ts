@@ -17,7 +17,9 @@ beforeAll(async () => {
 });
 
 afterEach(() =>
-  client.query('TRUNCATE "WorkerSession", "Runner", "ParentSession", "Stream" CASCADE'),
+  client.query(
+    'TRUNCATE "WorkerSession", "Worktree", "Repository", "Runner", "ParentSession", "Stream" CASCADE',
+  ),
 );
 
 afterAll(async () => {
@@ -89,6 +91,25 @@ async function addSessions(count: number, status: string, runner?: string): Prom
   );
 }
 
+/** Of the branch that the sessions are on, in a repository that is made for them. */
+async function addWorktree(runner: string, status: string): Promise<void> {
+  await client.query(
+    `WITH one AS (INSERT INTO "Stream" (id, key) VALUES (gen_random_uuid(), gen_random_uuid()) RETURNING id),
+     two AS (INSERT INTO "Stream" (id, key) VALUES (gen_random_uuid(), gen_random_uuid()) RETURNING id)
+     INSERT INTO "Repository" (id, owner, name, key, url, status, "streamId", "worktreeStreamId")
+     SELECT gen_random_uuid(), 'octocat', 'Hello-World', 'octocat/hello-world', 'https://x', 'SYNCED', one.id, two.id
+     FROM one, two ON CONFLICT (key) DO NOTHING`,
+  );
+  await client.query(
+    'UPDATE "WorkerSession" SET "repositoryId" = repository.id FROM "Repository" AS repository',
+  );
+  await client.query(
+    `INSERT INTO "Worktree" (id, "repositoryId", branch, path, status, "runnerId")
+     SELECT gen_random_uuid(), id, 'main', '/x', $2::"WorktreeStatus", $1::uuid FROM "Repository"`,
+    [runner, status],
+  );
+}
+
 describe("the number of runners", () => {
   test("is none where nothing is to be done", async () => {
     await addSessions(20, "SUCCEEDED", await addRunner("factory-runner-5"));
@@ -123,6 +144,31 @@ describe("the number of runners", () => {
     expect(await wanted()).toBe(1);
   });
 
+  test("brings back the runner that holds the worktree of a queued session", async () => {
+    await addSessions(1, "QUEUED");
+    const runner = await addRunner("factory-runner-4");
+    await addWorktree(runner, "READY");
+    expect(await wanted()).toBe(5);
+    // One whose first runner was lost begins anew, on any.
+    await client.query('UPDATE "WorkerSession" SET attempt = 2');
+    expect(await wanted()).toBe(1);
+  });
+
+  test("waits for no worktree that failed, and counts a session with two worktrees once", async () => {
+    await addSessions(8, "QUEUED");
+    await addWorktree(await addRunner("factory-runner-7"), "FAILED");
+    expect(await wanted()).toBe(1);
+    for (const host of ["build-1", "build-2"]) await addWorktree(await addRunner(host), "READY");
+    expect(await wanted()).toBe(1);
+  });
+
+  test("needs no slot for a session that waits for a permission", async () => {
+    const runner = await addRunner("factory-runner-0");
+    await addSessions(8, "WAITING", runner);
+    await addSessions(8, "RUNNING", runner);
+    expect(await wanted()).toBe(1);
+  });
+
   test("counts sessions on machines outside of the cluster, and keeps no pod for them", async () => {
     await addSessions(1, "RUNNING", await addRunner("build-machine-9"));
 
@@ -130,6 +176,8 @@ describe("the number of runners", () => {
   });
 
   test("is counted with as many sessions as a runner takes", () => {
-    expect(scalingQuery()).toContain(`ceil(count(*) / ${sessionsPerRunner()}.0)`);
+    expect(scalingQuery()).toMatch(
+      new RegExp(String.raw`ceil\(count\(.*\) / ${sessionsPerRunner()}\.0\)`),
+    );
   });
 });
