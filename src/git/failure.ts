@@ -59,7 +59,7 @@ const remoteRules: readonly Rule[] = [
     "the remote wants credentials, or refused those it got: give them in the url, or set up ssh keys",
   ],
   [
-    /mismatched algorithms|unknown object format|unsupported (?:object format|hash)/,
+    /mismatched algorithms|unknown object format|unsupported (?:object format|hash)|does not support this repository's hash algorithm/,
     "NOT_SUPPORTED",
     usesSha256,
   ],

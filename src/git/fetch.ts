@@ -4,7 +4,7 @@ import type { Layout } from "./layout.ts";
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { GitFailure } from "./failure.ts";
-import { writePackedRefs } from "./packed-refs.ts";
+import { hasLooseRefs, writePackedRefs } from "./packed-refs.ts";
 import { createProgress, type TellProgress } from "./progress.ts";
 import { readRefs, readRemoteRefs, type Refs, type RemoteRefs } from "./refs.ts";
 import type { GitPlace, GitRunner } from "./run.ts";
@@ -23,7 +23,7 @@ export interface FetchResult extends RemoteTips {
 /** Reading the list of refs, which starts at once or not at all. */
 export const lookTimeoutMs = 90_000;
 const transferTimeoutMs = 60 * 60_000;
-/** git writes each ref that it fetches to a file of its own, which slows down every later reading of refs. */
+/** git writes each ref that it fetches to a file, which slows down every later reading of refs. Many fetches add up. */
 const refsToPack = 100;
 /** git shows progress every second; resolving a large pack's deltas is told of too. */
 const stallMs = 5 * 60_000;
@@ -61,13 +61,20 @@ export async function fetchRemote(
   const changes = compare(here, there);
   if (!changes.any) return { ...tipsOf(there.defaultBranch, here), changed: false };
 
-  await deleteRemoteBranches(git, place, changes.gone, signal);
-  if (changes.fetch > 0) await transfer(git, place, { environment, signal, onProgress });
-  const now = await readRefs(git, place, signal);
-  assertBrought(there, now, here);
-  if (changes.fetch >= refsToPack) {
+  // U+FFFD stands for bytes that are no UTF-8: git alone knows the name, and removes it while it fetches.
+  const canDelete = !changes.gone.some(([name]) => name.includes("\uFFFD"));
+  if (canDelete) await deleteRemoteBranches(git, place, changes.gone, signal);
+  if (changes.fetch > 0 || !canDelete) {
+    const options = canDelete ? [] : ["--prune"];
+    await fetch(git, place, options, { environment, signal, onProgress });
+  }
+  const written = ["refs/remotes/origin", "refs/tags"].map((part) => join(layout.repository, part));
+  if (changes.fetch > 0 && (await hasLooseRefs(written, refsToPack))) {
     await git({ arguments: ["pack-refs", "--all"], place, waitsForLocks: true, signal });
   }
+  const branch = there.defaultBranch;
+  const now = await readRefs(git, place, signal, [`refs/remotes/origin/${branch ?? "HEAD"}`]);
+  assertBrought(there, now, here);
   if (there.defaultBranch !== null && there.defaultBranch !== here.remoteHead) {
     await setDefaultBranch(git, layout, place, there.defaultBranch);
   }

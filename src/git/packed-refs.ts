@@ -1,5 +1,6 @@
-import { writeFile } from "node:fs/promises";
+import { opendir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { codeOf } from "./files.ts";
 import { isRefName } from "./names.ts";
 
 /**
@@ -21,4 +22,25 @@ export async function writePackedRefs(
   });
   await writeFile(join(folder, "packed-refs"), `# pack-refs with: sorted \n${text.join("")}`);
   return true;
+}
+
+/** What a worker did to a folder of refs is no reason to fail: there is nothing to pack in it. */
+const unread = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES", "ELOOP"]);
+
+/** Whether so many refs, and folders of refs, are files below the folders. Looks at no more than that many. */
+export async function hasLooseRefs(folders: readonly string[], many: number): Promise<boolean> {
+  let found = 0;
+  const left = [...folders];
+  for (let folder = left.pop(); folder !== undefined; folder = left.pop()) {
+    try {
+      for await (const entry of await opendir(folder)) {
+        found += 1;
+        if (found >= many) return true;
+        if (entry.isDirectory()) left.push(join(folder, entry.name));
+      }
+    } catch (error) {
+      if (!unread.has(codeOf(error) ?? "")) throw error;
+    }
+  }
+  return false;
 }

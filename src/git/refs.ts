@@ -28,7 +28,7 @@ export async function readRefs(
   git: GitRunner,
   place: GitPlace,
   signal: AbortSignal | undefined,
-  /** Full refs; each also stands for those in a folder of that name. Default: all. */
+  /** Patterns of git-for-each-ref(1): a full ref also stands for those in a folder of that name. Default: all. */
   only: readonly string[] = allFolders,
 ): Promise<Refs> {
   // Without any field of the objects themselves, which git would have to read for each ref.
@@ -59,6 +59,24 @@ export async function hasBranch(
   const only = ["refs/heads/", remoteFolder].map((folder) => `${folder}${branch}`);
   const { local, remote } = await readRefs(git, place, signal, only);
   return local.has(branch) || remote.has(branch);
+}
+
+/** What a branch can be or collide with: its own name and all in the folder of its first part, whatever their case. */
+export async function readRefsNear(
+  git: GitRunner,
+  place: GitPlace,
+  branch: string,
+  signal: AbortSignal | undefined,
+): Promise<Refs> {
+  const [first = branch] = branch.split("/");
+  // git ignores the case of ASCII alone. An accent may be of its own, behind the letter.
+  const like = first.replaceAll(/\p{ASCII}?\P{ASCII}+/gu, "*");
+  // A pattern that stands for a folder is compared with regard to case, whatever the option says; these two aren't.
+  const only = ["refs/heads/", remoteFolder].flatMap((folder) => [
+    `${folder}${like}`,
+    `${folder}${like}/**`,
+  ]);
+  return readRefs(git, place, signal, ["--ignore-case", ...only]);
 }
 
 /** The remote's branches of that name, whatever its case, as the last fetch found them. */
@@ -103,6 +121,8 @@ export async function readRemoteRefs(
     const [what = "", ref = ""] = line.split("\t");
     // 64 digits: of SHA-256 (git-ls-remote(1)).
     if (/^[0-9a-f]{64}$/.test(what)) throw new FactoryError("NOT_SUPPORTED", usesSha256);
+    // A name of a hostile remote may hold a line break, and look like a line without an id behind it.
+    if (!what.startsWith("ref: ") && !/^[0-9a-f]{40}$/.test(what)) continue;
     if (ref === "HEAD") {
       if (what.startsWith("ref: ")) symbolic = after("refs/heads/", what.slice("ref: ".length));
       else head = what;

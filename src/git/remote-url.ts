@@ -46,13 +46,15 @@ export function parseRemoteUrl(text: string, protocols: readonly string[]): Remo
   return remote;
 }
 
-/** Whether both, as RemoteUrl has them, name one remote: hosts take a final slash or .git, or none. */
+/** Whether both, as RemoteUrl has them, name one remote: hosts take a final slash or .git, or none, and more slashes. */
 export function isSameRemote(one: string, other: string): boolean {
-  return withoutEnding(one) === withoutEnding(other);
+  return withoutVariants(one) === withoutVariants(other);
 }
 
-function withoutEnding(url: string): string {
+function withoutVariants(url: string): string {
   return url
+    .replace(/^(ssh:\/\/[^/]*):22(?=\/)/, "$1")
+    .replaceAll(/(?<!^[a-z]+:)\/{2,}/g, "/")
     .replace(/\/+$/, "")
     .replace(/\.git$/, "")
     .replace(/\/+$/, "");

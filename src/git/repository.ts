@@ -41,6 +41,7 @@ import {
   findRemoteBranches,
   hasBranch,
   readRefs,
+  readRefsNear,
   resolveBase,
   type Refs,
   type ResolvedBase,
@@ -87,6 +88,8 @@ export interface GitRepository {
   push(input: PushInput): Promise<PushResult>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
+  /** Without tags, and of the branches those that one of this name can be or collide with. */
+  branchesNear(branch: string, options?: Cancellable): Promise<Refs>;
   /** The remote's branches of that name, whatever its case; as the last fetch left them. */
   findRemoteBranches(branch: string, options?: Cancellable): Promise<string[]>;
   /** Whether there is such a branch, here or at the remote; the others aren't read. */
@@ -219,6 +222,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       }).join(signal),
     push: (input) => pushBranch(context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
+    branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
     hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),
     findRemoteBranches: (branch, { signal } = {}) => findRemoteBranches(git, place, branch, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),

@@ -28,7 +28,7 @@ export async function planWorktree(
   repository: Repository,
   { branch, base, baseIfNew, taken }: PlanInput,
 ): Promise<WorktreePlan> {
-  const { local, remote } = await git.branches();
+  const { local, remote } = await git.branchesNear(branch);
   assertNoBranchConflict(branch, [...taken, ...local.keys(), ...remote.keys()]);
 
   const localTip = local.get(branch);
@@ -56,7 +56,8 @@ export async function planWorktree(
   }
   const { defaultBranch, headCommit } = repository;
   if (headCommit === null) {
-    if (remote.size > 0) throw noDefaultBranch(remote.keys());
+    const all = await git.branches();
+    if (all.remote.size > 0) throw noDefaultBranch(all.remote.keys());
     return { start: { kind: "unborn" }, base: null, baseCommit: null, branchExists: false };
   }
   return {

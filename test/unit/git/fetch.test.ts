@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { assertBrought } from "../../../src/git/fetch.ts";
+import { readRemoteRefs } from "../../../src/git/refs.ts";
 import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
 
 let workspace: Workspace;
@@ -120,10 +121,14 @@ describe("a clone", () => {
     const repository = workspace.open("sha256");
     const url = server.url("acme", "sha256");
     const error = { code: "NOT_SUPPORTED", message: expect.stringContaining("SHA-256") };
+    // As long as it is empty, nothing shows what it is.
+    const early = workspace.open("sha256-early");
+    expect(await early.clone(url)).toEqual({ defaultBranch: null, headCommit: null });
     const tree = await workerGit(folder, "write-tree");
     const commit = await workerGit(folder, "commit-tree", "-m", "first", tree);
     await workerGit(folder, "update-ref", "refs/heads/main", commit);
     await expect(repository.clone(url)).rejects.toMatchObject(error);
+    await expect(early.fetch()).rejects.toMatchObject(error);
   });
 
   test("that did not bring the default branch fails", async () => {
@@ -238,6 +243,90 @@ describe("a fetch", () => {
     await server.setDefaultBranch("acme", "rewritten", "other");
     expect(await repository.fetch()).toMatchObject({ defaultBranch: "other", headCommit: other });
     expect(await workerGit(repository.path, "symbolic-ref", "HEAD")).toBe("refs/heads/other");
+  });
+
+  test("packs refs that many fetches wrote, also where a worker made a deep folder", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("adds-up");
+    const written = join(repository.path, "refs/remotes/origin");
+    const deep = Array.from({ length: 20 }, () => "x".repeat(150)).join("/");
+    await mkdir(join(repository.path, "refs/tags", deep), { recursive: true });
+    const branchesOf = async (part: string) => {
+      const names = Array.from({ length: 60 }, (_, index) => `${part}/${String(index)}`);
+      const folder = join(server.folder, "acme/adds-up.git");
+      const lines = names.map((name) => `create refs/heads/${name} ${first}\n`);
+      const running = promisify(execFile)("git", ["update-ref", "--stdin"], { cwd: folder });
+      running.child.stdin?.end(lines.join(""));
+      await running;
+      await repository.fetch();
+    };
+    await branchesOf("one");
+    expect(await readdir(written)).toContain("one");
+    await branchesOf("two");
+    expect(await readdir(written)).toEqual(["HEAD"]);
+    expect((await repository.branches()).remote.size).toBe(121);
+  });
+
+  test("removes a branch whose name is no UTF-8", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("bytes");
+    const packed = join(server.folder, "acme/bytes.git/packed-refs");
+    const odd = Buffer.concat([
+      Buffer.from(`# pack-refs with: sorted \n${first} refs/heads/caf`),
+      Buffer.from([0xe9]),
+      Buffer.from(`\n${first} refs/heads/other\n`),
+    ]);
+    await writeFile(packed, odd);
+    expect(await repository.fetch()).toMatchObject({ changed: true });
+    expect(await repository.fetch()).toMatchObject({ changed: false });
+    expect([...(await repository.branches()).remote.keys()]).toEqual([
+      "caf\uFFFD",
+      "main",
+      "other",
+    ]);
+    await writeFile(packed, "");
+    expect(await repository.fetch()).toMatchObject({ changed: true, headCommit: first });
+    expect([...(await repository.branches()).remote.keys()]).toEqual(["main"]);
+    expect(await repository.fetch()).toMatchObject({ changed: false });
+  });
+
+  test("takes no line for a ref that a name with a line break makes up", async () => {
+    const id = "1".repeat(40);
+    const output = [
+      ...["ref: refs/heads/main\tHEAD", `${id}\tHEAD`, `${id}\trefs/heads/main`],
+      ...["+refs/*:refs/*\trefs/heads/made-up", "\trefs/heads/empty", ""],
+    ].join("\n");
+    const read = readRemoteRefs(
+      () => Promise.resolve(output),
+      { gitDirectory: workspace.home },
+      { environment: {}, timeoutMs: 1_000 },
+    );
+    expect(await read).toEqual({
+      branches: new Map([["main", id]]),
+      tags: new Map(),
+      defaultBranch: "main",
+    });
+  });
+
+  test("is no reason to read all branches for one name", async () => {
+    const { server } = workspace;
+    const { repository, first } = await workspace.cloned("near");
+    for (const name of ["Feat/a", "other/b", "caf\u00e9/x", "caf\u00e9", "x"]) {
+      // A folder and a file of one name are at the remote one after the other.
+      if (name === "caf\u00e9") await server.git("acme", "near", "branch", "-D", "caf\u00e9/x");
+      await server.git("acme", "near", "branch", name, first);
+    }
+    await repository.fetch();
+    await workerGit(repository.path, "branch", "FEAT", first);
+    const near = async (branch: string) => {
+      const { local, remote } = await repository.branchesNear(branch);
+      return [...local.keys(), ...remote.keys()];
+    };
+    expect(await near("feat/c")).toEqual(["FEAT", "Feat/a"]);
+    expect(await near("feat")).toEqual(["FEAT", "Feat/a"]);
+    expect(await near("fea")).toEqual([]);
+    expect(await near("CAFE\u0301/y")).toEqual(["caf\u00e9"]);
+    expect(await near("x")).toEqual(["x"]);
   });
 
   test("keeps a tag that a worker made", async () => {

@@ -13,7 +13,23 @@ test("urls that differ by a final slash or .git alone are one remote's", () => {
       expect(isSameRemote(one, other)).toBe(false);
     }
   }
-  expect(isSameRemote("git@h:a/b", "git@h:a/b.git")).toBe(true);
+  for (const [one, other] of [
+    ["git@h:a/b", "git@h:a/b.git"],
+    ["https://h/a/b", "https://h//a//b.git//"],
+    ["ssh://git@h/a/b", "ssh://git@h:22/a/b.git"],
+    ["file:///srv/a", "file:////srv//a.git/"],
+  ] as const) {
+    expect(isSameRemote(one, other)).toBe(true);
+  }
+  for (const [one, other] of [
+    ["ssh://git@h/a/b", "ssh://git@h:2222/a/b"],
+    ["ssh://git@h/a/b", "ssh://ada@h/a/b"],
+    ["git@h:a/b", "ada@h:a/b"],
+    ["http://h/a/b", "https://h/a/b"],
+    ["https://h/a/b", "https://h:22/a/b"],
+  ] as const) {
+    expect(isSameRemote(one, other)).toBe(false);
+  }
 });
 
 describe("a remote's url", () => {
