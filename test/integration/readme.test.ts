@@ -173,7 +173,11 @@ test("a frontend that subscribes hears of every change once, over a restart of t
     .replace("YOUR-TOKEN", server.token);
   await writeFile(join(folder, "frontend.mjs"), program);
   const frontend = run(process.execPath, ["frontend.mjs"]);
-  const heard = () => frontend.lines.map((line) => JSON.parse(line) as { sequence: number });
+  // Beside what it says of the connections that were lost.
+  const heard = () =>
+    frontend.lines
+      .filter((line) => line.startsWith("{"))
+      .map((line) => JSON.parse(line) as { sequence: number });
   const work = async () => {
     const input = { parentSession: "commander", repository: octocat, task: "true" };
     await untilEnded(server, (await dispatch(server, input)).name);
@@ -191,7 +195,7 @@ test("a frontend that subscribes hears of every change once, over a restart of t
   }
 });
 
-test("a frontend with a token that is refused ends, and doesn't ask again and again", async () => {
+test("a frontend with a token that is refused ends, says why, and doesn't ask again and again", async () => {
   const program = find("Subscribe from a frontend", "js")
     .text.replace("ws://127.0.0.1:4000", server.url.replace("http", "ws"))
     .replace("YOUR-TOKEN", "not-the-token");
@@ -199,6 +203,9 @@ test("a frontend with a token that is refused ends, and doesn't ask again and ag
   const frontend = run(process.execPath, ["refused.mjs"]);
   try {
     expect(await frontend.ended).toBe(1);
+    expect(frontend.lines.filter((line) => line.startsWith("closed"))).toEqual([
+      "closed: 4403 Forbidden",
+    ]);
   } finally {
     frontend.stop();
   }
