@@ -24,6 +24,9 @@ const waitCost = 10_000;
 const liveFields = new Set(["headCommit", "commitsAhead", "changedFiles", "uncommittedFileCount"]);
 const eventPage = { default: 500, most: 1_000 } as const;
 
+/** The context with which the complexity rule counts fields, each as often as it is answered, at no price. */
+export const fieldCount = Object.freeze({ counts: "fields" });
+
 /** Read by the complexity rule. Gives connections, events, waits and what is live from git their prices. */
 export function priceLists(schema: GraphQLSchema): GraphQLSchema {
   for (const type of Object.values(schema.getTypeMap())) {
@@ -58,8 +61,12 @@ export function priceLists(schema: GraphQLSchema): GraphQLSchema {
 
 function price(
   field: GraphQLField<unknown, unknown>,
-  complexity: (args: PageArguments) => { field: number; multiplier: number },
+  costOf: (args: PageArguments) => { field: number; multiplier: number },
 ): void {
+  const complexity = (args: PageArguments, context: object) => {
+    const cost = costOf(args);
+    return context === fieldCount ? { ...cost, field: 1 } : cost;
+  };
   field.extensions = { ...field.extensions, complexity };
 }
 
