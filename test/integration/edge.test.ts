@@ -455,6 +455,61 @@ describe("requests", () => {
     expect(response.status).toBe(200);
   });
 
+  test("a persisted query's hash alone is answered with what makes clients send the query", async () => {
+    const extensions = { persistedQuery: { version: 1, sha256Hash: "a".repeat(64) } };
+    const form = new URLSearchParams({ extensions: JSON.stringify(extensions) }).toString();
+    const accept = { accept: "application/json" };
+    for (const response of [
+      await factory.fetch("/graphql", {
+        method: "POST",
+        headers: json,
+        body: JSON.stringify({ operationName: "A", variables: {}, extensions }),
+      }),
+      await factory.fetch(`/graphql?${form}`, { headers: accept }),
+    ]) {
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({
+        errors: [{ message: "PersistedQueryNotSupported", extensions: { code: "NOT_SUPPORTED" } }],
+      });
+    }
+    const whole = await factory.fetch("/graphql", {
+      method: "POST",
+      headers: json,
+      body: JSON.stringify({ query: "{ __typename }", extensions }),
+    });
+    expect(await whole.json()).toEqual({ data: { __typename: "Query" } });
+  });
+
+  test("a type of answer that there is none of is refused with those that there are", async () => {
+    const subscription = "subscription { overviewChanged { at } }";
+    for (const [query, accept, words] of [
+      [
+        subscription,
+        'multipart/mixed;boundary="graphql";subscriptionSpec=1.0',
+        "text/event-stream",
+      ],
+      [
+        subscription,
+        "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json",
+        "text/event-stream",
+      ],
+      [subscription, "application/json", "text/event-stream"],
+      ["{ __typename }", "text/plain", "application/json"],
+    ] as const) {
+      const response = await factory.fetch("/graphql", {
+        method: "POST",
+        headers: { ...json, accept },
+        body: JSON.stringify({ query }),
+      });
+      expect([accept, response.status]).toEqual([accept, 406]);
+      expect(await response.json()).toMatchObject({
+        errors: [
+          { message: expect.stringContaining(words), extensions: { code: "NOT_SUPPORTED" } },
+        ],
+      });
+    }
+  });
+
   test("malformed JSON, a missing query and a wrong method have an error code", async () => {
     const headers = { authorization: `Bearer ${factory.token}` };
     for (const [body, status] of [

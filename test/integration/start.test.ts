@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { compileCache } from "../support/compile-cache.ts";
+import { openTerminal } from "../support/command.ts";
 import { startFactory } from "../support/factory.ts";
 import { createDatabase, createEmptyDatabase, type TestDatabase } from "../support/postgres.ts";
 import { startTransactionPooler } from "../support/transaction-pooler.ts";
@@ -301,21 +302,55 @@ describe("a start", () => {
       expect(factory.log.join("\n")).not.toContain(factory.token);
 
       expect(await factory.terminate()).toBe(0);
+      // No one else could know it yet.
+      expect(factory.said.join("\n")).toContain(`FACTORY_TOKEN=${factory.token}`);
+      expect(factory.said.join("\n")).not.toContain("/sign-in?code=");
       const again = await factory.restart();
       expect(again.token).toBe(factory.token);
       expect(await again.query("{ __typename }")).toEqual({ __typename: "Query" });
-      await again.terminate();
+      expect(await again.terminate()).toBe(0);
+      const words = again.said.join("\n");
+      expect(words).toContain(`FACTORY_TOKEN="$(cat ${join(factory.home, "token")})"`);
+      expect(words + again.log.join("\n")).not.toMatch(new RegExp(`${again.token}|sign-in\\?code`));
     } finally {
       await factory.dispose();
     }
   });
 
-  test("takes the token from the setting, and writes none", async () => {
+  test("prints the token, and a link that signs in once, on a terminal", async () => {
+    const token = "a-token-of-the-operators-own";
+    const terminal = openTerminal({ home }, ["serve"], {
+      env: { PORT: "0", DATABASE_URL: database.url, FACTORY_TOKEN: token },
+    });
+    try {
+      await terminal.until(`FACTORY_TOKEN=${token}`);
+      const [link = ""] = /http:\S+\/sign-in\?code=\S+/.exec(terminal.text()) ?? [];
+      const { origin, pathname } = new URL(link);
+      const open = (address: string) => fetch(address, { redirect: "manual" });
+      const wrong = await open(`${origin}${pathname}?code=wrong`);
+      expect([wrong.status, wrong.headers.get("set-cookie")]).toEqual([401, null]);
+      const atOnce = await Promise.all([open(link), open(link)]);
+      expect(atOnce.map(({ status }) => status).toSorted()).toEqual([303, 401]);
+      const cookies = atOnce.filter(({ headers }) => headers.has("set-cookie"));
+      expect(cookies.map(({ status }) => status)).toEqual([303]);
+      const again = await open(link);
+      expect([again.status, again.headers.get("set-cookie")]).toEqual([401, null]);
+      terminal.type("\u0003");
+      expect((await terminal.ended).code).toBe(0);
+    } finally {
+      terminal.kill();
+    }
+  });
+
+  test("takes the token from the setting, writes none, and prints none into logs", async () => {
     const token = "a-token-of-the-operators-own";
     const factory = await startFactory({ env: { FACTORY_TOKEN: token } });
     try {
       expect(await factory.query("{ __typename }", {}, token)).toEqual({ __typename: "Query" });
       await expect(stat(join(factory.home, "token"))).rejects.toThrow("ENOENT");
+      const words = factory.said.join("\n");
+      expect(words).toContain('FACTORY_TOKEN="$FACTORY_TOKEN"');
+      expect(words + factory.log.join("\n")).not.toMatch(new RegExp(`${token}|sign-in\\?code`));
     } finally {
       await factory.dispose();
     }

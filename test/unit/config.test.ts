@@ -75,6 +75,26 @@ test("without any setting all have their defaults", () => {
   });
 });
 
+test("trusted proxies are addresses and CIDR blocks, of IPv4 and IPv6", () => {
+  const proxiesOf = (text: string) => load({ FACTORY_TRUSTED_PROXIES: text }).trustedProxies;
+  const proxies = proxiesOf("10.0.0.0/8, 127.0.0.1,fd00::/8 ,::1,");
+  for (const address of ["10.255.0.1", "127.0.0.1"]) expect(proxies?.check(address)).toBe(true);
+  for (const address of ["11.0.0.1", "127.0.0.2"]) expect(proxies?.check(address)).toBe(false);
+  expect(proxies?.check("fd12::1", "ipv6")).toBe(true);
+  expect(proxies?.check("fe80::1", "ipv6")).toBe(false);
+  const wrong = ["proxy.example", "*", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8"];
+  for (const text of [...wrong, "10.0.0", "::/129", "10.0.0.1;10.0.0.2", "127.0.0.1, nonsense"]) {
+    expect([text, mistakes({ FACTORY_TRUSTED_PROXIES: text })]).toEqual([
+      text,
+      [
+        expect.stringMatching(
+          /^FACTORY_TRUSTED_PROXIES must be a list of addresses or CIDR blocks/,
+        ),
+      ],
+    ]);
+  }
+});
+
 test("servers of a role of their own need what they share", () => {
   const attempt = (role: "api" | "runner") => () => loadConfig({}, "nowhere", role);
   expect(attempt("api")).toThrow("DATABASE_URL must be set for --role api");
