@@ -63,7 +63,12 @@ export function attachWebSocket(
     noServer: true,
     // More closes the connection with 1009.
     maxPayload: maxOperatorBytes,
-    handleProtocols: () => GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    // Another one, such as graphql-ws of subscriptions-transport-ws, is taken too, and closed with the reason: a
+    // browser shows no answer to a refused upgrade.
+    handleProtocols: (offered) =>
+      offered.has(GRAPHQL_TRANSPORT_WS_PROTOCOL)
+        ? GRAPHQL_TRANSPORT_WS_PROTOCOL
+        : ([...offered][0] ?? false),
   });
 
   function readConnection(
@@ -194,14 +199,6 @@ export function attachWebSocket(
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     if (new URL(request.url ?? "/", "http://localhost").pathname !== "/graphql") {
       socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
-      return;
-    }
-    // Such as graphql-ws, that of subscriptions-transport-ws.
-    const offered = request.headers["sec-websocket-protocol"];
-    if (offered !== undefined && !/(^|,)\s*graphql-transport-ws\s*(,|$)/.test(offered)) {
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${String(protocolReason.length + 1)}\r\n\r\n${protocolReason}\n`,
-      );
       return;
     }
     sockets.handleUpgrade(request, socket, head, (opened) => open(opened, request));
