@@ -76,7 +76,7 @@ describe("the list of agents", () => {
   test("has an agent available whose program is in PATH, or a link to it", () => {
     symlinkSync(addProgram("real"), path.join(bin, "gemini"));
 
-    expect(listed(open(), "gemini")).toEqual({
+    expect(listed(open(), "gemini")).toMatchObject({
       name: "gemini",
       available: true,
       unavailableReason: null,
