@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "./config-error.ts";
 import { homeOf } from "./home-path.ts";
+import { readSecretFiles } from "./secret-files.ts";
 import { readTraceparent } from "./trace-context.ts";
 
 export interface ClientConfig {
@@ -11,7 +12,7 @@ export interface ClientConfig {
   readonly url: string | undefined;
   /** Where a server listens by HOST and PORT, or by default. */
   readonly usualUrl: string;
-  /** FACTORY_TOKEN. */
+  /** FACTORY_TOKEN, or what the file of FACTORY_TOKEN_FILE holds. */
   readonly token: string | undefined;
   /** FACTORY_HOME: an absolute path. */
   readonly home: string;
@@ -44,10 +45,12 @@ export function loadClientConfig(
       "FACTORY_URL must be an http or https URL, such as http://127.0.0.1:4000",
     );
   }
+  const { secrets, mistakes } = readSecretFiles(given, ["FACTORY_TOKEN"]);
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
   return {
     url: FACTORY_URL?.replace(/\/+$/, ""),
     usualUrl: `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${PORT}`,
-    token: given["FACTORY_TOKEN"],
+    token: given["FACTORY_TOKEN"] ?? secrets["FACTORY_TOKEN"],
     home: homeOf(given["FACTORY_HOME"]),
     traceparent: readTraceparent(given["TRACEPARENT"]),
     worker:

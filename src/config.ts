@@ -3,12 +3,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { BlockList } from "node:net";
 import { availableParallelism } from "node:os";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
+import { readSecretFiles } from "./secret-files.ts";
 import { parseProxies } from "./trusted-proxies.ts";
 
 const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
@@ -185,6 +186,8 @@ export interface Config {
   readonly databaseUrl: string | undefined;
   /** undefined: the one kept in FACTORY_HOME/token. */
   readonly token: string | undefined;
+  /** Where the token stands; undefined: in the setting FACTORY_TOKEN. Absolute path. */
+  readonly tokenFile: string | undefined;
   readonly remoteTemplate: string;
   readonly gitProtocols: readonly GitProtocol[];
   readonly maxWorkers: number;
@@ -218,7 +221,7 @@ export interface Config {
   readonly logLevel: string;
   readonly introspection: boolean;
   readonly isRoot: boolean;
-  /** What workers' and git's environments are picked from. */
+  /** What workers' and git's environments are picked from; without secrets that stand in files. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -240,7 +243,10 @@ export function loadConfig(
   const file = existsSync(dotenvFile) ? parseDotenv(readFileSync(dotenvFile)) : {};
   const merged: Record<string, string | undefined> = { ...file, ...environment };
   // An empty variable is an unset one: that is how compose files and CI leave a setting out.
-  const given = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== ""));
+  const set = Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== ""));
+  const files = readSecretFiles(set);
+  if (files.mistakes.length > 0) throw new ConfigError(files.mistakes.join("\n"));
+  const given: Record<string, string | undefined> = { ...set, ...files.secrets };
   const parsed = settings.safeParse(given);
   const mistakes = parsed.success
     ? []
@@ -260,13 +266,18 @@ export function loadConfig(
 
   const values = parsed.data;
   const isRoot = process.getuid?.() === 0;
+  const home = homeOf(values.FACTORY_HOME);
   return {
     role,
     host: values.HOST,
     port: values.PORT,
-    home: homeOf(values.FACTORY_HOME),
+    home,
     databaseUrl: values.DATABASE_URL,
     token: values.FACTORY_TOKEN,
+    tokenFile:
+      set["FACTORY_TOKEN"] === undefined
+        ? resolve(set["FACTORY_TOKEN_FILE"] ?? join(home, "token"))
+        : undefined,
     remoteTemplate: values.FACTORY_REMOTE_TEMPLATE,
     gitProtocols: values.FACTORY_GIT_PROTOCOLS,
     maxWorkers: values.FACTORY_MAX_WORKERS ?? availableParallelism() * 2,

@@ -86,6 +86,7 @@ function listWrong(manifest: Manifest, all: readonly Manifest[]): string[] {
           ? []
           : ["its selector doesn't match its own pods"]),
         ...listUnlimited(template.spec),
+        ...listExposed(template.spec),
         ...(isPoliced(template.metadata.labels, all)
           ? []
           : ["no NetworkPolicy says who may reach its pods"]),
@@ -128,6 +129,49 @@ function listUnlimited(spec: unknown): string[] {
     .map(({ name }) => `the volume ${name} has no sizeLimit`);
 }
 
+const podSecrets = z.object({
+  containers: z.array(
+    z.object({
+      env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
+      envFrom: z
+        .array(z.object({ secretRef: z.object({ name: z.string() }).optional() }))
+        .default([]),
+      volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string() })).default([]),
+    }),
+  ),
+  volumes: z
+    .array(z.object({ name: z.string(), secret: z.object({ secretName: z.string() }).optional() }))
+    .default([]),
+});
+/** The Secret of the servers themselves, and what they take from it. */
+const ownSecret = "factory";
+const ownSettings = ["DATABASE_URL", "FACTORY_TOKEN"];
+
+/** A server's own secrets are files: its environment is that of all that its container starts. */
+function listExposed(spec: unknown): string[] {
+  const { containers, volumes } = podSecrets.parse(spec);
+  const volume = volumes.find(({ secret }) => secret?.secretName === ownSecret)?.name;
+  return containers.flatMap(({ env, envFrom, volumeMounts }) => {
+    const folder = volumeMounts.find(({ name }) => name === volume)?.mountPath;
+    return [
+      ...(folder === undefined ? [`the Secret ${ownSecret} is not mounted as files`] : []),
+      ...(envFrom.some(({ secretRef }) => secretRef?.name === ownSecret)
+        ? [`the Secret ${ownSecret} stands in the environment`]
+        : []),
+      ...ownSettings.flatMap((setting) => [
+        ...(env.some(({ name }) => name === setting)
+          ? [`${setting} stands in the environment`]
+          : []),
+        ...(env.some(
+          ({ name, value }) => name === `${setting}_FILE` && value === `${folder ?? ""}/${setting}`,
+        )
+          ? []
+          : [`${setting}_FILE doesn't name the file of the Secret`]),
+      ]),
+    ];
+  });
+}
+
 function isPoliced(own: Labels, all: readonly Manifest[]): boolean {
   return all
     .filter(({ kind }) => kind === "NetworkPolicy")
@@ -159,8 +203,11 @@ function listUnknownSecrets(manifests: readonly Manifest[]): string[] {
   );
 }
 
-const references = ["secretRef", "secretKeyRef", "secretTargetRef"];
-const reference = z.object({ name: z.string() });
+const references = ["secretRef", "secretKeyRef", "secretTargetRef", "secret"];
+const reference = z.union([
+  z.object({ name: z.string() }),
+  z.object({ secretName: z.string() }).transform(({ secretName }) => ({ name: secretName })),
+]);
 
 function namesOfSecrets(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];

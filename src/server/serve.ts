@@ -33,9 +33,8 @@ export async function serve({ role, stopWorkersOnExit: endWorkers }: ServeOption
   if (config.role !== "runner") {
     const { url, token, isTokenNew } = server;
     const signInLink = process.stderr.isTTY ? server.createSignInLink() : undefined;
-    const isTokenSet = config.token !== undefined;
-    const { home } = config;
-    process.stderr.write(startWords({ url, token, isTokenNew, isTokenSet, home, signInLink }));
+    const { tokenFile } = config;
+    process.stderr.write(startWords({ url, token, isTokenNew, tokenFile, signInLink }));
   }
   await asked;
   await server.stop({ endWorkers });

@@ -1,25 +1,23 @@
 // What a start says to whoever runs it, beside the log.
-import { join } from "node:path";
 
 export interface StartFacts {
   readonly url: string;
   readonly token: string;
   /** Whether this start has made the token. */
   readonly isTokenNew: boolean;
-  /** Whether the setting FACTORY_TOKEN names it, rather than the file in `home`. */
-  readonly isTokenSet: boolean;
-  readonly home: string;
+  /** Where it stands; undefined: in the setting FACTORY_TOKEN. */
+  readonly tokenFile: string | undefined;
   /** undefined: nobody is there to read it, as where the words go into a log. */
   readonly signInLink: string | undefined;
 }
 
 /** Logs are kept and read by others: the token stands there only where its owner could not know it yet. */
 export function startWords(facts: StartFacts): string {
-  const { url, token, isTokenNew, isTokenSet, home, signInLink } = facts;
-  const file = quote(join(home, "token"));
+  const { url, token, isTokenNew, tokenFile, signInLink } = facts;
   const isShown = signInLink !== undefined || isTokenNew;
-  const hidden = isTokenSet ? '"$FACTORY_TOKEN"' : `"$(cat ${file})"`;
-  const where = isTokenSet ? "the value of FACTORY_TOKEN" : `in the file ${join(home, "token")}`;
+  const isSet = tokenFile === undefined;
+  const hidden = isSet ? '"$FACTORY_TOKEN"' : `"$(cat ${quote(tokenFile)})"`;
+  const where = isSet ? "the value of FACTORY_TOKEN" : `in the file ${tokenFile}`;
   const open =
     signInLink === undefined
       ? `  Factory is running. Open this address in a browser, and sign in with the token (${where}):

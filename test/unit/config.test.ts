@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, homedir, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { loadClientConfig } from "../../src/client-config.ts";
 import { ConfigError } from "../../src/config-error.ts";
 import { loadConfig } from "../../src/config.ts";
 
@@ -38,6 +39,7 @@ test("without any setting all have their defaults", () => {
     home: isRoot ? "/var/lib/factory" : join(homedir(), ".factory"),
     databaseUrl: undefined,
     token: undefined,
+    tokenFile: join(isRoot ? "/var/lib/factory" : join(homedir(), ".factory"), "token"),
     remoteTemplate: "https://github.com/{owner}/{name}.git",
     gitProtocols: ["https", "ssh"],
     maxWorkers: availableParallelism() * 2,
@@ -317,5 +319,60 @@ test("an empty setting is one that is left out", () => {
     databaseUrl: undefined,
     token: undefined,
     host: "127.0.0.1",
+  });
+});
+
+describe("a secret in a file", () => {
+  async function secret(name: string, text: string): Promise<string> {
+    const file = join(folder, name);
+    await writeFile(file, text);
+    return file;
+  }
+
+  test("is taken without the line's end, and reaches no worker", async () => {
+    const environment = {
+      DATABASE_URL_FILE: await secret("url", "postgresql://somebody:secret@example.org/factory\n"),
+      FACTORY_TOKEN_FILE: await secret("token", "0123456789abcdef\r\n"),
+      GITHUB_TOKEN_FILE: await secret("github", "a-github-token"),
+      HOST: "0.0.0.0",
+    };
+    const config = load(environment);
+    expect(config).toMatchObject({
+      databaseUrl: "postgresql://somebody:secret@example.org/factory",
+      token: "0123456789abcdef",
+      tokenFile: environment.FACTORY_TOKEN_FILE,
+    });
+    expect(config.issueHosts[0]?.token).toBe("a-github-token");
+    expect(config.environment).toEqual(environment);
+    expect(loadConfig(environment, "nowhere", "api").role).toBe("api");
+    expect(loadClientConfig(environment).token).toBe("0123456789abcdef");
+  });
+
+  test("is checked as the setting is", async () => {
+    const FACTORY_TOKEN_FILE = await secret("short", "short\n");
+    expect(mistakes({ FACTORY_TOKEN_FILE })).toEqual([
+      "FACTORY_TOKEN must have 16 characters or more",
+    ]);
+  });
+
+  test("and in the setting too is refused, by the server and the command", async () => {
+    const FACTORY_TOKEN_FILE = await secret("both", "0123456789abcdef");
+    const environment = { FACTORY_TOKEN: "0123456789abcdef", FACTORY_TOKEN_FILE };
+    const told = "FACTORY_TOKEN and FACTORY_TOKEN_FILE are both set: leave one of them out";
+    expect(mistakes(environment)).toEqual([told]);
+    expect(() => loadClientConfig(environment)).toThrow(told);
+    expect(load({ ...environment, FACTORY_TOKEN: "" }).token).toBe("0123456789abcdef");
+  });
+
+  test.each([
+    ["no file", () => Promise.resolve("nowhere"), /ENOENT/],
+    ["a folder", () => Promise.resolve(folder), /no regular file/],
+    ["a device without an end", () => Promise.resolve("/dev/zero"), /no regular file/],
+    ["an empty file", () => secret("empty", "\n"), /it is empty/],
+    ["a file without a bound", () => secret("large", "x".repeat(64 * 1024 + 1)), /64 KiB/],
+  ])("is not %s", async (_what, make, told) => {
+    const [mistake] = mistakes({ DATABASE_URL_FILE: await make() });
+    expect(mistake).toMatch(/^DATABASE_URL_FILE names /);
+    expect(mistake).toMatch(told);
   });
 });
