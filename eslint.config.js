@@ -103,9 +103,10 @@ const mayImport = {
 
 /** Folders that handle files which a worker can write: a FIFO or a link in their place must not be opened. */
 const nearWorkers = ["git", "process", "maintenance", "repositories", "workers", "worktrees"];
-/** Of these, what opens only files that no worker can write (/proc), or opens them for writing by rules of its own. */
+/** Of these, what opens only files that no worker can write (/proc, control groups), or opens them for writing by rules of its own. */
 const opensOthers = [
   "src/git/processes.ts",
+  "src/process/cgroup.ts",
   "src/process/proc.ts",
   "src/process/session-folder.ts",
 ];

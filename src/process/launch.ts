@@ -4,7 +4,7 @@ import { statfs } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { FactoryError } from "../errors.ts";
-import { createCgroup } from "./cgroup.ts";
+import { createCgroup, removeCgroup } from "./cgroup.ts";
 import { codeOf, hostFailure } from "./host-failure.ts";
 import type { Identity } from "./identity.ts";
 import { identitySchema, noncePattern, readIdentity } from "./identity.ts";
@@ -60,7 +60,7 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
   const cgroup = await createCgroup(nonce);
   const wake = createWake();
   // -p: no BASH_ENV, no functions and no shell options from the environment.
-  const [program = bash, ...rest] = [...adoptOrphans(), bash, "-p", shim, cgroup ?? "", cwd];
+  const [program, ...rest] = [...adoptOrphans(), bash, "-p", shim, cgroup ?? "", cwd];
   const child = execa(program, [...rest, ...command], {
     cwd: folder,
     env: { ...env, [nonceVariable]: nonce, TMPDIR: sessionPaths(folder).temporary },
@@ -104,9 +104,12 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
       await wake.wait(remaining);
     }
   } catch (error) {
-    // Two launches with one nonce: what runs under it is the other's, which was first.
     if (end?.exitCode !== shimStatus.usedBefore) {
       await terminateAll({ identity: undefined, nonce, graceMs: 0 });
+    } else if (cgroup !== undefined && options.nonce === undefined) {
+      // A nonce that was given may be that of the launch that was first: what runs under it is the other's, and the
+      // group too, which its agent may be about to enter.
+      await removeCgroup(cgroup);
     }
     throw error;
   }

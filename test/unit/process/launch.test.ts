@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { chmod, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
@@ -307,6 +308,11 @@ describe("one folder", () => {
 
   test("gets one agent, however many launch at the same time", async () => {
     const folder = await sessions.createFolder();
+    // Writes down the control group that each shim is given: empty where the host has none.
+    const groups = path.join(sessions.base, "groups");
+    const bash = path.join(sessions.base, "noting-bash");
+    await writeFile(bash, `#!/bin/bash\necho "$3" >>${groups}\nexec /bin/bash "$@"\n`);
+    await chmod(bash, 0o755);
     const results = await Promise.allSettled(
       Array.from({ length: 8 }, () =>
         launch({
@@ -314,6 +320,7 @@ describe("one folder", () => {
           command: ["/bin/bash", "-c", "echo $$ >>started; exec sleep 1000"],
           cwd: sessions.base,
           env: environment,
+          bash,
         }),
       ),
     );
@@ -327,5 +334,8 @@ describe("one folder", () => {
     expect((await readFile(started, "utf8")).trim()).toBe(
       String(launched[0]!.value.identity.agent.pid),
     );
+    const made = (await readFile(groups, "utf8")).trimEnd().split("\n");
+    const own = launched[0]!.value.identity.cgroup;
+    expect(made.filter((group) => existsSync(group))).toEqual(own === undefined ? [] : [own]);
   });
 });
