@@ -1,14 +1,14 @@
 // A worker's processes: those that die where they shouldn't, those that don't where they should, and strangers.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import type { Identity } from "../../src/process/identity.ts";
 import { readProcess } from "../../src/process/proc.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
-import { folderOf, identityOf, processesOf } from "../support/spool.ts";
+import { queryDatabase } from "../support/inventory.ts";
+import { identityOf, nonceOf, processesOf } from "../support/spool.ts";
 import {
   cancel,
   createGate,
@@ -92,16 +92,19 @@ async function killAll(id: string): Promise<void> {
   await eventually(async () => (await livingOf(all)).length === 0);
 }
 
-/** Has the worker's identity name other processes, as it would once its numbers were given out again. */
+/** Has the database's record of the launch name other processes, as it would once its numbers were given out again. */
 async function giveNumbersTo(
   id: string,
   change: (identity: Identity) => Pick<Identity, "agent" | "shim">,
 ): Promise<void> {
   const identity = await identityOf(server, id);
-  await writeFile(
-    join(folderOf(server, id), "identity.json"),
-    `${JSON.stringify({ ...identity, ...change(identity) })}\n`,
+  const changed = await queryDatabase(
+    server,
+    `UPDATE "WorkerSession" SET launch = jsonb_set(launch, '{identity}', launch->'identity' || $1)
+     WHERE launch->>'nonce' = $2 AND launch->'identity'->'agent' = $3 RETURNING id`,
+    [change(identity), nonceOf(id), identity.agent],
   );
+  expect(changed).toHaveLength(1);
 }
 
 test("fault 3: SIGKILL of the shim: the group is ended, and the session is LOST within 15 s", async () => {
@@ -135,7 +138,7 @@ test("fault 5: a recorded pid that now belongs to another process: never signall
   await cancel(server, cancelled);
   await killAll(lost);
   await killAll(cancelled);
-  // A pid comes again only after all others; that the numbers in the file are given to a stranger is the same.
+  // A pid comes again only after all others; that the recorded numbers are given to a stranger is the same.
   const heard: string[] = [];
   for (const id of [lost, cancelled]) {
     const stranger = spawn(
