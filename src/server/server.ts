@@ -234,6 +234,7 @@ async function start(
       home: config.home,
       url: config.apiUrl ?? url,
       environment: config.environment,
+      secrets: [token, databaseUrl],
       issueHosts: config.issueHosts,
       identity: await git.identity(),
       permissions: config.permissions,

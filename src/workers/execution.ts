@@ -313,7 +313,7 @@ async function watchOver(
 ): Promise<WorkerOutcome> {
   const { pool, notices, logger, killGraceMs } = deps;
   const folder = sessionFolder(deps.host.home, session);
-  const secrets = secretsOf(deps.agents, deps.host, session);
+  const secrets = secretsOf(deps.host);
   const startedAt = startOf({ session, found });
   const exitKey = readLaunch(session, sessionNonce(session))?.exitKey;
   const exitFile = { folder, exitKey };

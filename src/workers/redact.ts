@@ -1,13 +1,12 @@
-import { tokenLength, mayBeginToken, tokenSource } from "./token.ts";
+// Replaces the server's secrets, and any worker's token, in texts of workers: as they are, url-encoded, escaped as in
+// JSON, and in base64 wherever they begin in what was encoded.
+import { tokenBody, tokenPrefix } from "./token.ts";
 
-/**
- * Replaces secrets, and any worker's token, in a text that comes in pieces, also where one is split between
- * two of them.
- */
+/** For a text that comes in pieces, also where a secret is split between them. */
 export interface Redactor {
   /** @returns what can be shown now; the rest is held until more comes. */
   push(text: string): string;
-  /** The bytes of what is held: at most a secret's length. */
+  /** The bytes of what is held: at most what the longest spelling of a secret takes. */
   heldBytes(): number;
   /** @returns what was held, when no more comes. */
   flush(): string;
@@ -15,38 +14,171 @@ export interface Redactor {
 
 const replacement = "[redacted]";
 /** Shorter values are words of the language, not secrets. */
-const shortestSecret = 8;
+export const shortestSecret = 8;
+/** Longer values are looked for in pieces of this many characters, so that no pattern grows without measure. */
+const longestPiece = 128;
 
-/** Longest first: a secret that begins with another one is replaced whole. */
-function prepare(secrets: Iterable<string>): { known: string[]; pattern: RegExp } {
-  const known = [...new Set(secrets)]
-    .filter((secret) => secret.length >= shortestSecret)
-    .toSorted((a, b) => b.length - a.length);
-  return { known, pattern: new RegExp([...known.map(escape), tokenSource].join("|"), "g") };
+/** A character takes 4 bytes at most, and each of them 3 characters. */
+const longestSpelling = 12;
+
+/** One character of what is looked for: all of its spellings. */
+type Element = readonly string[];
+
+interface Pattern {
+  readonly elements: readonly Element[];
+  /** base64 is written in lines. */
+  readonly hasBreaks: boolean;
+}
+
+const base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+function createPatterns(secrets: Iterable<string>): Pattern[] {
+  const pieces = [...new Set([...secrets].flatMap(piecesOf))];
+  const patterns = pieces.flatMap((piece) => [
+    { elements: [...piece].map(spellings), hasBreaks: false },
+    ...[0, 1, 2].map((before) => ({ elements: inBase64(piece, before), hasBreaks: true })),
+  ]);
+  // Longest first: a secret that begins with another one is replaced whole.
+  return [...patterns, ...tokenPatterns()].toSorted(
+    (a, b) => b.elements.length - a.elements.length,
+  );
+}
+
+function piecesOf(secret: string): string[] {
+  // A key of several lines is printed by lines too.
+  const lines = secret.includes("\n") ? secret.split("\n").map((line) => line.trim()) : [secret];
+  return lines
+    .filter((line) => line.length >= shortestSecret && !line.startsWith("-----"))
+    .flatMap((line) => {
+      const count = Math.ceil(line.length / longestPiece);
+      const size = Math.ceil(line.length / count);
+      return Array.from({ length: count }, (_, at) => line.slice(at * size, (at + 1) * size));
+    });
+}
+
+function spellings(character: string): Element {
+  const bytes = [...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0"));
+  const encoded = bytes.map((byte) => `%${byte}`).join("");
+  const escaped = JSON.stringify(character).slice(1, -1);
+  const all = [character, encoded.toUpperCase(), encoded, escaped];
+  if (character === " ") all.push("+");
+  if (character === "/") all.push("\\/");
+  // A percent sign is also how others begin.
+  return [...new Set(all)].toSorted((one, other) => other.length - one.length);
+}
+
+/** What stands in base64 for the text whatever is encoded around it, where so many bytes (modulo 3) come before it. */
+function inBase64(text: string, before: number, after = ""): Element[] {
+  const bytes = Buffer.from(text + after);
+  const whole = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
+  const from = Math.ceil((before * 8) / 6);
+  const to = Math.floor(((before + Buffer.byteLength(text)) * 8) / 6);
+  return [...whole.slice(from, to)].map(spelledInBase64);
+}
+
+function spelledInBase64(character: string): Element {
+  if (character === "+") return ["+", "-", "%2B", "%2b"];
+  if (character === "/") return ["/", "_", "%2F", "%2f", "\\/"];
+  return [character];
+}
+
+/** The server keeps no token that it could look for, but all begin alike. */
+function tokenPatterns(): Pattern[] {
+  const body = Array.from({ length: tokenBody.length }, () => [...tokenBody.characters]);
+  const any = [...base64Letters, "-", "_"];
+  return [
+    { elements: [...[...tokenPrefix].map((character) => [character]), ...body], hasBreaks: false },
+    ...[0, 1, 2].map((before) => {
+      const first = inBase64(tokenPrefix, before);
+      const to = Math.floor(((before + tokenPrefix.length + tokenBody.length) * 8) / 6);
+      const rest = to - Math.ceil((before * 8) / 6) - first.length;
+      return { elements: [...first, ...Array.from({ length: rest }, () => any)], hasBreaks: true };
+    }),
+  ];
+}
+
+const lineBreak = String.raw`(?:\r?\n|\\r|\\n){0,2}`;
+
+function sourceOf({ elements, hasBreaks }: Pattern): string {
+  return elements
+    .map((element) =>
+      element.every(({ length }) => length === 1)
+        ? element.length === 1
+          ? escape(element.join(""))
+          : `[${element.map(escape).join("")}]`
+        : `(?:${element.map(escape).join("|")})`,
+    )
+    .join(hasBreaks ? lineBreak : "");
+}
+
+/** Whether the text from there on may be the beginning of one whose rest is yet to come. */
+function isOpen({ elements, hasBreaks }: Pattern, text: string, start: number): boolean {
+  let at = start;
+  for (const [index, element] of elements.entries()) {
+    while (hasBreaks && index > 0 && (text[at] === "\n" || text[at] === "\r")) at += 1;
+    const rest = text.length - at;
+    if (rest === 0) return index > 0;
+    const end = rest < longestSpelling ? text.slice(at) : undefined;
+    if (end !== undefined && element.some((one) => one.length > rest && one.startsWith(end))) {
+      return true;
+    }
+    const found = element.find((spelling) => text.startsWith(spelling, at));
+    if (found === undefined) return false;
+    at += found.length;
+  }
+  return false;
+}
+
+interface Search {
+  readonly pattern: RegExp;
+  /** The most characters that a spelling takes. */
+  readonly longest: number;
+  readonly mayBegin: (text: string, at: number) => boolean;
+}
+
+/** A server has one list: it is prepared once. */
+let last: { readonly key: string; readonly search: Search } | undefined;
+
+function prepare(secrets: readonly string[]): Search {
+  const key = JSON.stringify(secrets);
+  if (last?.key !== key) last = { key, search: createSearch(secrets) };
+  return last.search;
+}
+
+function createSearch(secrets: readonly string[]): Search {
+  const patterns = createPatterns(secrets);
+  const byFirst = new Map<string, Pattern[]>();
+  for (const pattern of patterns) {
+    const firsts = new Set(pattern.elements[0]?.map((spelling) => spelling.slice(0, 1)));
+    for (const first of firsts) byFirst.set(first, [...(byFirst.get(first) ?? []), pattern]);
+  }
+  const lengths = patterns.map(
+    ({ elements, hasBreaks }) =>
+      elements.reduce((sum, element) => sum + Math.max(...element.map((one) => one.length)), 0) *
+      (hasBreaks ? 2 : 1),
+  );
+  return {
+    pattern: new RegExp(patterns.map(sourceOf).join("|"), "g"),
+    longest: Math.max(...lengths),
+    mayBegin: (text: string, at: number) =>
+      byFirst.get(text[at] ?? "")?.some((pattern) => isOpen(pattern, text, at)) === true,
+  };
 }
 
 /** For texts that come in one piece each. */
-export function createWholeRedactor(secrets: Iterable<string>): (text: string) => string {
+export function createWholeRedactor(secrets: readonly string[]): (text: string) => string {
   const { pattern } = prepare(secrets);
   return (text) => text.replaceAll(pattern, replacement);
 }
 
-export function createRedactor(secrets: Iterable<string>): Redactor {
-  const { known, pattern } = prepare(secrets);
-  const longest = Math.max(tokenLength, ...known.map(({ length }) => length));
+export function createRedactor(secrets: readonly string[]): Redactor {
+  const { pattern, longest, mayBegin } = prepare(secrets);
   let held = "";
-
-  function mayBegin(text: string): boolean {
-    return (
-      mayBeginToken(text) ||
-      known.some((secret) => secret.length > text.length && secret.startsWith(text))
-    );
-  }
 
   /** From where on the text may be the beginning of a secret; its length, where it isn't. */
   function findOpenEnd(text: string, from: number): number {
     for (let at = Math.max(from, text.length - longest + 1); at < text.length; at += 1) {
-      if (mayBegin(text.slice(at))) return at;
+      if (mayBegin(text, at)) return at;
     }
     return text.length;
   }

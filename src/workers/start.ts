@@ -33,6 +33,8 @@ export interface WorkerHost {
   readonly permissions: PermissionPolicy;
   /** The server's environment, from which a worker's is picked. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The operator's token and the database's URL. */
+  readonly secrets: readonly string[];
   /** Where issues are read for agents. */
   readonly issueHosts: readonly IssueHost[];
 }
@@ -134,19 +136,15 @@ export async function startAgent(
   return { identity, session };
 }
 
-/** What must not be shown of a worker's output, beside its token. */
-export function secretsOf(
-  agents: AgentRegistry,
-  host: WorkerHost,
-  session: WorkerSession,
-): string[] {
-  // FACTORY_AGENTS may have changed since the session was dispatched.
-  const known = agents.list().some(({ name }) => name === session.agent);
-  const names = known ? agents.get(session.agent).environmentNames : [];
-  const values = names
-    .filter((name) => secretName.test(name))
-    .map((name) => host.environment[name]);
-  return [...values.filter((value) => value !== undefined), ...proxyCredentials(host.environment)];
+/** What must not be shown of a worker's output: all secrets of the server, which a worker of the same user can reach. */
+export function secretsOf({ environment, secrets }: WorkerHost): string[] {
+  const named = Object.entries(environment).flatMap(([name, value]) =>
+    value !== undefined && secretName.test(name) && !value.startsWith("/") ? [value] : [],
+  );
+  const inUrls = [...Object.values(environment), ...secrets].flatMap((value) =>
+    [...(value ?? "").matchAll(/:\/\/[^/@\s:]*:([^/@\s]+)@/g)].map(([, password = ""]) => password),
+  );
+  return [...new Set([...secrets, ...named, ...inUrls, ...proxyCredentials(environment)])];
 }
 
 const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/;

@@ -1,25 +1,20 @@
 import { createHash, randomBytes } from "node:crypto";
 
-const prefix = "factory_worker_";
+/** All tokens begin with it. */
+export const tokenPrefix = "factory_worker_";
 const randomLength = 24;
 /** Base64 has four characters for three bytes. */
 const randomCharacters = (randomLength / 3) * 4;
 
-/** The source of a regular expression that finds tokens: the server keeps none that it could look for. */
-export const tokenSource = `${prefix}[\\w-]{${String(randomCharacters)}}`;
-export const tokenLength = prefix.length + randomCharacters;
-
-/** Whether a token may begin with this text, which isn't a whole one yet. */
-export function mayBeginToken(text: string): boolean {
-  if (text.length >= tokenLength) return false;
-  return text.length <= prefix.length
-    ? prefix.startsWith(text)
-    : text.startsWith(prefix) && /^[\w-]*$/.test(text);
-}
+/** What follows: so many of these. The server keeps no token that it could look for. */
+export const tokenBody = {
+  length: randomCharacters,
+  characters: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-",
+};
 
 /** A worker's token: valid for its session alone, and only while that lasts. */
 export function createWorkerToken(): { token: string; hash: string } {
-  const token = prefix + randomBytes(randomLength).toString("base64url");
+  const token = tokenPrefix + randomBytes(randomLength).toString("base64url");
   return { token, hash: hashToken(token) };
 }
 

@@ -98,3 +98,67 @@ test("what is held is never longer than a secret", () => {
   redactor.push(secret.slice(0, 3).repeat(1000));
   expect(redactor.heldBytes()).toBeLessThan(secret.length);
 });
+
+describe("encodings", () => {
+  const secrets = ["p@ss w/rd+%1", "0123456789abcdef-abcdef", "sk-über-geheim"];
+  const { token } = createWorkerToken();
+  const around = ["", "a", "ab", "abc", "user:"];
+
+  /** Whether any piece of it of eight characters is left. */
+  function expectGone(encoded: string, ...pieces: string[]): void {
+    const shown = redact(secrets, ...pieces);
+    for (let at = 0; at + 12 <= encoded.length; at += 1) {
+      expect(shown).not.toContain(encoded.slice(at, at + 12));
+    }
+  }
+
+  test.each([...secrets, token])(
+    "%s in base64, wherever it begins, and however it is cut",
+    (one) => {
+      for (const before of around) {
+        for (const alphabet of ["base64", "base64url"] as const) {
+          const encoded = Buffer.from(`${before}${one} and more`).toString(alphabet);
+          const inner = Buffer.from(`${before}${one}`)
+            .toString("base64")
+            .slice(before.length + 3, -4);
+          for (let at = 0; at <= encoded.length; at += 5) {
+            const shown = redact(secrets, `x ${encoded.slice(0, at)}`, `${encoded.slice(at)} y`);
+            expect(shown).toContain("[redacted]");
+            expect(shown).not.toContain(inner);
+          }
+          const lines = `${encoded.slice(0, 11)}\n${encoded.slice(11, 22)}\n${encoded.slice(22)}`;
+          expect(redact(secrets, ...lines)).toContain("[redacted]");
+          expect(redact(secrets, JSON.stringify(lines))).toContain("[redacted]");
+        }
+      }
+    },
+  );
+
+  test.each(secrets)("%s url-encoded, in lower case, wholly, and as JSON has it", (one) => {
+    const encoded = encodeURIComponent(one);
+    const all = [...Buffer.from(one)].map((byte) => `%${byte.toString(16)}`).join("");
+    for (const spelling of [
+      encoded,
+      encoded.replaceAll(/%../g, (code) => code.toLowerCase()),
+      all,
+      all.toUpperCase(),
+      JSON.stringify(one).slice(1, -1),
+      String(new URLSearchParams({ one })).slice(4),
+    ]) {
+      expect(redact(secrets, `<${spelling}>`)).toBe("<[redacted]>");
+      for (let at = 0; at <= spelling.length; at += 1) {
+        expect(redact(secrets, `<${spelling.slice(0, at)}`, `${spelling.slice(at)}>`)).toBe(
+          "<[redacted]>",
+        );
+      }
+      expectGone(spelling, ...spelling);
+    }
+  });
+
+  test("a key of several lines is replaced by its lines", () => {
+    const lines = Array.from({ length: 20 }, (_, at) => `${String(at)}abcdefghijklmnop`.repeat(4));
+    const key = ["-----BEGIN KEY-----", ...lines, "-----END KEY-----"].join("\n");
+    expect(redact([key], lines[3]!)).toBe("[redacted]");
+    expect(redact([key], key)).not.toContain("abcdefgh");
+  });
+});
