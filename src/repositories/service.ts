@@ -63,6 +63,8 @@ export interface RepositoryService {
     input: RepositoryName & { force: boolean },
     removeWorktrees: (repository: Repository) => Promise<void>,
   ): Promise<Repository>;
+  /** Names what stands in the rows as secret to `addSecrets`. */
+  recallSecrets(): Promise<void>;
   /** Takes up what a killed server left in the middle. */
   recover(): Promise<void>;
   /** Takes up rows that say that this runner works on them, but nobody does. @returns a line each */
@@ -75,6 +77,8 @@ export interface RepositoryDependencies {
   readonly git: Git;
   readonly calls: RunnerCalls;
   readonly sealer: Sealer;
+  /** Takes what must not be shown of workers' work. */
+  readonly addSecrets: (values: readonly string[]) => void;
   readonly logger: Logger;
   readonly remoteTemplate: string;
   readonly gitProtocols: readonly string[];
@@ -83,7 +87,7 @@ export interface RepositoryDependencies {
 }
 
 export function createRepositoryService(deps: RepositoryDependencies): RepositoryService {
-  const { prisma, git, calls, sealer, logger } = deps;
+  const { prisma, git, calls, sealer, addSecrets, logger } = deps;
   const outcomes = createOutcomeRecorder(deps);
   const cloner = createCloner({ ...deps, outcomes, bringCredentials });
   const syncer = createSyncer({ ...deps, outcomes });
@@ -104,7 +108,9 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       return;
     }
     // Sealed below alone, which that it could be unsealed has shown.
-    await openClone(git, repository).saveCredentials(JSON.parse(unsealed) as Credentials);
+    const known = JSON.parse(unsealed) as Credentials;
+    addSecrets([known.password]);
+    await openClone(git, repository).saveCredentials(known);
   }
 
   calls.handle(cloneMethod, async ({ repositoryId }) => {
@@ -243,6 +249,7 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
         const { repository, created } = await obtain(transaction, input, () => remote.url);
         if (url !== undefined) assertSameUrl(repository, remote.url);
         if (remote.credentials === undefined) return { repository, created };
+        addSecrets([remote.credentials.password]);
         const credentials = sealer.seal(JSON.stringify(remote.credentials));
         const { id } = repository;
         return {
@@ -314,6 +321,17 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
       checkName(input);
       const key = repositoryKey(input.owner, input.name);
       return remover.remove(key, () => get(input), { force, removeWorktrees });
+    },
+    async recallSecrets() {
+      const sealed = await prisma.repository.findMany({
+        where: { credentials: { not: null } },
+        select: { credentials: true },
+      });
+      for (const { credentials } of sealed) {
+        const unsealed = credentials === null ? undefined : sealer.unseal(credentials);
+        // Sealed below alone.
+        if (unsealed !== undefined) addSecrets([(JSON.parse(unsealed) as Credentials).password]);
+      }
     },
     async recover() {
       // A fetch that was killed has changed nothing that the next one wouldn't: its row says so.

@@ -28,6 +28,7 @@ import type { Metrics } from "../telemetry/metrics.ts";
 import { readVersion } from "../version.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createParentService } from "../workers/parents.ts";
+import { createSecrets } from "../workers/secrets.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
 import { startDeliverer } from "../workers/webhooks/deliverer.ts";
@@ -156,10 +157,32 @@ async function start(
     logger,
   });
   closers.add("calls of runners", () => calls.stop());
+  const secrets = createSecrets(config.environment, [
+    { name: "FACTORY_TOKEN", value: token },
+    { name: "DATABASE_URL", value: databaseUrl },
+  ]);
+  if (secrets.tooShort.length > 0) {
+    const settings = secrets.tooShort.join(", ");
+    logger.warn(
+      `secrets shorter than 8 characters are not redacted in what workers say: ${settings}`,
+    );
+  }
+  const { redact } = secrets;
   const sealer = createSealer(token, "credentials");
-  const repositories = createRepositoryService({ ...config, prisma, git, calls, sealer, logger });
+  const repositories = createRepositoryService({
+    ...config,
+    prisma,
+    git,
+    calls,
+    sealer,
+    addSecrets: (values) => {
+      secrets.add(values);
+    },
+    logger,
+  });
   closers.add("clones", () => repositories.close());
-  const worktrees = createWorktreeService({ prisma, repositories, calls, logger });
+  await repositories.recallSecrets();
+  const worktrees = createWorktreeService({ prisma, repositories, calls, redact, logger });
   closers.add("worktrees", () => worktrees.close());
   const agents = createAgentDirectory({ prisma, registry, runnerId, sight });
   const workers = createWorkerService({
@@ -173,6 +196,7 @@ async function start(
     events,
     reader,
     calls,
+    redact,
     logger,
   });
   const webhookSealer = createSealer(token, "webhooks");
@@ -234,7 +258,7 @@ async function start(
       home: config.home,
       url: config.apiUrl ?? url,
       environment: config.environment,
-      secrets: [token, databaseUrl],
+      secrets,
       issueHosts: config.issueHosts,
       identity: await git.identity(),
       permissions: config.permissions,

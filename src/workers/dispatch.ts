@@ -30,6 +30,7 @@ import { requireParent } from "./parent.ts";
 import { choosePolicy, type PolicyDependencies } from "./policy.ts";
 import { assertMayPush } from "./push-rules.ts";
 import { statusAppends, withStreams } from "./record.ts";
+import type { Redact } from "./secrets.ts";
 import { agentTraceOf } from "./trace.ts";
 
 /** More would be a runaway parent, not work. */
@@ -45,6 +46,8 @@ export interface DispatchDependencies extends PolicyDependencies {
   readonly queue: WorkQueue;
   readonly repositories: RepositoryService;
   readonly limits: ChildLimits;
+  /** Leaves secrets out. */
+  readonly redact: Redact;
 }
 
 /** What a retry adds to the input of the session that it repeats. */

@@ -26,7 +26,8 @@ import { createOutputStore } from "./output.ts";
 import { prepare } from "./prepare.ts";
 import { pushWork } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
-import { secretsOf, sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
+import { redactAll } from "./secrets.ts";
+import { sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
 import { supervise } from "./supervise.ts";
 import { createTalkKeeper } from "./talk/keeper.ts";
 import { asJson, readTalk } from "./talk/stored.ts";
@@ -84,7 +85,8 @@ async function executeWithin(
       patience,
     });
     const conclusion = { outcome, timedOut: ending.timedOut(), work, pushed };
-    const ended = await insist(() => conclude(deps.prisma, session, conclusion), patience);
+    const kept = redactAll(deps.host.secrets.redact, conclusion);
+    const ended = await insist(() => conclude(deps.prisma, session, kept), patience);
     if (ended !== undefined) tellEnd(ended);
     await cleanUp(deps, session, ended);
   } catch (error) {
@@ -97,9 +99,10 @@ async function executeWithin(
       graceMs: deps.killGraceMs,
     });
     const wasEnded = ending.signal.aborted && error === ending.signal.reason;
+    const { redact } = deps.host.secrets;
     const failure = wasEnded ? cancelled : describeFailure(error, logger);
     const ended = await insist(
-      () => concludeUnstarted(deps.prisma, session, failure, ending.timedOut()),
+      () => concludeUnstarted(deps.prisma, session, redactAll(redact, failure), ending.timedOut()),
       patience,
     );
     if (ended !== undefined) tellEnd(ended);
@@ -313,7 +316,7 @@ async function watchOver(
 ): Promise<WorkerOutcome> {
   const { pool, notices, logger, killGraceMs } = deps;
   const folder = sessionFolder(deps.host.home, session);
-  const secrets = secretsOf(deps.host);
+  const { secrets } = deps.host;
   const startedAt = startOf({ session, found });
   const exitKey = readLaunch(session, sessionNonce(session))?.exitKey;
   const exitFile = { folder, exitKey };

@@ -8,7 +8,7 @@ import { tellAppended } from "../measurements.ts";
 import type { OutputChannel, OutputChunk, OutputOffsets } from "../process/tail.ts";
 import { workerStreamKey, type WorkerOutputPayload } from "./events.ts";
 import { createOutputMeter, skippedMarker } from "./output-meter.ts";
-import { createRedactor } from "./redact.ts";
+import type { Secrets } from "./secrets.ts";
 
 export interface OutputStoreOptions {
   readonly pool: Pool;
@@ -16,7 +16,7 @@ export interface OutputStoreOptions {
   readonly session: Pick<WorkerSession, "id" | "number" | "attempt">;
   readonly offsets: OutputOffsets;
   /** Never stored. */
-  readonly secrets: readonly string[];
+  readonly secrets: Pick<Secrets, "createRedactor">;
   /** Ends the tries to store while the database is away. */
   readonly signal: AbortSignal;
   readonly logger: Logger;
@@ -38,7 +38,7 @@ export interface OutputStore {
 
 export function createOutputStore(options: OutputStoreOptions): OutputStore {
   const { pool, notices, session, secrets, signal, logger } = options;
-  const redactors = { stdout: createRedactor(secrets), stderr: createRedactor(secrets) };
+  const redactors = { stdout: secrets.createRedactor(), stderr: secrets.createRedactor() };
   const meter = createOutputMeter(options.offsets.stdout + options.offsets.stderr);
   const read = { ...options.offsets };
   const stored = { ...options.offsets };

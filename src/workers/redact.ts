@@ -6,6 +6,8 @@ import { tokenBody, tokenPrefix } from "./token.ts";
 export interface Redactor {
   /** @returns what can be shown now; the rest is held until more comes. */
   push(text: string): string;
+  /** What is held, as it came. */
+  held(): string;
   /** The bytes of what is held: at most what the longest spelling of a secret takes. */
   heldBytes(): number;
   /** @returns what was held, when no more comes. */
@@ -35,7 +37,7 @@ const base64Letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 function createPatterns(secrets: Iterable<string>): Pattern[] {
   const pieces = [...new Set([...secrets].flatMap(piecesOf))];
   const patterns = pieces.flatMap((piece) => [
-    { elements: [...piece].map(spellings), hasBreaks: false },
+    { elements: Array.from(piece).map(spellings), hasBreaks: false },
     ...[0, 1, 2].map((before) => ({ elements: inBase64(piece, before), hasBreaks: true })),
   ]);
   // Longest first: a secret that begins with another one is replaced whole.
@@ -60,7 +62,11 @@ function spellings(character: string): Element {
   const bytes = [...Buffer.from(character)].map((byte) => byte.toString(16).padStart(2, "0"));
   const encoded = bytes.map((byte) => `%${byte}`).join("");
   const escaped = JSON.stringify(character).slice(1, -1);
-  const all = [character, encoded.toUpperCase(), encoded, escaped];
+  const units = character.split("").map((unit) => unit.charCodeAt(0).toString(16).padStart(4, "0"));
+  const unicode = [units, units.map((unit) => unit.toUpperCase())].map((all) =>
+    all.map((unit) => String.raw`\u${unit}`).join(""),
+  );
+  const all = [character, encoded.toUpperCase(), encoded, escaped, ...unicode];
   if (character === " ") all.push("+");
   if (character === "/") all.push("\\/");
   // A percent sign is also how others begin.
@@ -73,7 +79,7 @@ function inBase64(text: string, before: number, after = ""): Element[] {
   const whole = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
   const from = Math.ceil((before * 8) / 6);
   const to = Math.floor(((before + Buffer.byteLength(text)) * 8) / 6);
-  return [...whole.slice(from, to)].map(spelledInBase64);
+  return Array.from(whole.slice(from, to)).map(spelledInBase64);
 }
 
 function spelledInBase64(character: string): Element {
@@ -84,10 +90,13 @@ function spelledInBase64(character: string): Element {
 
 /** The server keeps no token that it could look for, but all begin alike. */
 function tokenPatterns(): Pattern[] {
-  const body = Array.from({ length: tokenBody.length }, () => [...tokenBody.characters]);
-  const any = [...base64Letters, "-", "_"];
+  const body = Array.from({ length: tokenBody.length }, () => Array.from(tokenBody.characters));
+  const any = Array.from(`${base64Letters}-_`);
   return [
-    { elements: [...[...tokenPrefix].map((character) => [character]), ...body], hasBreaks: false },
+    {
+      elements: [...Array.from(tokenPrefix).map((character) => [character]), ...body],
+      hasBreaks: false,
+    },
     ...[0, 1, 2].map((before) => {
       const first = inBase64(tokenPrefix, before);
       const to = Math.floor(((before + tokenPrefix.length + tokenBody.length) * 8) / 6);
@@ -137,12 +146,14 @@ interface Search {
 }
 
 /** A server has one list: it is prepared once. */
-let last: { readonly key: string; readonly search: Search } | undefined;
+const searches = new WeakMap<readonly string[], Search>();
 
 function prepare(secrets: readonly string[]): Search {
-  const key = JSON.stringify(secrets);
-  if (last?.key !== key) last = { key, search: createSearch(secrets) };
-  return last.search;
+  const known = searches.get(secrets);
+  if (known !== undefined) return known;
+  const search = createSearch(secrets);
+  searches.set(secrets, search);
+  return search;
 }
 
 function createSearch(secrets: readonly string[]): Search {
@@ -199,6 +210,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       held = whole.slice(open);
       return shown + whole.slice(at, open);
     },
+    held: () => held,
     heldBytes: () => Buffer.byteLength(held),
     flush() {
       const rest = held.replaceAll(pattern, replacement);

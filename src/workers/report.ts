@@ -5,6 +5,7 @@ import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { ReportOutcome } from "../generated/prisma/enums.ts";
 import { checkText } from "../text.ts";
 import { lockWorker, tellBoth, workerEvent } from "./record.ts";
+import type { Redact } from "./secrets.ts";
 import { isActive } from "./states.ts";
 
 const longestReportBytes = 100_000;
@@ -13,9 +14,11 @@ const longestReportBytes = 100_000;
 export async function reportWorker(
   prisma: PrismaClient,
   id: string,
-  { message, outcome }: { message: string; outcome: ReportOutcome | null },
+  { message: given, outcome }: { message: string; outcome: ReportOutcome | null },
+  redact: Redact,
 ): Promise<WorkerSession> {
-  checkText("message", message, { longestBytes: longestReportBytes, lines: true });
+  checkText("message", given, { longestBytes: longestReportBytes, lines: true });
+  const message = redact(given);
   return prisma.$transaction(async (transaction) => {
     const session = await lockWorker(transaction, id);
     if (!isActive(session.status)) {

@@ -38,6 +38,7 @@ import { isFinal } from "./states.ts";
 import { readStatusEvents } from "./status-events.ts";
 import { listWaiting, sendMessage, type Message } from "./talk/messages.ts";
 import { answerPermission, listPending, type PermissionAnswer } from "./talk/permissions.ts";
+import { redactAll } from "./secrets.ts";
 import { hashToken } from "./token.ts";
 
 const longestReasonBytes = 2_000;
@@ -113,32 +114,40 @@ export interface WorkerServiceDependencies extends DispatchDependencies {
 }
 
 export function createWorkerService(deps: WorkerServiceDependencies): WorkerService {
-  const { prisma, pool, events, reader, calls } = deps;
+  const { prisma, pool, events, reader, calls, redact } = deps;
+  /** What the operator says is meant as it is, and so are names. */
+  function hideFrom<Input extends object>(viewer: Viewer, input: Input): Input {
+    if (viewer.kind === "operator") return input;
+    return { ...input, ...redactAll(redact, pickTexts(input)) };
+  }
+
   calls.handle(commitsMethod, async ({ sessionId }) => {
     const session = await prisma.workerSession.findUniqueOrThrow({ where: { id: sessionId } });
-    return { commits: recordCommits(await readCommits(deps, session)) };
+    return { commits: redactAll(redact, recordCommits(await readCommits(deps, session))) };
   });
   return {
     async dispatch(input, viewer) {
       await assertMayDispatch(deps.repositories, input, viewer);
-      return dispatch(deps, input, viewer);
+      return dispatch(deps, hideFrom(viewer, input), viewer);
     },
     async retry(previous, idempotencyKey, viewer) {
       if (idempotencyKey !== undefined) checkKey(idempotencyKey);
       return retryWorker(deps, previous, idempotencyKey, viewer);
     },
-    cancel(id, reason, { children } = { children: false }) {
-      if (reason !== undefined) {
-        checkText("reason", reason, { longestBytes: longestReasonBytes, lines: true });
+    cancel(id, given, { children } = { children: false }) {
+      if (given !== undefined) {
+        checkText("reason", given, { longestBytes: longestReasonBytes, lines: true });
       }
+      const reason = given === undefined ? undefined : redact(given);
       return children ? cancelFamily(deps, id, reason) : cancelWorker(deps, id, reason);
     },
-    send: (session, message, viewer) => sendMessage(deps, session, message, viewer),
+    send: (session, message, viewer) =>
+      sendMessage(deps, session, hideFrom(viewer, message), viewer),
     answerPermission: (id, answer) => answerPermission(prisma, id, answer),
     pendingPermissions: (ids) => listPending(prisma, ids),
     statusEvents: (streamIds) => readStatusEvents(pool, streamIds),
     waitingMessages: (ids) => listWaiting(prisma, ids),
-    report: (id, report) => reportWorker(prisma, id, report),
+    report: (id, report) => reportWorker(prisma, id, report, redact),
     async identify(token) {
       const session = await prisma.workerSession.findUnique({
         where: { tokenHash: hashToken(token) },
@@ -210,4 +219,13 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
       return events.follow(parentStreamKey(name), { after });
     },
   };
+}
+
+/** What a worker says to another one. */
+function pickTexts(input: object): object {
+  return Object.fromEntries(
+    Object.entries(input).filter(
+      ([name]) => name === "task" || name === "text" || name === "issue",
+    ),
+  );
 }

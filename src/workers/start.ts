@@ -8,7 +8,6 @@ import type { PrismaClient } from "../database/client.ts";
 import { mcpServerFor } from "../agents/mcp-server.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { IssueHost } from "../config.ts";
-import { proxyCredentials } from "../network-variables.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import { step } from "../measurements.ts";
 import type { Identity } from "../process/identity.ts";
@@ -19,6 +18,7 @@ import { workerName } from "./find.ts";
 import { createLaunchRecord } from "./launch-record.ts";
 import type { Prepared } from "./prepare.ts";
 import { composePrompt } from "./prompt.ts";
+import type { Secrets } from "./secrets.ts";
 import { beginTalk } from "./talk/begin.ts";
 import { agentTraceOf } from "./trace.ts";
 
@@ -33,8 +33,8 @@ export interface WorkerHost {
   readonly permissions: PermissionPolicy;
   /** The server's environment, from which a worker's is picked. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** The operator's token and the database's URL. */
-  readonly secrets: readonly string[];
+  /** Left out of all that is kept or told of workers. */
+  readonly secrets: Secrets;
   /** Where issues are read for agents. */
   readonly issueHosts: readonly IssueHost[];
 }
@@ -91,7 +91,7 @@ export async function startAgent(
     environment: host.environment,
   };
   const launched = createLaunchRecord(sessionNonce(prepared));
-  const begun = { note, starts, launch: launched };
+  const begun = { note, starts, launch: launched, redact: host.secrets.redact };
   const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, begun);
   await createSessionFolder({ folder, hasInput: isSpokenTo });
   const start = way.start(context);
@@ -135,16 +135,3 @@ export async function startAgent(
   );
   return { identity, session };
 }
-
-/** What must not be shown of a worker's output: all secrets of the server, which a worker of the same user can reach. */
-export function secretsOf({ environment, secrets }: WorkerHost): string[] {
-  const named = Object.entries(environment).flatMap(([name, value]) =>
-    value !== undefined && secretName.test(name) && !value.startsWith("/") ? [value] : [],
-  );
-  const inUrls = [...Object.values(environment), ...secrets].flatMap((value) =>
-    [...(value ?? "").matchAll(/:\/\/[^/@\s:]*:([^/@\s]+)@/g)].map(([, password = ""]) => password),
-  );
-  return [...new Set([...secrets, ...named, ...inUrls, ...proxyCredentials(environment)])];
-}
-
-const secretName = /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/;

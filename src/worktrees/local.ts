@@ -25,6 +25,8 @@ export interface WorktreeDependencies {
   readonly prisma: PrismaClient;
   readonly repositories: RepositoryService;
   readonly calls: RunnerCalls;
+  /** Leaves secrets out of what workers wrote. */
+  readonly redact: (text: string) => string;
   readonly logger: Logger;
 }
 
@@ -61,7 +63,7 @@ export interface LocalWorktrees {
 export function createLocalWorktrees(
   deps: WorktreeDependencies & { readonly runnerId: string },
 ): LocalWorktrees {
-  const { prisma, repositories, calls, runnerId, logger } = deps;
+  const { prisma, repositories, calls, runnerId, redact, logger } = deps;
   // Files under FACTORY_HOME are this server's alone, so a lock in the process is enough.
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
 
@@ -98,6 +100,12 @@ export function createLocalWorktrees(
       .finally(() => settling.delete(later));
     settling.add(later);
   }
+
+  const hideInDiff = (diff: WorktreeDiff) => ({ ...diff, text: redact(diff.text) });
+  const hideInState = (state: WorktreeState) => ({
+    ...state,
+    changedPaths: state.changedPaths.map(redact),
+  });
 
   const states = createKeyedRuns<WorktreeState | null>();
   const counts = createKeyedRuns<number | null>();
@@ -185,7 +193,7 @@ export function createLocalWorktrees(
     deleteRepository,
     inspect: (worktree, reading) =>
       live(states, worktree, reading, (git, signal) =>
-        git.inspectWorktree(worktree.branch, { signal }),
+        git.inspectWorktree(worktree.branch, { signal }).then(hideInState),
       ),
     commitsAhead: (worktree, reading) => {
       const { branch, baseCommit: since } = worktree;
@@ -196,7 +204,7 @@ export function createLocalWorktrees(
     diff: (worktree, reading) => {
       const { branch, baseCommit } = worktree;
       return live(diffs, worktree, reading, (git, signal) =>
-        git.diff({ branch, baseCommit, signal }),
+        git.diff({ branch, baseCommit, signal }).then(hideInDiff),
       );
     },
     sweep: (repository) =>

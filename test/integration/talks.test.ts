@@ -36,6 +36,7 @@ beforeAll(async () => {
       FACTORY_AGENTS: await writeScriptedAgents(folder),
       FACTORY_KILL_GRACE: "2",
       FACTORY_START_TIMEOUT: "10",
+      DEPLOY_TOKEN: "split/secret value",
     },
   });
 });
@@ -51,6 +52,32 @@ function work(lines: readonly string[], more: Readonly<Record<string, unknown>> 
   const task = lines.map((line) => `do: ${line}`).join("\n");
   return dispatch(server, { parentSession: "talks", repository, agent: "scripted", task, ...more });
 }
+
+describe("secrets of the server", () => {
+  test("are left out of messages, thoughts, tools, plans, questions, and the summary, also in parts", async () => {
+    const secret = "split/secret value";
+    const escaped = JSON.stringify({
+      title: `run ${secret}`,
+      rawInput: { command: `x ${secret}` },
+    });
+    const { id } = await work(
+      [
+        `think ${secret}`,
+        `tool execute run ${secret}`,
+        `plan first ${secret} | second`,
+        `ask-call ${escaped}`,
+        `say-parts it is ${secret} in parts`,
+      ],
+      { permissions: "ALLOW" },
+    );
+    const events = await hearAll(server, id);
+    const said = events.filter(({ role }) => role !== "USER");
+    expect(JSON.stringify(said)).not.toContain("secret value");
+    expect(wordsOf(events)).toContain("it is [redacted] in parts");
+    const { summary } = await readWorker(server, id);
+    expect(summary).toContain("it is [redacted] in parts");
+  });
+});
 
 describe("what an agent does", () => {
   test("is told in order: words, thoughts, tools, plans, usage; its commit is there, its last words are the summary", async () => {

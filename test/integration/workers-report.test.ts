@@ -1,4 +1,7 @@
 // What a worker does with its own token: reporting, and dispatching workers of its own.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -14,18 +17,30 @@ import {
 
 let git: GitServer;
 let server: FactoryServer;
+let folder: string;
 const repository = { owner: "acme", name: "app" };
+/** It begins as a path does. */
+const secret = "/s3cret+deploy/value==";
+const headers = "authorization=Bearer%20otel-secret-1234";
 
 beforeAll(async () => {
   git = await startGitServer();
   await git.createRepository("acme", "app");
   await git.createRepository("acme", "other");
-  server = await startFactory({ git, env: { FACTORY_MAX_WORKERS: "8" } });
+  folder = await mkdtemp(join(tmpdir(), "factory-report-"));
+  await writeFile(join(folder, "secret"), secret);
+  const env = {
+    FACTORY_MAX_WORKERS: "8",
+    DEPLOY_TOKEN: secret,
+    OTEL_EXPORTER_OTLP_HEADERS: headers,
+  };
+  server = await startFactory({ git, env: { ...env, BRIEF_KEY: "abc1234" } });
 });
 
 afterAll(async () => {
   await server.dispose();
   await git.stop();
+  await rm(folder, { recursive: true });
 });
 
 /** A shell command that sends a document, with its variables as JSON, and prints the answer as a line. */
@@ -58,6 +73,45 @@ function answers(stdout: string): Reply[] {
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Reply);
 }
+
+describe("secrets of the server", () => {
+  test("are left out of all that is kept of a worker, and of what is read live", async () => {
+    const document = JSON.stringify(reportDocument);
+    const send = `node -e 'const s = require("fs").readFileSync(process.argv[1], "utf8");
+      fetch(process.env.FACTORY_URL + "/graphql", { method: "POST",
+        headers: { "content-type": "application/json", authorization: "Bearer " + process.env.FACTORY_TOKEN },
+        body: JSON.stringify({ query: ${document}, variables: { input: { message: "it is " + s + " " + process.env.FACTORY_TOKEN } } }),
+      }).then((answer) => answer.text()).then(console.log)' "$file"`;
+    const { id, branch } = await dispatch(server, {
+      parentSession: "secrets",
+      repository,
+      task: `file=${join(folder, "secret")}; cat $file; base64 $file; printf '%s' "$FACTORY_TOKEN" | base64
+        node -e 'console.log(encodeURIComponent(require("fs").readFileSync(process.argv[1], "utf8")))' $file
+        node -e 'console.log(Buffer.from("otel-secret-1234").toString("base64"), "otel-secret-" + 1234)'
+        cp $file committed; git add committed; git commit -qm "with $(cat $file)"; cp $file changed
+        ${send}`,
+    });
+    const ended = await untilEnded(server, id);
+    const all = await server.query<object>(
+      `query ($id: ID!, $branch: String!) {
+        workerSession(id: $id) { summary statusReason commits { subject } worktree { diff { text } } }
+        worktree(owner: "acme", name: "app", branch: $branch) { diff { text } }
+      }`,
+      { id, branch },
+    );
+    const kept = JSON.stringify([ended.events, all]);
+    const otel = "otel-secret-1234";
+    const inBase64 = (text: string) => Buffer.from(text).toString("base64").slice(0, -3);
+    const forms = [secret, encodeURIComponent(secret), inBase64(secret), otel, inBase64(otel)];
+    for (const form of [...forms, "factory_worker_", "ZmFjdG9yeV93b3JrZXJf"]) {
+      expect(kept).not.toContain(form);
+    }
+    expect(ended.summary).toBe("it is [redacted] [redacted]");
+    expect(ended.commits.map(({ subject }) => subject)).toEqual(["with [redacted]"]);
+    expect(kept).toContain("+[redacted]");
+    expect(server.log.join("")).toContain("BRIEF_KEY");
+  });
+});
 
 describe("a report", () => {
   test("reaches the parent's stream and the worker's own, as it was said", async () => {

@@ -5,6 +5,7 @@ import type { AgentEvent } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { Prisma, type WorkerSession } from "../../generated/prisma/client.ts";
 import { launchAsJson, type LaunchRecord } from "../launch-record.ts";
+import { redactAll, type Redact } from "../secrets.ts";
 import { asJson, type StoredTalk } from "./stored.ts";
 
 export interface Begun {
@@ -13,6 +14,7 @@ export interface Begun {
   /** Which start of the agent within its attempt this is. */
   readonly starts: number;
   readonly launch: LaunchRecord;
+  readonly redact: Redact;
 }
 
 /** Stored before the start: whatever is killed after it, the next server knows what was said. */
@@ -21,7 +23,7 @@ export async function beginTalk(
   session: WorkerSession,
   { way }: ResolvedAgent,
   context: StartContext,
-  { note, starts, launch }: Begun,
+  { note, starts, launch, redact }: Begun,
 ): Promise<{ session: WorkerSession; isSpokenTo: boolean }> {
   const protocol = protocolOf(way.protocol);
   const step = protocol?.begin(context);
@@ -43,7 +45,7 @@ export async function beginTalk(
           overruled: null,
           starts,
           // Who is started again has them in its stream already.
-          firstEvents: starts === 1 ? [prompt, ...noted, ...step.events] : [],
+          firstEvents: starts === 1 ? redactAll(redact, [prompt, ...noted, ...step.events]) : [],
         };
   const updated = await prisma.workerSession.update({
     where: { id: session.id },

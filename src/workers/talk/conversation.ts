@@ -10,7 +10,8 @@ import type { Logger } from "../../log.ts";
 import { appendInput } from "../../process/input.ts";
 import type { OutputOffsets } from "../../process/tail.ts";
 import { OutputRefused } from "../output.ts";
-import { mergeTexts } from "./merge.ts";
+import type { Secrets } from "../secrets.ts";
+import { hideSecrets, hideInState } from "./hide.ts";
 import { recordTalk, type TalkChange } from "./record.ts";
 import { outboxBytes, readTalk, type StoredTalk } from "./stored.ts";
 
@@ -26,6 +27,7 @@ export interface ConversationOptions {
   readonly offsets: () => OutputOffsets;
   /** Ends the tries to store while the database is away. */
   readonly patience: InsistOptions;
+  readonly secrets: Pick<Secrets, "redact" | "createRedactor">;
   readonly logger: Logger;
 }
 
@@ -53,6 +55,8 @@ export interface Conversation {
   ask(request: TalkRequest, change?: Omit<Change, "step">): Promise<void>;
   /** Says what was stored but may not have been said. */
   say(): Promise<void>;
+  /** Tells what was held back, since no more comes. */
+  letGo(): Promise<void>;
   /** Resolves when the turn that goes on, or was the last, has ended. */
   turnEnded(): Promise<void>;
   /** Nothing more will be said. */
@@ -62,7 +66,7 @@ export interface Conversation {
 }
 
 export function createConversation(options: ConversationOptions): Conversation {
-  const { session, protocol, folder, patience, logger } = options;
+  const { session, protocol, folder, patience, secrets, logger } = options;
   const stored = readTalk(session.talk);
   if (stored === undefined) throw new Error("the session has no talk to go on with");
   let talk: StoredTalk = stored;
@@ -71,15 +75,19 @@ export function createConversation(options: ConversationOptions): Conversation {
   let turn = Promise.withResolvers<void>();
   const closed = new AbortController();
 
-  async function take({ step, answered = [], more, patch, events = [] }: Change): Promise<boolean> {
-    const heard = mergeTexts([...(step?.events ?? []), ...events]);
+  async function take(change: Change, isLast = false): Promise<boolean> {
+    const { step, answered = [], more, patch, events = [] } = change;
+    const state = hideInState(secrets.redact, step?.state ?? talk.state);
+    const isBetweenTurns = state.phase === "idle" || state.phase === "ended";
+    const { shown: heard, held } = hideSecrets(secrets, {
+      events: [...(talk.held == null ? [] : [talk.held]), ...(step?.events ?? []), ...events],
+      isWhole: isBetweenTurns || isLast,
+    });
     const asked = heard.flatMap((event) =>
       event.type === "permission" && event.payload.request.answer === null
         ? [event.payload.request.id]
         : [],
     );
-    const state = step?.state ?? talk.state;
-    const isBetweenTurns = state.phase === "idle" || state.phase === "ended";
     const pending = isBetweenTurns
       ? []
       : [...talk.pending, ...asked].filter((id) => !answered.includes(id));
@@ -90,8 +98,9 @@ export function createConversation(options: ConversationOptions): Conversation {
       state,
       outbox: step?.lines ?? [],
       pending,
+      held,
     };
-    const change = {
+    const recording = {
       session,
       talk: next,
       events: heard,
@@ -99,7 +108,7 @@ export function createConversation(options: ConversationOptions): Conversation {
       isReasonChanged: (state.retrying ?? null) !== retrying,
       ...more,
     };
-    const recorded = await insist(() => recordTalk(options, change), patience);
+    const recorded = await insist(() => recordTalk(options, recording), patience);
     if (recorded === "busy") return false;
     if (recorded === "refused") throw new OutputRefused();
     talk = next;
@@ -129,10 +138,13 @@ export function createConversation(options: ConversationOptions): Conversation {
     get talk() {
       return talk;
     },
+    async letGo() {
+      if (talk.held != null) await take({}, true);
+    },
     advance(state) {
       talk = { ...talk, state };
     },
-    take,
+    take: (change) => take(change),
     async ask(request, change = {}) {
       if (request.kind === "message") turn = Promise.withResolvers();
       const step = protocol.ask(talk.state, request);

@@ -3,7 +3,7 @@
 import type { WorkerSession } from "../../generated/prisma/client.ts";
 import type { OutputChunk, OutputOffsets } from "../../process/tail.ts";
 import { skippedMarker, type OutputMeter } from "../output-meter.ts";
-import { createRedactor, createWholeRedactor } from "../redact.ts";
+import type { Secrets } from "../secrets.ts";
 import { createLineReader, type Line } from "./lines.ts";
 
 export interface Ear {
@@ -19,12 +19,11 @@ export interface Ear {
 
 export function createEar(
   session: Pick<WorkerSession, "stdoutOffset" | "stderrOffset">,
-  secrets: readonly string[],
+  { redact, createRedactor }: Pick<Secrets, "redact" | "createRedactor">,
   meter: OutputMeter,
 ): Ear {
   const reader = createLineReader(Number(session.stdoutOffset));
-  const redact = createWholeRedactor(secrets);
-  const errors = createRedactor(secrets);
+  const errors = createRedactor();
   /** How far standard error was read, and how much of it may be stored. */
   const stderr = { read: Number(session.stderrOffset), stored: Number(session.stderrOffset) };
 

@@ -11,6 +11,7 @@ import { untilAborted } from "../../until-aborted.ts";
 import { workerTopic } from "../events.ts";
 import { createOutputMeter, outputMarker } from "../output-meter.ts";
 import { OutputRefused } from "../output.ts";
+import type { Secrets } from "../secrets.ts";
 import { createConversation } from "./conversation.ts";
 import { deliver } from "./deliver.ts";
 import { createEar } from "./ear.ts";
@@ -30,7 +31,7 @@ export interface TalkKeeperOptions {
   readonly startedAt: Date;
   /** Within which it must have answered what comes before its first turn, in milliseconds. */
   readonly startTimeoutMs: number;
-  readonly secrets: readonly string[];
+  readonly secrets: Secrets;
   /** Aborted when the session is to be ended: then no further turn begins. */
   readonly ending: AbortSignal;
   /** Aborted when the server stops: the next one goes on. */
@@ -264,6 +265,7 @@ export function createTalkKeeper(options: TalkKeeperOptions): TalkKeeper {
         const { lines, stderr } = ear.flush();
         await hearLines(lines);
         await hearError(stderr);
+        await conversation.letGo();
       }),
     async interrupt(signal) {
       if (!protocol.isSpokenTo) return;

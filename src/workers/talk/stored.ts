@@ -21,6 +21,8 @@ export interface StoredTalk {
   readonly kept?: number;
   /** The end of what it printed on standard error, by which a crash is explained. Default: nothing. */
   readonly errors?: string;
+  /** An event whose text may end in the beginning of a secret: what comes next shows it. Default: none. */
+  readonly held?: AgentEvent | null;
   /** Which start of the agent within its attempt this is. Default: 1. */
   readonly starts?: number;
   /** What was said before the agent ran, and is told when it does. */

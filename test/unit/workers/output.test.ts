@@ -10,6 +10,7 @@ import type { WorkerSession } from "../../../src/generated/prisma/client.ts";
 import type { Notice } from "../../../src/events/notices.ts";
 import { mostOutputBytes } from "../../../src/workers/output-meter.ts";
 import { createOutputStore, OutputRefused } from "../../../src/workers/output.ts";
+import { createSecrets } from "../../../src/workers/secrets.ts";
 import { createDatabase, type TestDatabase } from "../../support/postgres.ts";
 import { createSession } from "./rows.ts";
 
@@ -45,13 +46,14 @@ interface Options {
   readonly signal?: AbortSignal;
 }
 
-function open({ attempt = 1, ...more }: Options = {}) {
+function open({ attempt = 1, secrets = [], ...more }: Options = {}) {
+  const own = secrets.map((value) => ({ name: "FACTORY_TOKEN", value }));
   const output = createOutputStore({
     pool: connection.pool,
     notices: { tell: (notice) => told.push(notice) },
     session: { ...session, attempt },
     offsets: start,
-    secrets: [],
+    secrets: createSecrets({}, own),
     signal: new AbortController().signal,
     logger,
     ...more,

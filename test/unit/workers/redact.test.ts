@@ -156,9 +156,9 @@ describe("encodings", () => {
   });
 
   test("a key of several lines is replaced by its lines", () => {
-    const lines = Array.from({ length: 20 }, (_, at) => `${String(at)}abcdefghijklmnop`.repeat(4));
+    const lines = Array.from({ length: 3 }, (_, at) => `${String(at)}abcdefghijklmnop`.repeat(2));
     const key = ["-----BEGIN KEY-----", ...lines, "-----END KEY-----"].join("\n");
-    expect(redact([key], lines[3]!)).toBe("[redacted]");
+    expect(redact([key], lines[2]!)).toBe("[redacted]");
     expect(redact([key], key)).not.toContain("abcdefgh");
   });
 });
