@@ -1,16 +1,22 @@
-import { pino, type Logger } from "pino";
+import { pino, type Logger, type LoggerOptions } from "pino";
+import { countOutages } from "./outage-log.ts";
 
 export type { Logger };
 
 /** JSON lines on stdout; readable lines where stdout is a terminal. */
 export async function createLogger(level: string): Promise<Logger> {
-  const options = {
+  const options: LoggerOptions = {
     level,
+    hooks: { logMethod: countOutages(() => logger) },
     // What could carry a secret never reaches the log, whoever logs it.
     redact: { paths: ["token", "*.token", "authorization", "*.authorization", "*.cookie"] },
   };
-  if (!process.stdout.isTTY) return pino(options);
-  // Loaded only where it is used: a server without a terminal needs none of it.
+  const logger = process.stdout.isTTY ? pino(options, await readable()) : pino(options);
+  return logger;
+}
+
+/** Loaded only where it is used: a server without a terminal needs none of it. */
+async function readable() {
   const { default: pretty } = await import("pino-pretty");
-  return pino(options, pretty({ ignore: "pid,hostname", translateTime: "HH:MM:ss", sync: true }));
+  return pretty({ ignore: "pid,hostname", translateTime: "HH:MM:ss", sync: true });
 }

@@ -326,7 +326,7 @@ test("an agent that is spoken to is ended where another attempt took over, thoug
   await client.query(`${row} status = 'LOST', "finishedAt" = now() WHERE number = $1`, [number]);
 });
 
-test("a timeout ends an agent that is spoken to also while the database is away", async () => {
+test("a timeout ends an agent that is spoken to also while the database is away, which is logged once", async () => {
   const { id } = await dispatch(server, {
     parentSession: "away",
     repository,
@@ -335,9 +335,18 @@ test("a timeout ends an agent that is spoken to also while the database is away"
     task: `do: say first\ndo: wait-file ${join(folder, "never")}`,
   });
   await untilSaid(server, id, "first");
+  const logged = server.log.length;
   proxy.cutOff();
   try {
+    for (let request = 0; request < 20; request += 1) {
+      expect(await server.codes("{ runners { name } }")).toEqual(["SERVICE_UNAVAILABLE"]);
+    }
     await eventually(async () => (await processesOf(id)).length === 0);
+    const told = server.log.slice(logged).filter((line) => line.includes('"err":'));
+    const texts = told.map((line) => /"msg":"(.*)"/.exec(line)?.[1]);
+    expect(texts).toContain("a request met an unreachable database");
+    // Each once: an outage of hours must not fill a disk.
+    expect(texts.toSorted()).toEqual([...new Set(texts)].toSorted());
   } finally {
     proxy.resume();
   }
