@@ -1,13 +1,17 @@
 import { pino, type Logger, type LoggerOptions } from "pino";
-import { countOutages } from "./outage-log.ts";
 
 export type { Logger };
 
-/** JSON lines on stdout; readable lines where stdout is a terminal. */
-export async function createLogger(level: string): Promise<Logger> {
+type LogMethod = NonNullable<NonNullable<LoggerOptions["hooks"]>["logMethod"]>;
+
+/** JSON lines on stdout; readable lines where stdout is a terminal. `hookOf` may hold messages back. */
+export async function createLogger(
+  level: string,
+  hookOf?: (root: () => Logger) => LogMethod,
+): Promise<Logger> {
   const options: LoggerOptions = {
     level,
-    hooks: { logMethod: countOutages(() => logger) },
+    hooks: hookOf === undefined ? {} : { logMethod: hookOf(() => logger) },
     // What could carry a secret never reaches the log, whoever logs it.
     redact: { paths: ["token", "*.token", "authorization", "*.authorization", "*.cookie"] },
   };

@@ -1,5 +1,6 @@
 // `factory serve`: one server from its start to its stop.
 import { loadConfig, type Role } from "../config.ts";
+import { countOutages } from "../database/outage-log.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { startServer } from "./server.ts";
 import { startWords } from "./start-words.ts";
@@ -18,7 +19,7 @@ const killTimeoutMs = 12_000;
 /** Resolves when it has stopped. @throws ConfigError, FactoryError */
 export async function serve({ role, stopWorkersOnExit: endWorkers }: ServeOptions): Promise<void> {
   const config = loadConfig(undefined, undefined, role);
-  const logger = await createLogger(config.logLevel);
+  const logger = await createLogger(config.logLevel, countOutages);
   process.title = "factory";
   // Before the start: one that is stopped in the middle must not leave its Postgres behind.
   const asked = endWorkers

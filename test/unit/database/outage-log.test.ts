@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
 import { pino, type Logger } from "pino";
 import { z } from "zod";
-import { countOutages } from "../../src/outage-log.ts";
+import { countOutages } from "../../../src/database/outage-log.ts";
 
 const outage = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 const line = z.looseObject({ msg: z.string() });

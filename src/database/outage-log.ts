@@ -1,7 +1,7 @@
 // An outage of the database fails everything that needs it, many times a second: each message is written once, and
 // counted from then on.
 import type { Logger, LogFn } from "pino";
-import { isOutage } from "./database/errors.ts";
+import { isOutage } from "./errors.ts";
 
 const reportEveryMs = 60_000;
 /** Messages that are counted by their own text; few hold a name. */
