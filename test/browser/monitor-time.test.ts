@@ -1,6 +1,6 @@
 // The time chart of a parent, live: against a real server with real workers.
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -51,6 +51,12 @@ const run = (parentSession: string, task: string) =>
 
 const bar = (page: Page, worker: string, status = "") =>
   page.getByRole("link", { name: new RegExp(`^${worker} \\S+ ${status}`) });
+
+const attributes = (found: Locator, name: string) =>
+  found.evaluateAll(
+    (elements, attribute) => elements.map((element) => element.getAttribute(attribute)),
+    name,
+  );
 
 test("each worker is a bar from the queue to its end, which grows while it has not ended", async () => {
   const failed = await run("ada", "exit 3");
@@ -122,6 +128,45 @@ test("each worker is a bar from the queue to its end, which grows while it has n
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/workers/${last.name}`);
   expectNoComplaints(opened, factory);
+});
+
+test("workers of workers stand below those that dispatched them, at any depth", async () => {
+  const own = await createGate();
+  const [first, second] = [await run("eve", "true"), await run("eve", "true")];
+  await untilEnded(factory, first.name);
+  const child = await run(first.name, "true");
+  await run("somebody else", "true");
+
+  const opened = await openMonitor(browser, factory, "/parents/eve/time");
+  const { page } = opened;
+  await bar(page, child.name, "succeeded").waitFor();
+  // What they dispatch meanwhile comes by itself, and so does its end.
+  const grandchild = await run(child.name, `echo there; ${own.wait}`);
+  await bar(page, grandchild.name, "running").waitFor();
+  const family = [first, child, grandchild, second].map(({ name }) => name);
+  const depths = ["0", "1", "2", "0"];
+  const rows = page.locator(".bars > li");
+  expect(await rows.locator(".bar-worker").allInnerTexts()).toEqual(family);
+  expect(await attributes(rows, "data-depth")).toEqual(depths);
+  await page.getByRole("link", { name: `dispatched by ${child.name}` }).waitFor();
+  const total = page.locator(".total").filter({ hasText: /^Workers/ });
+  expect(await total.innerText()).toMatch(/\b4$/);
+  await expectAccessible(page);
+  await own.open();
+  await bar(page, grandchild.name, "succeeded").waitFor();
+
+  await page.getByRole("button", { name: "Table" }).click();
+  const heads = page.locator(".time-table tbody th");
+  expect(await heads.allInnerTexts()).toEqual(family);
+  expect(await attributes(heads, "data-depth")).toEqual(depths);
+
+  // A worker's own chart begins at what it dispatched itself.
+  await page.goto(new URL(`/parents/${first.name}/time`, page.url()).href);
+  await bar(page, grandchild.name, "succeeded").waitFor();
+  expect(await rows.locator(".bar-worker").allInnerTexts()).toEqual(family.slice(1, 3));
+  expect(await attributes(rows, "data-depth")).toEqual(["0", "1"]);
+  expectNoComplaints(opened, factory);
+  await own.dispose();
 });
 
 test("200 workers are no burden, and 390 pixels are wide enough", async () => {

@@ -113,3 +113,30 @@ test("a worker cancels its child with all below, and not itself", async () => {
   expect((await untilEnded(server, first.id)).status).toBe("SUCCEEDED");
   await Promise.all([first, second, third].map((one) => one.dispose()));
 });
+
+test("a parent's workers are listed with theirs where that is asked for, as far as the asker may see", async () => {
+  const first = await member();
+  const second = await member(first);
+  const third = await dispatch(server, { parentSession: second.name, repository, task: "true" });
+  await untilEnded(server, third.name);
+  const list = async (filter: string, token?: string) => {
+    const { workerSessions } = await server.query<{
+      workerSessions: { totalCount: number; nodes: { name: string }[] };
+    }>(`{ workerSessions(last: 3, ${filter}) { totalCount nodes { name } } }`, {}, token);
+    expect(workerSessions.totalCount).toBeGreaterThanOrEqual(workerSessions.nodes.length);
+    return workerSessions.nodes.map(({ name }) => name);
+  };
+  const all = [first, second, third].map(({ name }) => name);
+  expect(await list(`parentSession: "boss", descendants: true`)).toEqual(all);
+  expect(await list(`parentSession: "${first.name}", descendants: true`)).toEqual(all.slice(1));
+  expect(await list(`parentSession: "${first.name}"`)).toEqual([second.name]);
+  const ended = `parentSession: "boss", descendants: true, status: [SUCCEEDED]`;
+  expect((await list(ended)).at(-1)).toBe(third.name);
+  expect(await list(`parentSession: "nobody", descendants: true`)).toEqual([]);
+  expect(await list(`parentSession: "boss", descendants: true`, second.token)).toEqual(
+    all.slice(1),
+  );
+  await Promise.all([first, second].map((one) => one.release()));
+  await Promise.all([first, second].map((one) => untilEnded(server, one.name)));
+  await Promise.all([first, second].map((one) => one.dispose()));
+});

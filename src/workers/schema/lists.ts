@@ -1,5 +1,6 @@
 // Where worker sessions are found: by name, in lists, and beside what they belong to.
 import { assertSeesWorker, visibleWorkers, type Viewer } from "../../access/viewer.ts";
+import type { PrismaClient } from "../../database/client.ts";
 import type { Prisma } from "../../generated/prisma/client.ts";
 import type { WorkerStatus } from "../../generated/prisma/enums.ts";
 import { builder } from "../../graphql/builder.ts";
@@ -7,6 +8,7 @@ import { RepositoryRef } from "../../repositories/schema.ts";
 import { WorktreeRef } from "../../worktrees/schema.ts";
 import { WorkerStatusRef } from "./enums.ts";
 import { WorkerSessionRef } from "./worker-session.ts";
+import { parentsWithin } from "../family.ts";
 import type { WorkerService } from "../service.ts";
 import { activeStatuses } from "../states.ts";
 
@@ -110,6 +112,11 @@ builder.queryFields((t) => ({
       description: "All worker sessions, oldest first.",
       args: {
         parentSession: t.arg.string({ description: "Those of the parent with this name alone." }),
+        descendants: t.arg.boolean({
+          defaultValue: false,
+          description:
+            "With parentSession: also the workers of its workers, at any depth. Default: false.",
+        }),
         status: t.arg({ type: [WorkerStatusRef], description: statusArg }),
       },
       totalCount: async (_connection, filter, context) =>
@@ -127,16 +134,25 @@ builder.queryFields((t) => ({
 
 interface Filter {
   readonly parentSession?: string | null | undefined;
+  readonly descendants?: boolean | null | undefined;
   readonly status?: readonly WorkerStatus[] | null | undefined;
 }
 
+interface MatchContext {
+  readonly viewer: Viewer;
+  readonly workers: WorkerService;
+  readonly prisma: PrismaClient;
+}
+
 async function matching(
-  { parentSession, status }: Filter,
-  { viewer, workers }: { readonly viewer: Viewer; readonly workers: WorkerService },
+  { parentSession, descendants, status }: Filter,
+  { viewer, workers, prisma }: MatchContext,
 ): Promise<Prisma.WorkerSessionWhereInput> {
   const listed = listedWorkers(status, viewer);
   if (parentSession == null) return listed;
   // By its id: joined by its name, it would be looked for through all sessions in their order.
   const parent = await workers.findParent(parentSession);
-  return { ...listed, parentSessionId: { in: parent === null ? [] : [parent.id] } };
+  if (parent === null) return { ...listed, parentSessionId: { in: [] } };
+  const ids = descendants === true ? await parentsWithin(prisma, parent.id) : [parent.id];
+  return { ...listed, parentSessionId: { in: ids } };
 }

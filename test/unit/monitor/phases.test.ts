@@ -1,9 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { tellExact, tellTick, ticksOf } from "../../../src/monitor/pages/chart/axis.ts";
-import { merge } from "../../../src/monitor/pages/chart/merge.ts";
+import { nest } from "../../../src/monitor/pages/chart/nest.ts";
 import type { StatusMoment, TimedWorker } from "../../../src/monitor/pages/chart/operations.ts";
 import {
   barOf,
+  barsOf,
   phasesOf,
   runningOf,
   spent,
@@ -31,6 +32,7 @@ function worker(
     status: moments.at(-1)?.status ?? "SUCCEEDED",
     statusReason: null,
     usage: null,
+    parentWorker: null,
     createdAt: moment(createdAt),
     startedAt: startedAt === null ? null : moment(startedAt),
     finishedAt: finishedAt === null ? null : moment(finishedAt),
@@ -46,6 +48,14 @@ const inSeconds = (phases: ReturnType<typeof phasesOf>) =>
   ]);
 
 describe("the phases of a worker", () => {
+  test("are one for as long as its status is the same, whatever it waits for", () => {
+    const moments = told([0, "QUEUED"], [1, "QUEUED"], [3, "RUNNING"], [4, "RUNNING"]);
+    expect(inSeconds(phasesOf(worker(0, moments, 20)))).toEqual([
+      ["QUEUED", 0, 3],
+      ["RUNNING", 3, 20],
+    ]);
+  });
+
   test("reach from its dispatch to its end, whatever the clocks say in between", () => {
     const moments = told(
       [0.2, "QUEUED"],
@@ -101,21 +111,6 @@ describe("the phases of a worker", () => {
   });
 });
 
-test("a change that the list and the stream both tell of counts once", () => {
-  const known = told([0, "QUEUED"], [1, "PREPARING"], [2, "RUNNING"]);
-  expect(merge(known, told([0.001, "QUEUED"], [1.001, "PREPARING"], [2.001, "RUNNING"]))).toBe(
-    known,
-  );
-  const more = told([2.001, "RUNNING"], [3, "WAITING"], [3.5, "RUNNING"]);
-  expect(merge(known, more).map(({ status }) => status)).toEqual([
-    "QUEUED",
-    "PREPARING",
-    "RUNNING",
-    "WAITING",
-    "RUNNING",
-  ]);
-});
-
 test("what ran at once, and what it came to", () => {
   const bars = [
     barOf(worker(0, told([0, "QUEUED"], [0, "PREPARING"], [0, "RUNNING"]), 10)),
@@ -169,4 +164,35 @@ test("ticks are round, and few", () => {
     "1m 1s",
     "1h",
   ]);
+});
+
+test("a worker stands below the one that dispatched it, where that one is shown", () => {
+  const below = (createdAt: number, dispatcher: number): TimedWorker => ({
+    ...worker(createdAt, []),
+    parentWorker: { id: String(dispatcher), name: "worker-1" },
+  });
+  const workers = [
+    worker(1, []),
+    worker(2, []),
+    below(3, 1),
+    below(4, 3),
+    below(5, 0),
+    below(6, 2),
+    below(7, 1),
+  ];
+  const told = (bars: ReturnType<typeof nest>) =>
+    bars.map(({ worker: { id }, depth }) => [Number(id), depth]);
+  const bars = barsOf(workers);
+  expect(told(nest(bars))).toEqual([
+    [1, 0],
+    [3, 1],
+    [4, 2],
+    [7, 1],
+    [2, 0],
+    [6, 1],
+    [5, 0],
+  ]);
+  // Those of one dispatcher keep the order in which they come.
+  expect(told(nest(bars.toReversed())).map(([id]) => id)).toEqual([5, 2, 6, 1, 7, 3, 4]);
+  expect(told(nest(bars.slice(2))).map(([id]) => id)).toEqual([3, 4, 5, 6, 7]);
 });

@@ -20,6 +20,7 @@ export function BarDetails({ bar, now }: { bar: Bar | undefined; now: number }) 
       <p className="bar-details-head">
         <strong>{worker.name}</strong> <Status status={worker.status} /> {worker.agent} on{" "}
         <code>{worker.branch}</code>
+        {worker.parentWorker !== null && `, dispatched by ${worker.parentWorker.name}`}
         {worker.attempt > 1 && `, attempt ${String(worker.attempt)}`},{" "}
         <span className="quiet">{tellMoment(worker.createdAt)}</span>
       </p>

@@ -6,6 +6,7 @@ import { workerPath } from "../../routes.ts";
 import { tellExact, tellTick, ticksOf } from "./axis.ts";
 import { BarDetails } from "./bar-details.tsx";
 import { Legend } from "./legend.tsx";
+import { indent } from "./indent.ts";
 import { phaseStatuses, runningOf, spanOf, spent, type Bar, type Span } from "./phases.ts";
 
 const mostTicks = 8;
@@ -142,11 +143,11 @@ const capWidth = 5;
 
 const BarRow = memo(function BarRow(props: BarRowProps) {
   const { bar, from, to, now, isReached, onFocus, onHover } = props;
-  const { worker, phases } = bar;
+  const { worker, phases, depth } = bar;
   const length = Math.max(1, to - from);
   const end = bar.to ?? now ?? to;
   return (
-    <li onPointerEnter={() => onHover(worker.id)}>
+    <li data-depth={depth} onPointerEnter={() => onHover(worker.id)}>
       <a
         href={workerPath(worker.name)}
         className="bar-row"
@@ -154,7 +155,7 @@ const BarRow = memo(function BarRow(props: BarRowProps) {
         tabIndex={isReached ? 0 : -1}
         onFocus={() => onFocus(worker.id)}
       >
-        <span className="bar-name">
+        <span className="bar-name" style={indent(depth)}>
           <span className="bar-worker">{worker.name}</span>
           <span className="bar-branch">{worker.branch}</span>
         </span>
@@ -197,7 +198,10 @@ function describe({ worker, phases }: Bar, end: number): string {
   const parts = phaseStatuses
     .filter((status) => sums[status] > 0)
     .map((status) => `${statusWords[status]} ${tellExact(sums[status])}`);
-  return [worker.agent, ...parts, ...(worker.usage === null ? [] : [tellUsage(worker.usage)])].join(
-    ", ",
-  );
+  return [
+    worker.agent,
+    ...(worker.parentWorker === null ? [] : [`dispatched by ${worker.parentWorker.name}`]),
+    ...parts,
+    ...(worker.usage === null ? [] : [tellUsage(worker.usage)]),
+  ].join(", ");
 }

@@ -1,7 +1,7 @@
 // What the time chart of a parent asks for.
 import { graphql, type ResultOf } from "../../client/graphql.ts";
 
-const timedWorker = graphql(`
+const readWorker = graphql(`
   fragment TimedWorker on WorkerSession {
     id
     name
@@ -18,48 +18,29 @@ const timedWorker = graphql(`
       inputTokens
       outputTokens
     }
-  }
-`);
-
-const timedParent = graphql(`
-  fragment TimedParent on ParentSession {
-    id
-    name
-    lastSequence
-    maxCostUsd
-    usage {
-      costUsd
-      inputTokens
-      outputTokens
+    parentSession {
+      name
     }
-    workerCounts {
-      total
+    parentWorker {
+      id
+      name
+    }
+    statusEvents {
+      at
+      status
     }
   }
 `);
-
-/** With the sequence that the changes below go on from. */
-export const parentQuery = graphql(
-  `
-    query TimedParentSession($name: String!) {
-      parentSession(name: $name) {
-        ...TimedParent
-      }
-    }
-  `,
-  [timedParent],
-);
 
 export const workersPage = graphql(
   `
     query TimedWorkers($parent: String!, $last: Int!, $before: String) {
-      workerSessions(parentSession: $parent, last: $last, before: $before) {
+      parentSession(name: $parent) {
+        maxCostUsd
+      }
+      workerSessions(parentSession: $parent, descendants: true, last: $last, before: $before) {
         nodes {
           ...TimedWorker
-          statusEvents {
-            at
-            status
-          }
         }
         pageInfo {
           hasPreviousPage
@@ -68,37 +49,37 @@ export const workersPage = graphql(
       }
     }
   `,
-  [timedWorker],
+  [readWorker],
 );
 
-export const changes = graphql(
+export const workerNode = graphql(
   `
-    subscription TimedChanges($parent: String!, $after: Int!) {
-      workerStatusChanged(parentSession: $parent, after: $after) {
-        sequence
-        at
-        previousStatus
-        status
-        worker {
-          ...TimedWorker
-        }
+    query TimedWorkerNode($id: ID!) {
+      node(id: $id) {
+        ...TimedWorker
       }
     }
   `,
-  [timedWorker],
+  [readWorker],
 );
 
-export type TimedParent = ResultOf<typeof timedParent>;
-export type WorkerFacts = ResultOf<typeof timedWorker>;
-export type WorkerStatus = WorkerFacts["status"];
-export type Change = ResultOf<typeof changes>["workerStatusChanged"];
-export type WorkersPage = ResultOf<typeof workersPage>["workerSessions"];
+export const overviewChanged = graphql(`
+  subscription TimedWorkersChanged {
+    overviewChanged {
+      workerSessions
+    }
+  }
+`);
+
+export type WorkersPage = ResultOf<typeof workersPage>;
+export type ReadWorker = ResultOf<typeof readWorker>;
+export type WorkerStatus = ReadWorker["status"];
 
 export interface StatusMoment {
   readonly at: string;
   readonly status: WorkerStatus;
 }
 
-export interface TimedWorker extends WorkerFacts {
+export interface TimedWorker extends Omit<ReadWorker, "parentSession" | "statusEvents"> {
   readonly moments: readonly StatusMoment[];
 }

@@ -9,7 +9,8 @@ import { Chart } from "./chart.tsx";
 import "../../theme/phases.css";
 import "./chart.css";
 import { createParentFollower, type ParentState } from "./follow-parent.ts";
-import { barOf, stretchesOf, type Bar } from "./phases.ts";
+import { nest } from "./nest.ts";
+import { barsOf, stretchesOf, type Bar } from "./phases.ts";
 import { orders, sortBars, type Order } from "./order.ts";
 import { StretchSelect } from "./stretch-select.tsx";
 import { TimeTable } from "./time-table.tsx";
@@ -48,25 +49,20 @@ export default function TimeChartPage({ parent }: { parent: string }) {
 }
 
 function Work({ state, onEarlier }: { state: ParentState; onEarlier: () => void }) {
-  const { workers, parent, hasEarlier } = state;
+  const { workers, maxCostUsd, hasEarlier } = state;
   const isLive = workers.some(({ finishedAt }) => finishedAt === null);
   const now = useNow(isLive);
   const [stretch, setStretch] = useState("");
   const [order, setOrder] = useState<Order>("dispatched");
   const [isTable, setTable] = useState(false);
-  const bars = useMemo(() => workers.map(barOf), [workers]);
+  const bars = useMemo(() => barsOf(workers), [workers]);
   const stretches = stretchesOf(bars, now);
   const shown = chooseBars(bars, stretches, stretch);
-  const sorted = sortBars(shown, order, now);
+  const sorted = nest(sortBars(shown, order, now));
 
   return (
     <>
-      <TotalsView
-        bars={shown}
-        now={now}
-        parent={parent}
-        isWhole={shown.length === bars.length && !hasEarlier}
-      />
+      <TotalsView bars={shown} now={now} maxCostUsd={maxCostUsd} />
       <div className="chart-bar">
         <StretchSelect stretches={stretches} value={stretch} onValue={setStretch} />
         <label className="chart-choice">

@@ -14,6 +14,8 @@ export interface Phase {
 
 export interface Bar {
   readonly worker: TimedWorker;
+  /** How many of those that are shown stand above it. */
+  readonly depth: number;
   readonly from: number;
   /** undefined: it has not ended. */
   readonly to: number | undefined;
@@ -22,9 +24,27 @@ export interface Bar {
 
 type Times = Pick<TimedWorker, "createdAt" | "startedAt" | "finishedAt" | "moments">;
 
-export function barOf(worker: TimedWorker): Bar {
+/** A bar stays the same object for as long as its worker does, so that React draws nothing anew. */
+const drawn = new WeakMap<TimedWorker, Bar>();
+
+/** @param workers oldest first: whoever dispatched another comes before it */
+export function barsOf(workers: readonly TimedWorker[]): Bar[] {
+  const depths = new Map<string, number>();
+  return workers.map((worker) => {
+    const above = worker.parentWorker === null ? undefined : depths.get(worker.parentWorker.id);
+    const depth = above === undefined ? 0 : above + 1;
+    depths.set(worker.id, depth);
+    const before = drawn.get(worker);
+    const bar = before?.depth === depth ? before : barOf(worker, depth);
+    drawn.set(worker, bar);
+    return bar;
+  });
+}
+
+export function barOf(worker: TimedWorker, depth = 0): Bar {
   return {
     worker,
+    depth,
     from: Date.parse(worker.createdAt),
     to: worker.finishedAt === null ? undefined : Date.parse(worker.finishedAt),
     phases: phasesOf(worker),
@@ -36,7 +56,10 @@ export function phasesOf(times: Times): Phase[] {
   const end = times.finishedAt === null ? undefined : Date.parse(times.finishedAt);
   // A change is told a moment after it was made.
   const within = (at: number): number => Math.max(begin, Math.min(at, end ?? at));
-  const starts = startsOf(times);
+  // Another reason to wait is a moment, and no other phase.
+  const starts = startsOf(times).filter(
+    ({ status }, at, all) => at === 0 || status !== all[at - 1]?.status,
+  );
   return starts
     .map(({ status, from }, at) => {
       const next = starts[at + 1]?.from ?? end;

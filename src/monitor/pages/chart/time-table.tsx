@@ -2,6 +2,7 @@ import { Status } from "../../components/status.tsx";
 import { tellMoment, tellUsage } from "../../components/words.ts";
 import { workerPath } from "../../routes.ts";
 import { tellExact } from "./axis.ts";
+import { indent } from "./indent.ts";
 import { phaseStatuses, spent, type Bar } from "./phases.ts";
 
 /** The chart's figures, for those who would rather read them. */
@@ -23,12 +24,14 @@ export function TimeTable({ bars, now }: { bars: readonly Bar[]; now: number }) 
           </tr>
         </thead>
         <tbody>
-          {bars.map(({ worker, from, to, phases }) => {
+          {bars.map(({ worker, depth, from, to, phases }) => {
             const sums = spent(phases, now);
             return (
               <tr key={worker.id}>
-                <th scope="row">
-                  <a href={workerPath(worker.name)}>{worker.name}</a>
+                <th scope="row" data-depth={depth}>
+                  <a href={workerPath(worker.name)} style={indent(depth)}>
+                    {worker.name}
+                  </a>
                 </th>
                 <td>
                   <Status status={worker.status} />

@@ -1,23 +1,20 @@
 import { tellCost, tellNumber } from "../../components/words.ts";
 import { tellExact } from "./axis.ts";
-import type { TimedParent } from "./operations.ts";
 import { totalsOf, type Bar } from "./phases.ts";
 
 /** What it came to. */
 export function TotalsView({
   bars,
   now,
-  parent,
-  isWhole,
+  maxCostUsd,
 }: {
   bars: readonly Bar[];
   now: number;
-  parent: TimedParent | null;
-  /** All of the parent's workers are shown: then its own sum counts, which is younger than theirs. */
-  isWhole: boolean;
+  /** null: no limit. */
+  maxCostUsd: number | null;
 }) {
   const { wallMs, spent, parallel, peak } = totalsOf(bars, now);
-  const usage = (isWhole ? parent?.usage : undefined) ?? sumUsage(bars);
+  const usage = sumUsage(bars);
   return (
     <dl className="totals">
       <Total label="Workers" value={bars.length.toLocaleString("en")} />
@@ -37,15 +34,15 @@ export function TotalsView({
         <Total
           label="Cost"
           value={usage.costUsd === null ? "not told" : tellCost(usage.costUsd)}
-          detail={`${tellNumber(usage.inputTokens + usage.outputTokens)} tokens${tellLimit(parent)}`}
+          detail={`${tellNumber(usage.inputTokens + usage.outputTokens)} tokens${tellLimit(maxCostUsd)}`}
         />
       )}
     </dl>
   );
 }
 
-function tellLimit(parent: TimedParent | null): string {
-  return parent?.maxCostUsd == null ? "" : `; at most ${tellCost(parent.maxCostUsd)}`;
+function tellLimit(maxCostUsd: number | null): string {
+  return maxCostUsd === null ? "" : `; at most ${tellCost(maxCostUsd)}`;
 }
 
 function Total({ label, value, detail }: { label: string; value: string; detail?: string }) {
