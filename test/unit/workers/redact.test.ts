@@ -127,7 +127,7 @@ describe("encodings", () => {
             expect(shown).not.toContain(inner);
           }
           const lines = `${encoded.slice(0, 11)}\n${encoded.slice(11, 22)}\n${encoded.slice(22)}`;
-          expect(redact(secrets, ...lines)).toContain("[redacted]");
+          expect(redact(secrets, ...Array.from(lines))).toContain("[redacted]");
           expect(redact(secrets, JSON.stringify(lines))).toContain("[redacted]");
         }
       }
@@ -151,7 +151,7 @@ describe("encodings", () => {
           "<[redacted]>",
         );
       }
-      expectGone(spelling, ...spelling);
+      expectGone(spelling, ...Array.from(spelling));
     }
   });
 
