@@ -366,7 +366,7 @@ describe("steering", () => {
     });
     const { id } = await untilAsked(server, name);
     const listed = await run(["answer", name]);
-    expect(listed.stdout).toMatch(/^Delete all +\(request .*\)\n {2}1 {2}/);
+    expect(listed.stdout).toMatch(/^Delete all +\(request .*\)\n {2}kind: execute\n {2}1 {2}/);
     const asked = await json<{ id: string; options: { id: string; name: string }[] }[]>(
       "answer",
       name,
