@@ -6,7 +6,7 @@ import { tokenBody, tokenPrefix } from "./token.ts";
 export interface Redactor {
   /** @returns what can be shown now; the rest is held until more comes. */
   push(text: string): string;
-  /** What is held, as it came. */
+  /** What is held and wasn't shown, as it came. */
   held(): string;
   /** The bytes of what is held: at most what the longest spelling of a secret takes. */
   heldBytes(): number;
@@ -142,8 +142,15 @@ interface Search {
   readonly pattern: RegExp;
   /** The most characters that a spelling takes. */
   readonly longest: number;
-  readonly mayBegin: (text: string, at: number) => boolean;
+  /** Of those that may begin there and go on in what is yet to come. */
+  readonly openAt: (text: string, at: number) => "base64" | "plain" | undefined;
 }
+
+/**
+ * Every letter begins some secret's base64: so much of one is shown at once, or the end of half of all prompts would be
+ * held back. It is remembered, so that the rest is found.
+ */
+const shownOfBase64 = 2;
 
 /** A server has one list: it is prepared once. */
 const searches = new WeakMap<readonly string[], Search>();
@@ -171,8 +178,12 @@ function createSearch(secrets: readonly string[]): Search {
   return {
     pattern: new RegExp(patterns.map(sourceOf).join("|"), "g"),
     longest: Math.max(...lengths),
-    mayBegin: (text: string, at: number) =>
-      byFirst.get(text[at] ?? "")?.some((pattern) => isOpen(pattern, text, at)) === true,
+    openAt(text, at) {
+      const open =
+        byFirst.get(text[at] ?? "")?.filter((pattern) => isOpen(pattern, text, at)) ?? [];
+      if (open.length === 0) return undefined;
+      return open.every(({ hasBreaks }) => hasBreaks) ? "base64" : "plain";
+    },
   };
 }
 
@@ -183,23 +194,33 @@ export function createWholeRedactor(secrets: readonly string[]): (text: string) 
 }
 
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const { pattern, longest, mayBegin } = prepare(secrets);
+  const { pattern, longest, openAt } = prepare(secrets);
   let held = "";
+  /** How many characters of what is held were shown. */
+  let seen = 0;
 
   /** From where on the text may be the beginning of a secret; its length, where it isn't. */
   function findOpenEnd(text: string, from: number): number {
     for (let at = Math.max(from, text.length - longest + 1); at < text.length; at += 1) {
-      if (mayBegin(text, at)) return at;
+      if (openAt(text, at) !== undefined) return at;
     }
     return text.length;
+  }
+
+  /** How far the end from there on is shown all the same. */
+  function findShown(text: string, open: number): number {
+    if (text.length - open > shownOfBase64) return open;
+    let at = open;
+    while (at < text.length && openAt(text, at) !== "plain") at += 1;
+    return at;
   }
 
   return {
     push(text) {
       const whole = held + text;
       let shown = "";
-      let at = 0;
-      let open = findOpenEnd(whole, at);
+      let at = seen;
+      let open = findOpenEnd(whole, 0);
       for (const { 0: match, index } of whole.matchAll(pattern)) {
         // What may still become a longer secret is held, whatever it holds already.
         if (index >= open) break;
@@ -207,15 +228,19 @@ export function createRedactor(secrets: readonly string[]): Redactor {
         at = index + match.length;
         if (at > open) open = findOpenEnd(whole, at);
       }
+      const until = Math.max(at, findShown(whole, open));
       held = whole.slice(open);
-      return shown + whole.slice(at, open);
+      seen = until - open;
+      return shown + whole.slice(at, until);
     },
-    held: () => held,
-    heldBytes: () => Buffer.byteLength(held),
+    held: () => held.slice(seen),
+    heldBytes: () => Buffer.byteLength(held.slice(seen)),
     flush() {
-      const rest = held.replaceAll(pattern, replacement);
+      const [rest, before] = [held, seen];
       held = "";
-      return rest;
+      seen = 0;
+      const hidden = rest.replaceAll(pattern, replacement);
+      return hidden === rest ? rest.slice(before) : hidden;
     },
   };
 }

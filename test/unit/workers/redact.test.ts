@@ -91,6 +91,15 @@ test("short values are words, not secrets", () => {
   expect(redact(["", "a", "yes", "1234567"], "yes, a 1234567")).toBe("yes, a 1234567");
 });
 
+test("a word that ends in a letter of a secret's base64 is shown at once", () => {
+  const redactor = createRedactor([secret]);
+  const encoded = Buffer.from(secret).toString("base64");
+  expect(redactor.push(`holding ${encoded.slice(0, 2)}`)).toBe(`holding ${encoded.slice(0, 2)}`);
+  expect(redactor.push(encoded.slice(2, 9))).toBe("");
+  expect(redactor.push(`${encoded.slice(9)}.`)).toContain("[redacted]");
+  expect(redactor.push("a") + redactor.push("b")).toBe("ab");
+});
+
 test("what is held is never longer than a secret", () => {
   const redactor = createRedactor([secret]);
   redactor.push(`${"x".repeat(100_000)}${secret.slice(0, -1)}`);
