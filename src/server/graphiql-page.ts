@@ -11,7 +11,8 @@ export function withNonces(html: string): string {
 }
 
 export const graphiqlPlugin: Plugin = {
-  onResponse: async ({ response, setResponse }) => {
+  onResponse: async (answer) => {
+    const { response } = answer;
     if (response.headers.get("content-type") !== "text/html") return;
     const nonce = randomBytes(16).toString("base64");
     const html = (await response.text()).replaceAll(`nonce="${placeholder}"`, `nonce="${nonce}"`);
@@ -20,7 +21,7 @@ export const graphiqlPlugin: Plugin = {
       "Cache-Control": "no-store",
       "Content-Security-Policy": policy(nonce),
     };
-    setResponse(new Response(html, { status: response.status, headers }));
+    answer.setResponse(new Response(html, { status: response.status, headers }));
   },
 };
 

@@ -16,17 +16,22 @@ export const requestPlugin: Plugin<Context> = {
     if (read !== undefined) setRequestParser(async (given) => checkParams(await read(given)));
   },
   onSubscribe: ({ args, setResultAndStopExecution }) => {
-    // Over WebSocket and from inside there is none, whatever Yoga's types say.
-    const { request }: { readonly request?: Request } = args.contextValue;
+    const request = requestOf(args.contextValue);
     if (request === undefined || acceptsEvents(request.headers.get("accept"))) return;
     setResultAndStopExecution({ errors: [refusal("NOT_SUPPORTED", subscriptionWays, 406)] });
   },
-  onResponse: ({ response, setResponse }) => {
+  onResponse: (answer) => {
+    const { response } = answer;
     if (response.status !== 406 || response.body !== null) return;
     const errors = [{ message: answerTypes, extensions: { code: "NOT_SUPPORTED" } }];
-    setResponse(Response.json({ errors }, { status: 406 }));
+    answer.setResponse(Response.json({ errors }, { status: 406 }));
   },
 };
+
+/** Over WebSocket and from inside there is none, whatever Yoga's types say. */
+function requestOf({ request }: { readonly request?: Request }): Request | undefined {
+  return request;
+}
 
 type Reader = (request: Request) => unknown;
 
