@@ -50,7 +50,7 @@ function unreachable(url: string, error: unknown): FactoryError {
     "SERVICE_UNAVAILABLE",
     `the database ${pathname.slice(1)} at ${searchParams.get("host") ?? host} can't be opened: ` +
       `${reason ?? "no reason was given"}; check DATABASE_URL, and that the database is up` +
-      ((reason ?? "").includes('certificate')
+      ((reason ?? "").includes("certificate")
         ? " (sslrootcert=FILE names the certificate's authority)"
         : ""),
     { cause: error },
