@@ -7,7 +7,8 @@ import { toStorableJson } from "../text.ts";
  * pool-client.ts, which does the same for everything else, could know them.
  */
 export class StorablePrismaPg extends PrismaPg {
-  override async connect() {
+  // Said, since the declarations of the package can name no class of its driver's own.
+  override async connect(): Promise<Awaited<ReturnType<PrismaPg["connect"]>>> {
     const adapter = withStorableJson(await super.connect());
     const start = adapter.startTransaction.bind(adapter);
     adapter.startTransaction = async (level) => withStorableJson(await start(level));

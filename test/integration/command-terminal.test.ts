@@ -146,7 +146,7 @@ test("a question is asked in the terminal, and answered by its number", async ()
   expect(await left.ended).toMatchObject({ code: 0 });
   const terminal = open(["answer", name]);
   await terminal.until("Answer (Enter leaves it):");
-  expect(terminal.text()).toMatch(/Delete all +\(request .*\)\n {2}1 {2}\w/);
+  expect(terminal.text()).toMatch(/Delete all +\(request .*\)\n {2}kind: execute\n {2}1 {2}\w/);
   terminal.type("1\r");
   await terminal.until(`${name} is answered: RUNNING`);
   expect(await terminal.ended).toMatchObject({ code: 0 });
