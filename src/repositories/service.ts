@@ -296,8 +296,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
           untilAborted(cloning, signal),
         );
         repository = await prisma.repository.findUniqueOrThrow({ where: { id: repositoryId } });
-        if (repository.lastSyncedAt === null) throw recordedFailure(repository);
       }
+      // Also where the clone that the dispatch began had failed before it was waited for.
+      const isCloned = repository.lastSyncedAt !== null || repository.status === "REMOVING";
+      if (!isCloned) throw recordedFailure(repository);
       assertUsable(repository);
       const home = await homeOf(deps, repository);
       if (home !== calls.runnerId) {
