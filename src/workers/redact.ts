@@ -147,10 +147,10 @@ interface Search {
 }
 
 /**
- * Every letter begins some secret's base64: so much of one is shown at once, or the end of half of all prompts would be
- * held back. It is remembered, so that the rest is found.
+ * Every letter begins some secret's base64: so many of one's letters are shown at once, or the ends of prompts and of
+ * lines would be held back. They are remembered, so that the rest is found.
  */
-const shownOfBase64 = 2;
+const shownOfBase64 = 4;
 
 /** A server has one list: it is prepared once. */
 const searches = new WeakMap<readonly string[], Search>();
@@ -209,7 +209,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
 
   /** How far the end from there on is shown all the same. */
   function findShown(text: string, open: number): number {
-    if (text.length - open > shownOfBase64) return open;
+    if (text.slice(open).replaceAll(/[\r\n]/g, "").length > shownOfBase64) return open;
     let at = open;
     while (at < text.length && openAt(text, at) !== "plain") at += 1;
     return at;

@@ -98,6 +98,9 @@ test("a word that ends in a letter of a secret's base64 is shown at once", () =>
   expect(redactor.push(encoded.slice(2, 9))).toBe("");
   expect(redactor.push(`${encoded.slice(9)}.`)).toContain("[redacted]");
   expect(redactor.push("a") + redactor.push("b")).toBe("ab");
+  // base64 is written in lines, so that one's beginning may be the end of a line.
+  expect(redactor.push(` ${encoded.slice(0, 4)}\n`)).toBe(` ${encoded.slice(0, 4)}\n`);
+  expect(redactor.push(`${encoded.slice(4)}.`)).toContain("[redacted]");
 });
 
 test("what is held is never longer than a secret", () => {
