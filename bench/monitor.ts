@@ -1,5 +1,6 @@
 // The monitor's first useful paint with 200 workers in a browser that has never seen it, against the same page
-// as finished HTML from a bare HTTP server: what the browser takes for the drawing alone.
+// as finished HTML from a bare HTTP server: what the browser takes for the drawing alone. And the longest that
+// a page with much on it holds its browser up.
 import { readdir, readFile, stat } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,6 +16,7 @@ import { cloneInto, createParent } from "./workers.ts";
 import type { World } from "./world.ts";
 
 const workerCount = 200;
+const lineCount = 100_000;
 const withinMs = 120_000;
 const assets = join(import.meta.dirname, "..", "dist", "monitor", "assets");
 
@@ -25,6 +27,7 @@ export async function benchMonitor({ git, quick, startServer }: World): Promise<
   const server = await startServer({ FACTORY_MAX_WORKERS: "1", FACTORY_KILL_GRACE: "0" });
   owned.defer(() => server.dispose());
   await cloneInto(server, { owner: "bench", name: "monitor", url: git.url("bench", "monitor") });
+  const worker = await printMuch(server);
   await fill(server);
   const browser = await startBrowser();
   owned.defer(() => browser.close());
@@ -38,7 +41,17 @@ export async function benchMonitor({ git, quick, startServer }: World): Promise<
     () => measurePaint(browser, address, cookie),
     () => measurePaint(browser, still.address),
   );
+  const tasks: Finding[] = [];
+  for (const { what, path, until } of pagesToFollow(worker)) {
+    const ours = [];
+    for (let turn = 0; turn < (quick ? 3 : 7); turn += 1) {
+      ours.push(await measureLongest(browser, { address: server.url + path, cookie, until }));
+    }
+    const target = { kind: "absolute", most: 200 } as const;
+    tasks.push({ what: `monitor, longest task, ${what}`, unit: "ms", ours, target });
+  }
   return [
+    ...tasks,
     {
       what: `monitor, first useful paint, ${String(workerCount)} workers`,
       unit: "ms",
@@ -76,6 +89,60 @@ async function fill(server: FactoryServer): Promise<void> {
       ),
     );
   }
+}
+
+/** A worker that has ended, with much to show. */
+async function printMuch(server: FactoryServer): Promise<string> {
+  const parent = createParent(server, "much");
+  const { name } = await parent.dispatch({
+    repository: { owner: "bench", name: "monitor" },
+    task: [
+      `awk 'BEGIN { for (n = 1; n <= ${String(lineCount)}; n++) printf "line %d \\033[32mgreen\\033[0m\\n", n }'`,
+      "for n in $(seq 1 2000); do seq 1 5 >file-$n.txt; done",
+      "seq -f 'some text on line %.0f' 1 40000 >a-large-one.txt",
+    ].join("\n"),
+  });
+  await parent.untilEnded(name);
+  return name;
+}
+
+interface FollowedPage {
+  readonly what: string;
+  readonly path: string;
+  /** Shown when all of it is there. */
+  readonly until: string;
+}
+
+const pagesToFollow = (worker: string): FollowedPage[] => [
+  {
+    what: `${String(workerCount)} workers`,
+    path: "/",
+    until: `.worker-row >> nth=${String(workerCount - 1)}`,
+  },
+  { what: "25 workers over time", path: "/parents/team-0/time", until: "a.bar-row >> nth=24" },
+  {
+    what: `${String(lineCount)} lines`,
+    path: `/workers/${worker}`,
+    until: `text=line ${String(lineCount)}`,
+  },
+  {
+    what: "a diff of 2,001 files",
+    path: `/workers/${worker}?view=changes`,
+    until: "text=2,001 files changed",
+  },
+];
+
+/** The processor's time of the longest task of the page's main thread, from its opening on. */
+async function measureLongest(
+  browser: TestBrowser,
+  { address, cookie, until }: { address: string; cookie: string; until: string },
+): Promise<number> {
+  const longest = await browser.measureLongestTask(async () => {
+    const { page } = await browser.open(address, { cookie });
+    await page.locator(until).first().waitFor();
+  });
+  await browser.closePages();
+  return longest;
 }
 
 /** In the page: notes when the first workers are on the screen. */
