@@ -6,6 +6,8 @@ interface Position {
   readonly position: number;
   readonly queued: number;
   readonly active: number;
+  /** For a permission: they take no slot, but one runner holds only as many of them as it has slots. */
+  readonly waiting: number;
   readonly capacity: number;
   readonly occupier: number | null;
   readonly ahead: number | null;
@@ -29,6 +31,7 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
       )
       SELECT line.id, line.position, line.ahead,
              (SELECT count(*) FROM busy WHERE status <> 'WAITING')::int AS active,
+             (SELECT count(*) FROM busy WHERE status = 'WAITING')::int AS waiting,
              (SELECT coalesce(sum(capacity), 0) FROM "Runner"
               WHERE "leaseEndsAt" > now())::int AS capacity,
              (SELECT min(number) FROM busy
@@ -45,11 +48,13 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
   return ids.map((id) => reasons.get(id) ?? null);
 }
 
-function describe({ position, active, capacity, occupier, ahead, away }: Position): string {
+function describe(found: Position): string {
+  const { position, active, waiting, capacity, occupier, ahead, away } = found;
   if (away !== null) return `the runner ${away}, which holds its worktree, is away`;
   const blocker = occupier ?? ahead;
   if (blocker !== null) return `worktree busy with worker-${String(blocker)}`;
-  return `${ordinal(position)} in the queue; ${String(active)} of ${String(capacity)} workers running`;
+  const rest = waiting === 0 ? "" : `, ${String(waiting)} waiting for an answer`;
+  return `${ordinal(position)} in the queue; ${String(active)} of ${String(capacity)} workers running${rest}`;
 }
 
 export function ordinal(value: number): string {

@@ -682,7 +682,10 @@ describe("a worker that waits for a permission", () => {
     expect(runners).toEqual([{ running: 0 }]);
     // Their agents take memory: the next one waits for the end of one of them.
     const next = await dispatch(server, shell);
-    expect((await readWorker(server, next.id)).status).toBe("QUEUED");
+    expect(await readWorker(server, next.id)).toMatchObject({
+      status: "QUEUED",
+      statusReason: "1st in the queue; 0 of 4 workers running, 8 waiting for an answer",
+    });
     const [first = ""] = waiting.splice(0, 1);
     const [request] = await pendingOf(server, first);
     expect(
@@ -691,6 +694,26 @@ describe("a worker that waits for a permission", () => {
     expect((await untilEnded(server, first)).status).toBe("SUCCEEDED");
     expect((await untilEnded(server, next.id)).status).toBe("SUCCEEDED");
     await endAll(waiting);
+  });
+
+  test("takes no slot after a restart either, and goes on beside what took it", async () => {
+    const waiting = await untilAllAsked();
+    await server.kill();
+    server = await server.restart();
+    const gate = join(folder, "gate-slots");
+    const others = await Promise.all(
+      waiting.map(() => work([`wait-file ${gate}`, "say done"], { permissions: "ALLOW" })),
+    );
+    await Promise.all(others.map(({ id }) => untilStatus(server, id, "RUNNING")));
+    for (const id of waiting) {
+      const [request] = await pendingOf(server, id);
+      await answer(server, { id, requestId: request?.id ?? "", optionId: "yes" });
+      expect((await untilEnded(server, id)).status).toBe("SUCCEEDED");
+    }
+    await writeFile(gate, "");
+    for (const { id } of others) {
+      expect((await untilEnded(server, id)).status).toBe("SUCCEEDED");
+    }
   });
 
   test("takes its slot while another tool of it runs", async () => {
