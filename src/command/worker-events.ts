@@ -66,13 +66,18 @@ const eventFields = `
 
 const pageSize = 1_000;
 
+interface Answer {
+  readonly workerSession: {
+    readonly lastSequence: number;
+    readonly events: readonly Stored[];
+  } | null;
+}
+
 const storedDocument = document<
-  {
-    readonly workerSession: { readonly status: string; readonly events: readonly Stored[] } | null;
-  },
+  Answer,
   { readonly id: string; readonly after: number | null }
 >(`query ($id: ID!, $after: Int) {
-  workerSession(id: $id) { status events(after: $after, first: ${String(pageSize)}) { ${eventFields} } }
+  workerSession(id: $id) { lastSequence events(after: $after, first: ${String(pageSize)}) { ${eventFields} } }
 }`);
 
 const allDocument = document<
@@ -94,15 +99,12 @@ const statusDocument: typeof allDocument = document(`subscription ($id: ID!, $af
 export async function* readEvents(server: Server, id: string): AsyncGenerator<Stored> {
   let after: number | null = null;
   for (;;) {
-    const { workerSession }: { workerSession: { events: readonly Stored[] } | null } = await ask(
-      server,
-      storedDocument,
-      { id, after },
-    );
-    if (workerSession === null) throw unknownWorker(id);
-    yield* workerSession.events;
-    const last = workerSession.events.at(-1);
-    if (last === undefined || workerSession.events.length < pageSize) return;
+    const stored: Answer = await ask(server, storedDocument, { id, after });
+    if (stored.workerSession === null) throw unknownWorker(id);
+    const { events, lastSequence } = stored.workerSession;
+    yield* events;
+    const last = events.at(-1);
+    if (last === undefined || last.sequence >= lastSequence) return;
     after = last.sequence;
   }
 }

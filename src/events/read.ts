@@ -17,6 +17,8 @@ export interface StreamPosition {
 /** What is held for each subscriber that reads on: an event's payload may be of 64 KB and more. */
 const mostInBatch = 200;
 const mostBytesInBatch = 1_000_000;
+/** Of a page that is asked for. */
+const mostBytesInPage = 4_000_000;
 /** Reads of one statement, and statements at a time: what streams at their ends ask for is little. */
 const mostGathered = 32;
 const mostUnderway = 2;
@@ -39,21 +41,22 @@ export interface BatchReader {
 }
 
 export interface EventReader extends BatchReader {
-  /** Oldest first. */
+  /**
+   * Oldest first. Fewer than the limit where they are large: at least one where there is any, and some 4 MB of
+   * payloads at most.
+   */
   read(streamId: string, after: number, limit: number): Promise<readonly StoredEvent[]>;
 }
 
 export function createEventReader(pool: pg.Pool): EventReader {
-  async function queryBatches(asked: readonly Asked[]): Promise<EventBatch[]> {
+  async function queryBatches(
+    asked: readonly Asked[],
+    { events: most, bytes }: BatchSize = { events: mostInBatch, bytes: mostBytesInBatch },
+  ): Promise<EventBatch[]> {
     const { rows } = await pool.query<BatchRow>({
       name: "read-event-batches",
       text: batchesQuery,
-      values: [
-        asked.map(({ streamId }) => streamId),
-        asked.map(({ after }) => after),
-        mostInBatch,
-        mostBytesInBatch,
-      ],
+      values: [asked.map(({ streamId }) => streamId), asked.map(({ after }) => after), most, bytes],
     });
     const batches = Map.groupBy(rows, ({ place }) => place);
     return asked.map((_, index) => {
@@ -72,16 +75,18 @@ export function createEventReader(pool: pg.Pool): EventReader {
       return rows[0];
     },
     async read(streamId, after, limit) {
-      const { rows } = await pool.query<StoredEvent>({
-        name: "read-events",
-        text: `SELECT sequence, at, type, payload FROM "Event"
-               WHERE "streamId" = $1 AND sequence > $2 ORDER BY sequence LIMIT $3`,
-        values: [streamId, after, limit],
-      });
-      return rows;
+      const page = { events: limit, bytes: mostBytesInPage };
+      const [batch = emptyBatch] = await queryBatches([{ streamId, after }], page);
+      return batch.events;
     },
-    readBatch: gathered(queryBatches),
+    readBatch: gathered((asked) => queryBatches(asked)),
   };
+}
+
+interface BatchSize {
+  readonly events: number;
+  /** Of payloads, the last one not counted. */
+  readonly bytes: number;
 }
 
 interface Asked {

@@ -13,7 +13,6 @@ import {
 import { checkCursors } from "./cursors.ts";
 import { listFault, maxListValues } from "./document-size.ts";
 import { badInput, exceeded } from "./limit-errors.ts";
-import { fieldCount } from "./page-costs.ts";
 
 export { exceeded };
 
@@ -23,8 +22,6 @@ const deepest = 15;
 const broadest = 1_000;
 /** Fields times the pages that they are in, as large as those are asked for: see page-costs.ts. */
 const costliest = 500_000;
-/** Of an answer: each is resolved and written on the one thread that serves all clients. */
-const mostAnswered = 75_000;
 const mostDirectives = 100;
 /** Under aliases the schema could be asked for many times in one document; its fields have no cost. */
 const mostIntrospectionAliases = 10;
@@ -76,20 +73,9 @@ export function limitRules(
   { introspection }: LimitOptions,
   request: DocumentRequest,
 ): ValidationRule[] {
-  const values = {
+  const complexity = createComplexityRule({
     variableValues: { ...request.variables },
     operationName: request.operationName ?? null,
-  };
-  const answered = createComplexityRule({
-    ...values,
-    context: fieldCount,
-    validate({ complexity: fields }, report) {
-      const message = fault("number of fields, times the pages they are in,", fields, mostAnswered);
-      if (message !== undefined) report(exceeded(message));
-    },
-  });
-  const complexity = createComplexityRule({
-    ...values,
     context: request.context,
     validate({ depth, breadth, complexity: cost }, report) {
       const faults = [
@@ -106,7 +92,6 @@ export function limitRules(
     refuseNul,
     checkCursors(request.variables),
     complexity,
-    answered,
     ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
   ];
 }

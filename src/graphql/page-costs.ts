@@ -8,7 +8,9 @@ interface PageArguments {
 }
 
 /** An event may hold 64 KiB of a worker's output, which other fields don't. */
-const eventCost = 50;
+const eventCost = 100;
+/** A task may be of 100,000 bytes. */
+const taskCost = 100;
 /** Of a worker that asks for permission now and then; those that do so all the time are few. */
 const usualStatusEvents = 20;
 const mostNext = 20;
@@ -23,9 +25,6 @@ const waitCost = 10_000;
 /** Of worktrees: what is live from git. */
 const liveFields = new Set(["headCommit", "commitsAhead", "changedFiles", "uncommittedFileCount"]);
 const eventPage = { default: 500, most: 1_000 } as const;
-
-/** The context with which the complexity rule counts fields, each as often as it is answered, at no price. */
-export const fieldCount = Object.freeze({ counts: "fields" });
 
 /** Read by the complexity rule. Gives connections, events, waits and what is live from git their prices. */
 export function priceLists(schema: GraphQLSchema): GraphQLSchema {
@@ -44,6 +43,8 @@ export function priceLists(schema: GraphQLSchema): GraphQLSchema {
       } else if (isConnection && (field.name === "nodes" || field.name === "edges")) {
         // Its connection has counted them.
         price(field, () => ({ field: 1, multiplier: 1 }));
+      } else if (type.name === "WorkerSession" && field.name === "task") {
+        price(field, () => ({ field: taskCost, multiplier: 1 }));
       } else if (type.name === "WorkerSession" && field.name === "statusEvents") {
         price(field, () => ({ field: 1, multiplier: usualStatusEvents }));
       } else if (type.name === "WorkerSession" && field.name === "next") {
@@ -63,11 +64,7 @@ function price(
   field: GraphQLField<unknown, unknown>,
   costOf: (args: PageArguments) => { field: number; multiplier: number },
 ): void {
-  const complexity = (args: PageArguments, context: object) => {
-    const cost = costOf(args);
-    return context === fieldCount ? { ...cost, field: 1 } : cost;
-  };
-  field.extensions = { ...field.extensions, complexity };
+  field.extensions = { ...field.extensions, complexity: costOf };
 }
 
 function sizeOf({ first, last }: PageArguments, page: { default: number; most: number }): number {

@@ -18,7 +18,8 @@ import "../runners/schema.ts";
 import "../maintenance/schema.ts";
 import "./node.ts";
 import "./overview.ts";
+import { boundAnswers } from "./answer-budget.ts";
 import { builder } from "./builder.ts";
 import { priceLists } from "./page-costs.ts";
 
-export const schema = priceLists(builder.toSchema());
+export const schema = boundAnswers(priceLists(builder.toSchema()));

@@ -75,6 +75,25 @@ test("fault 9: a worker prints without end: the server's memory stays bounded, w
   expect(end?.status).toBe("SUCCEEDED");
   // In chunks of 64 KiB at most, 32 MiB are little more events than this.
   expect(lastSequence).toBeLessThan(600);
+
+  // A page of them ends where it has become large, and reading on finds the rest.
+  const sequences: number[] = [];
+  while (sequences.length < lastSequence) {
+    const page = await server.query<{
+      workerSession: { events: { sequence: number; text?: string }[] };
+    }>(
+      `query ($id: ID!, $after: Int) { workerSession(id: $id) { events(after: $after, first: 1000) {
+        sequence ... on WorkerOutputEvent { text }
+      } } }`,
+      { id, after: sequences.length },
+    );
+    const { events } = page.workerSession;
+    expect(events.length).toBeGreaterThan(0);
+    const text = events.map((event) => event.text ?? "").join("");
+    expect(text.length).toBeLessThan(4_000_000 + 65_536);
+    sequences.push(...events.map(({ sequence }) => sequence));
+  }
+  expect(sequences).toEqual(Array.from({ length: lastSequence }, (_, index) => index + 1));
 });
 
 test("fault 34: a terabyte that is none, and half a gigabyte that is: each session ends within 5 s of its agent's end", async () => {

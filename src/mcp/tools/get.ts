@@ -17,8 +17,8 @@ const longestTask = 1_000;
 const longestSummary = 8_000;
 const mostCommits = 50;
 const mostOutputCharacters = 4_000;
-/** Of the last events so many are looked through for what the worker printed. */
-const mostEvents = 200;
+/** Of the last events so many are looked through for what the worker printed: of 64 KiB each they are one page. */
+const mostEvents = 60;
 
 const diffShape = z.object({
   text: z.string(),

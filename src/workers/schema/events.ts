@@ -141,7 +141,7 @@ builder.prismaObjectField(WorkerSessionRef, "events", (t) =>
   t.field({
     type: [WorkerEventRef],
     description:
-      "The stored events, oldest first: what workerEvents replays. Errors: BAD_INPUT, CURSOR_AHEAD, EVENTS_EXPIRED.",
+      "The stored events, oldest first: what workerEvents replays. Fewer than `first` where they are large, some 4 MB at most: read on until lastSequence. Errors: BAD_INPUT, CURSOR_AHEAD, EVENTS_EXPIRED.",
     args: {
       after: t.arg.int({ description: "Those after this sequence. Default: from the oldest." }),
       first: t.arg.int({ description: "How many: 500 by default, 1,000 at most." }),

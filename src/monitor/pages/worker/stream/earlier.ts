@@ -25,8 +25,16 @@ export async function readEarlier(id: string, start: number): Promise<Earlier> {
   return { ...(await read(id, oldest - 1, start)), expiredBefore: oldest };
 }
 
+/** Page by page: one of large events holds fewer than were asked for. */
 async function read(id: string, after: number, start: number): Promise<Earlier> {
-  const { data, error } = await client.query(earlierEvents, { id, after, first: start - after });
-  if (error !== undefined) return { events: [], start, failure: failureOf(error) };
-  return { events: data?.workerSession?.events ?? [], start: after };
+  const events: WorkerEvent[] = [];
+  for (let last = after; last < start;) {
+    const asked = { id, after: last, first: start - last };
+    const { data, error } = await client.query(earlierEvents, asked);
+    if (error !== undefined) return { events: [], start, failure: failureOf(error) };
+    const found = data?.workerSession?.events ?? [];
+    events.push(...found);
+    last = found.at(-1)?.sequence ?? start;
+  }
+  return { events, start: after };
 }
