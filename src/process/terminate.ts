@@ -58,7 +58,7 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
   };
   const wasAsked = (target: ProcessId) => sent.has(`${target.pid}:${target.startTime}`);
 
-  let members = await findMembers(options);
+  let members = await findAll(options);
   const graceEnd = performance.now() + graceMs;
   while (members.length > 0 && performance.now() < graceEnd && signal?.aborted !== true) {
     for (const member of members.filter((each) => !wasAsked(each))) {
@@ -68,7 +68,7 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
       }
     }
     await waitUntilEnded(members, Math.min(graceEnd, performance.now() + searchEveryMs), signal);
-    members = await findMembers(options, members);
+    members = await findAll(options, members);
   }
   const killEnd = performance.now() + killWithinMs;
   const forced = members.length > 0 && signal?.aborted !== true;
@@ -79,7 +79,7 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
     // At once, and what is being forked too.
     if (cgroup !== undefined) await killCgroup(cgroup);
     await waitUntilEnded(members, Math.min(killEnd, performance.now() + searchEveryMs), signal);
-    members = await findMembers(options, members);
+    members = await findAll(options, members);
   }
   if (members.length === 0) {
     // It has written down what it had to.
@@ -91,6 +91,18 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
     forced,
     remaining: members.map(({ pid, startTime }) => ({ pid, startTime })),
   };
+}
+
+/**
+ * `findMembers`, and once more where it finds none: what was started after the folder of processes was read, by one
+ * that had ended before its turn to be looked at came, is in no single look.
+ */
+async function findAll(
+  scope: SessionScope,
+  known: readonly ProcessId[] = [],
+): Promise<ProcessFacts[]> {
+  const members = await findMembers(scope, known);
+  return members.length > 0 ? members : findMembers(scope, known);
 }
 
 /** Every live process, the shim too, that was started with this nonce, and what descends from it. */
