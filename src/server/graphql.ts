@@ -158,8 +158,7 @@ const executorPlugin: Plugin<Context> = {
     setExecuteFn(execute);
     return {
       onExecuteDone({ result, setResult }) {
-        if (!("errors" in result) || result.errors === undefined) return;
-        if (result.errors.length <= mostErrors) return;
+        if (!("errors" in result) || result.errors.length <= mostErrors) return;
         setResult({ ...result, errors: result.errors.slice(0, mostErrors) });
       },
     };

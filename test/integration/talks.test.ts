@@ -19,7 +19,7 @@ import {
   wordsOf,
   writeScriptedAgents,
 } from "../support/talks.ts";
-import { cancel, dispatch, readWorker, untilEnded } from "../support/workers.ts";
+import { cancel, dispatch, readWorker, untilEnded, untilStatus } from "../support/workers.ts";
 
 let git: GitServer;
 let server: FactoryServer;
