@@ -63,7 +63,7 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
   };
   const boss = new PgBoss(options);
   boss.on("error", (error) => {
-    logger.warn({ err: error }, "the queue reported an error");
+    logger.warn({ err: asError(error) }, "the queue reported an error");
   });
   await boss.start();
   await boss.createQueue(queueName, {
@@ -110,4 +110,9 @@ export async function startQueue(url: string, logger: Logger): Promise<WorkQueue
       await boss.stop({ graceful: true, timeout: stopTimeoutMs });
     },
   };
+}
+
+/** What its workers tell is a plain object with the facts of an error. */
+function asError(told: object): Error {
+  return told instanceof Error ? told : Object.assign(new Error("the queue failed"), told);
 }
