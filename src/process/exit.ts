@@ -3,9 +3,10 @@ import { z } from "zod";
 import { hostFailure } from "./host-failure.ts";
 import type { Identity } from "./identity.ts";
 import { isAlive } from "./identity.ts";
-import { readBootId } from "./proc.ts";
+import { readBootId, readLiveProcess, type ProcessId } from "./proc.ts";
 import { sessionPaths } from "./session-folder.ts";
 import { readSmallFile } from "./small-file.ts";
+import { sendSignal } from "./terminate.ts";
 import { createWake } from "../wake.ts";
 import { watchPath } from "../watch-path.ts";
 
@@ -64,17 +65,28 @@ export interface WaitForExitOptions extends ExitFile {
   readonly signal: AbortSignal;
   /** How often to look whether the shim still lives, in milliseconds. Default 1,000. */
   readonly checkEveryMs?: number;
+  /** How long after its agent's end a shim may take to write it down, in milliseconds. Default 30,000. */
+  readonly shimWithinMs?: number;
 }
+
+/** A file must be synced for it, which a busy disk delays. */
+const defaultShimWithinMs = 30_000;
 
 /**
  * Resolves when the agent has ended, also if that was long ago: how, if its shim could write it
  * down, or that it is lost, if the shim was killed. A lost agent may still run: end it.
  *
+ * An agent can stop its shim, and put files in its way on which it waits for ever. So once the agent has ended, a
+ * stopped shim is continued, and one that doesn't write down the end in time is killed.
+ *
  * Fails with HOST_FAILURE when exit.json can't be read.
  */
 export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutcome> {
   const { folder, exitKey, identity, signal, checkEveryMs = 1000 } = options;
+  const { shimWithinMs = defaultShimWithinMs } = options;
   const wake = createWake();
+  let endedAt: number | undefined;
+  let wasLate = false;
   // Not the folder: its watch would tell of every line that the worker prints.
   using _watcher = watchPath(sessionPaths(folder).partialExit, wake.notify);
   for (;;) {
@@ -90,7 +102,12 @@ export async function waitForExit(options: WaitForExitOptions): Promise<ExitOutc
       return holdToTime(outcome, identity);
     }
     if (!alive) {
-      return outcome ?? { kind: "lost", reason: explainLoss(identity) };
+      return outcome ?? { kind: "lost", reason: wasLate ? tooLate : explainLoss(identity) };
+    }
+    if (!isAlive(identity, "agent")) {
+      endedAt ??= performance.now();
+      wasLate = performance.now() - endedAt >= shimWithinMs;
+      urge(identity.shim, wasLate);
     }
     await wake.wait(checkEveryMs, signal);
   }
@@ -145,6 +162,14 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+const tooLate =
+  "the worker's shim did not write down in time how the worker ended, so that is unknown: the worker may have held it up";
+
+function urge(shim: ProcessId, isLate: boolean): void {
+  if (isLate) sendSignal(shim, "SIGKILL");
+  else if (readLiveProcess(shim)?.state === "T") sendSignal(shim, "SIGCONT");
 }
 
 function explainLoss(identity: Identity): string {

@@ -112,7 +112,7 @@ export async function findLeftovers(nonce: string): Promise<ProcessId[]> {
 }
 
 /** Signals the process if it is still the one that was meant. False: it is gone, or not ours. */
-function sendSignal(target: ProcessId, name: NodeJS.Signals): boolean {
+export function sendSignal(target: ProcessId, name: NodeJS.Signals): boolean {
   if (readLiveProcess(target) === undefined) {
     return false;
   }

@@ -112,6 +112,25 @@ test("an end that another process wrote is not believed, before the shim's own n
   });
 });
 
+test("a shim that its worker has stopped goes on at the worker's end", async () => {
+  const session = await sessions.runScript('kill -STOP "$PPID"; exit 7');
+  expect(await exitOf(session)).toMatchObject({ kind: "exited", exitCode: 7 });
+});
+
+test.each([
+  ["a FIFO for its list of jobs", "rm job-state; mkfifo job-state"],
+  ["a failure without an end", "truncate -s 1T start-failure"],
+])("a shim that its worker holds up is killed after the worker's end: %s", async (_, hold) => {
+  const script = `cd "$(dirname "$(readlink "/proc/$$/fd/1")")" && ${hold}; exit 7`;
+  const session = await sessions.runScript(script);
+  const signal = AbortSignal.timeout(20_000);
+  expect(await waitForExit({ ...session, checkEveryMs: 20, shimWithinMs: 200, signal })).toEqual({
+    kind: "lost",
+    reason: expect.stringContaining("did not write down in time"),
+  });
+  await eventually(() => !isAlive(session.identity, "shim"));
+});
+
 test("a time of the end is held to between the start and now", async () => {
   const session = await sessions.runScript("exit 0");
   await exitOf(session);
