@@ -25,7 +25,7 @@ const maxDepth = 20;
 /** Characters that are compared: of 100 times the same field, each with 1,000 characters of arguments. */
 const maxComparedCharacters = 10_000_000;
 /** What comparing two fields takes where they have no arguments, in characters. */
-const fieldCharacters = 20;
+const fieldCharacters = 60;
 export const maxListValues = 100;
 
 /** undefined: it is small enough to be validated. */

@@ -25,7 +25,8 @@ const costliest = 500_000;
 const mostDirectives = 100;
 /** Under aliases the schema could be asked for many times in one document; its fields have no cost. */
 const mostIntrospectionAliases = 10;
-const mostVariableFaults = 20;
+/** That are told: each may repeat the value that it is of. */
+export const mostFaults = 20;
 export const mostTokens = 15_000;
 /** A task of 100,000 bytes fits, escaped in the longest way. */
 export const maxDocumentCharacters = 1_000_000;
@@ -62,7 +63,7 @@ export function findVariableFaults(
     ({ name }) => operationName === undefined || name?.value === operationName,
   );
   const { errors } = getVariableValues(schema, chosen?.variableDefinitions ?? [], variables, {
-    maxErrors: mostVariableFaults,
+    maxErrors: mostFaults,
     hideSuggestions: !introspection,
   });
   return errors ?? [];

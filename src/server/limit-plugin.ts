@@ -18,6 +18,7 @@ import {
   findVariableFaults,
   limitRules,
   maxDocumentCharacters,
+  mostFaults,
   mostTokens,
   variesWithRequest,
 } from "../graphql/limits.ts";
@@ -57,8 +58,11 @@ export function limitPlugin(introspection: boolean): Plugin<Context> {
           const sizeFault = findSizeFault(document);
           if (sizeFault !== undefined) return [sizeFault];
           const faults = findVariableFaults({ introspection }, checked, document, request);
-          if (faults.length > 0) return faults;
-          return validate(checked, document, rules, { hideSuggestions: !introspection });
+          if (faults.length > 0) return faults.map(shorten);
+          return validate(checked, document, rules, {
+            maxErrors: mostFaults,
+            hideSuggestions: !introspection,
+          });
         }),
       );
       for (const rule of limitRules({ introspection }, request)) addValidationRule(rule);
@@ -70,8 +74,26 @@ export function limitPlugin(introspection: boolean): Plugin<Context> {
   };
 }
 
+/** GraphQL repeats the faulty value in the message of each of its faults, and it may be most of the request. */
+const longestMessage = 1_000;
+
+function shorten(error: GraphQLError): GraphQLError {
+  if (error.message.length <= longestMessage) return error;
+  const { nodes, source, positions, path, extensions } = error;
+  const message = `${error.message.slice(0, longestMessage - 1).toWellFormed()}…`;
+  return new GraphQLError(message, {
+    nodes: nodes ?? null,
+    source: source ?? null,
+    positions: positions ?? null,
+    path: path ?? null,
+    extensions,
+  });
+}
+
 function tellInOwnWords(result: readonly Error[]): Error[] {
-  const errors = result.map((error) => (error instanceof GraphQLError ? withCode(error) : error));
+  const errors = result.map((error) =>
+    error instanceof GraphQLError ? withCode(shorten(error)) : error,
+  );
   // The complexity rule tells of unknown fields too, in worse words than GraphQL's own.
   const own = errors.filter(({ message }) => !message.startsWith("Unknown field selected"));
   return own.length > 0 ? own : errors;

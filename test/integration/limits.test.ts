@@ -232,6 +232,24 @@ describe("refused before execution, over HTTP and over WebSocket", () => {
     await expectRefused(`{ ${repeat(14_000, () => "__typename")} }`, "LIMIT_EXCEEDED");
   });
 
+  test("faults of a large value, without the value in the words on each", async () => {
+    const task = "x".repeat(100_000);
+    const names = Array.from({ length: 100 }, (_, index) => `f${String(index)}`);
+    const fields = names.map((name) => `${name}: 1`).join(" ");
+    const input = { task, ...Object.fromEntries(names.map((name) => [name, 1])) };
+    for (const [document, variables] of [
+      [`mutation { dispatchWorker(input: { task: "${task}" ${fields} }) { created } }`, {}],
+      [
+        "mutation ($i: DispatchWorkerInput!) { dispatchWorker(input: $i) { created } }",
+        { i: input },
+      ],
+    ] as const) {
+      const answer = await factory.send(document, variables);
+      expect(answer.errors?.[0]?.extensions.code).toBe("BAD_INPUT");
+      expect(JSON.stringify(answer).length).toBeLessThan(50_000);
+    }
+  });
+
   test("a document of more than a million characters", async () => {
     await expectRefused(`{ __typename ${" ".repeat(1_000_000)} }`, "BAD_INPUT");
   });

@@ -33,6 +33,8 @@ test("one field many times, in whatever way, would be compared with itself", () 
     `{ a { ${repeat(250, () => "b")} } ...F ...G ...H } ${["F", "G", "H"]
       .map((name) => `fragment ${name} on Query { a { ${repeat(250, () => "b")} } }`)
       .join(" ")}`,
+    // Those of two fragments are compared one by one, also where they are the same.
+    `{ ${repeat(190, (index) => `...F${String(index)}`)} } ${repeat(190, (index) => `fragment F${String(index)} on Query { ${repeat(10, (name) => `a${String(name)}: b`)} }`)}`,
     `fragment Unused on Query { ${fields} } { a }`,
     `query A { a } query B { ${fields} }`,
   ]) {
