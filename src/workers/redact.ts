@@ -138,8 +138,14 @@ function isOpen({ elements, hasBreaks }: Pattern, text: string, start: number): 
   return false;
 }
 
+interface Match {
+  readonly start: number;
+  readonly end: number;
+}
+
 interface Search {
-  readonly pattern: RegExp;
+  /** The first one from there on. */
+  readonly find: (text: string, from: number) => Match | undefined;
   /** The most characters that a spelling takes. */
   readonly longest: number;
   /** Of those that may begin there and go on in what is yet to come. */
@@ -176,7 +182,7 @@ function createSearch(secrets: readonly string[]): Search {
       (hasBreaks ? 2 : 1),
   );
   return {
-    pattern: new RegExp(patterns.map(sourceOf).join("|"), "g"),
+    find: createFind(patterns),
     longest: Math.max(...lengths),
     openAt(text, at) {
       const open =
@@ -187,14 +193,120 @@ function createSearch(secrets: readonly string[]): Search {
   };
 }
 
+/** Beyond ASCII all characters count as the last one. */
+const letters = 128;
+
+function placeOf(first: number, second: number): number {
+  return Math.min(first, letters - 1) * letters + Math.min(second, letters - 1);
+}
+
+/** The first two characters of whatever it stands for, line breaks left out; each pattern has several elements. */
+function openings({ elements: [one = [], two = []] }: Pattern): Set<string> {
+  const texts = one.flatMap((spelling) =>
+    spelling.length > 1 ? [spelling] : two.map((after) => spelling + after),
+  );
+  return new Set(texts.map((text) => text.slice(0, 2)));
+}
+
+/** For each two characters, those patterns that may begin with them. */
+class Openings {
+  readonly #patterns = new Map<number, Pattern[]>();
+  readonly #expressions: RegExp[] = [];
+  /** Which of these, counted from 1. */
+  readonly #table = new Uint16Array(letters * letters);
+
+  add(first: number, second: number, pattern: Pattern): void {
+    const place = placeOf(first, second);
+    const others = this.#patterns.get(place) ?? [];
+    if (!others.includes(pattern)) this.#patterns.set(place, [...others, pattern]);
+  }
+
+  build(): void {
+    for (const [place, some] of this.#patterns) {
+      const source = some.map(sourceOf).join("|");
+      this.#table[place] = this.#expressions.push(new RegExp(source, "y"));
+    }
+  }
+
+  find(first: number, second: number): RegExp | undefined {
+    const which = this.#table[placeOf(first, second)] ?? 0;
+    return which === 0 ? undefined : this.#expressions[which - 1];
+  }
+}
+
+const [newline, carriageReturn, backslash, letterN, letterR] = [0x0a, 0x0d, 0x5c, 0x6e, 0x72];
+
+function mayBreak(character: number): boolean {
+  return character === newline || character === carriageReturn || character === backslash;
+}
+
+/** Behind what `lineBreak` stands for. */
+function skipBreaks(text: string, from: number): number {
+  let at = from;
+  for (let count = 0; count < 2; count += 1) {
+    const character = text.charCodeAt(at);
+    const next = text.charCodeAt(at + 1);
+    if (character === newline) at += 1;
+    else if (character === carriageReturn && next === newline) at += 2;
+    else if (character === backslash && (next === letterN || next === letterR)) at += 2;
+    else break;
+  }
+  return at;
+}
+
+/**
+ * One expression of all patterns tries each of them at each character: of 4 MiB that takes a second. At most places
+ * none of them begins with the two characters there.
+ */
+function createFind(patterns: readonly Pattern[]): Search["find"] {
+  const plain = new Openings();
+  /** Where a line break may stand between the two. */
+  const broken = new Openings();
+  for (const pattern of patterns) {
+    for (const opening of openings(pattern)) {
+      const [first, second] = [opening.charCodeAt(0), opening.charCodeAt(1)];
+      if (pattern.hasBreaks) broken.add(first, second, pattern);
+      if (!mayBreak(second)) plain.add(first, second, pattern);
+      else for (let any = 0; any < letters; any += 1) broken.add(first, any, pattern);
+    }
+  }
+  plain.build();
+  broken.build();
+  return (text, from) => {
+    let first = text.charCodeAt(from);
+    for (let at = from; at < text.length - 1; at += 1) {
+      const second = text.charCodeAt(at + 1);
+      const pattern = mayBreak(second)
+        ? broken.find(first, text.charCodeAt(skipBreaks(text, at + 1)))
+        : plain.find(first, second);
+      first = second;
+      if (pattern === undefined) continue;
+      pattern.lastIndex = at;
+      if (pattern.test(text)) return { start: at, end: pattern.lastIndex };
+    }
+    return undefined;
+  };
+}
+
+function hide({ find }: Search, text: string): string {
+  let shown = "";
+  let at = 0;
+  for (let match = find(text, 0); match !== undefined; match = find(text, at)) {
+    shown += text.slice(at, match.start) + replacement;
+    at = match.end;
+  }
+  return at === 0 ? text : shown + text.slice(at);
+}
+
 /** For texts that come in one piece each. */
 export function createWholeRedactor(secrets: readonly string[]): (text: string) => string {
-  const { pattern } = prepare(secrets);
-  return (text) => text.replaceAll(pattern, replacement);
+  const search = prepare(secrets);
+  return (text) => hide(search, text);
 }
 
 export function createRedactor(secrets: readonly string[]): Redactor {
-  const { pattern, longest, openAt } = prepare(secrets);
+  const search = prepare(secrets);
+  const { find, longest, openAt } = search;
   let held = "";
   /** How many characters of what is held were shown. */
   let seen = 0;
@@ -221,11 +333,12 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       let shown = "";
       let at = seen;
       let open = findOpenEnd(whole, 0);
-      for (const { 0: match, index } of whole.matchAll(pattern)) {
+      // From the beginning on: what was shown already may be a secret's beginning.
+      for (let match = find(whole, 0); match !== undefined; match = find(whole, match.end)) {
         // What may still become a longer secret is held, whatever it holds already.
-        if (index >= open) break;
-        shown += whole.slice(at, index) + replacement;
-        at = index + match.length;
+        if (match.start >= open) break;
+        shown += whole.slice(at, match.start) + replacement;
+        at = match.end;
         if (at > open) open = findOpenEnd(whole, at);
       }
       const until = Math.max(at, findShown(whole, open));
@@ -239,7 +352,7 @@ export function createRedactor(secrets: readonly string[]): Redactor {
       const [rest, before] = [held, seen];
       held = "";
       seen = 0;
-      const hidden = rest.replaceAll(pattern, replacement);
+      const hidden = hide(search, rest);
       return hidden === rest ? rest.slice(before) : hidden;
     },
   };
