@@ -45,6 +45,10 @@ function findListFault(document: DocumentNode): GraphQLError | undefined {
     ListValue({ values }) {
       if (values.length > maxListValues) fault ??= listFault("a list", values.length);
     },
+    // The words on each fault of it would hold all of it.
+    ObjectValue({ fields }) {
+      if (fields.length > maxListValues) fault ??= listFault("an input object", fields.length);
+    },
   });
   return fault;
 }

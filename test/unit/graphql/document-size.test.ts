@@ -45,6 +45,13 @@ test("one field many times, in whatever way, would be compared with itself", () 
   }
 });
 
+test("a list or an input object of many values is too large", () => {
+  const values = repeat(101, (index) => `f${String(index)}: 1`);
+  expect(codeOf(`{ a(b: [${repeat(101, String)}]) }`)).toBe("BAD_INPUT");
+  expect(codeOf(`{ a(b: { c: { ${values} } }) }`)).toBe("BAD_INPUT");
+  expect(codeOf(`{ a(b: { ${repeat(100, (index) => `f${String(index)}: 1`)} }) }`)).toBeUndefined();
+});
+
 test("many fields, objects, operations or fragments are too many", () => {
   for (const document of [
     `{ ${repeat(3_001, (index) => `a${String(index)}`)} }`,
