@@ -1,0 +1,132 @@
+// Runs a bash script in a sandbox, as the user who runs this: what it prints, and how it ended, as JSON.
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+import { parseNetworkRules } from "../../../src/network-rules.ts";
+import { findAvailability } from "../../../src/sandbox/availability.ts";
+import { composeSandbox, type SandboxDescription } from "../../../src/sandbox/compose.ts";
+import { createControlFolder } from "../../../src/sandbox/control.ts";
+import { openWorkerNetwork } from "../../../src/sandbox/network/open.ts";
+import type { Refusal } from "../../../src/sandbox/network/refusals.ts";
+import { createResolver } from "../../../src/sandbox/network/resolver.ts";
+import { findProgramPaths } from "../../../src/sandbox/programs.ts";
+import { userOf } from "../../../src/sandbox/users.ts";
+import { createProgramFinder } from "../../../src/agents/programs.ts";
+
+export interface InsideInput {
+  /** Exists; everything is made in it. */
+  readonly base: string;
+  readonly script: string;
+  readonly environment?: Record<string, string>;
+  readonly programs?: readonly string[];
+  readonly path?: string;
+  readonly maxProcesses?: number;
+  /** Beside the usual ones. */
+  readonly readable?: readonly string[];
+  /** FACTORY_NETWORK; HOST in it and in the script's environment is a web server of the host. Default: no network. */
+  readonly network?: string;
+}
+
+export interface InsideResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+  readonly command: readonly string[];
+  readonly refused: readonly Refusal[];
+  /** A refusal to compose it. */
+  readonly refusal: string | undefined;
+}
+
+async function run(input: InsideInput): Promise<InsideResult> {
+  const availability = await findAvailability({ searchPath: "/usr/bin" });
+  if (!availability.available) throw new Error(availability.reason);
+  const { base, script } = input;
+  const searchPath = input.path ?? "/usr/local/bin:/usr/bin:/bin";
+  const user = await userOf(base);
+  const own = (name: string) => makeOwn(path.join(base, name), user?.uid);
+  const [worktree, repository, home, temporary] = await Promise.all(
+    ["worktree", "repository", "home", "temporary"].map(own),
+  );
+  const objects = path.join(base, "objects");
+  await makeOwn(objects, user?.uid);
+  const secret = path.join(base, "secret");
+  await writeFile(secret, "the server's", { mode: 0o644 });
+  const control = path.join(base, "control");
+  await createControlFolder({ folder: control, user, home: home! });
+  const finder = createProgramFinder(searchPath);
+  const hosts = await startHosts();
+  const refused: Refusal[] = [];
+  const rules = parseNetworkRules(input.network?.replaceAll("HOST", hosts.web) ?? "NONE");
+  if (typeof rules === "string") throw new Error(rules);
+  const network = await openWorkerNetwork({
+    folder: control,
+    user,
+    policy: { rules, builtIn: [], named: [] },
+    onRefused: (refusal) => refused.push(refusal),
+    resolve: createResolver(),
+    api: { host: "127.0.0.1", port: hosts.port },
+  });
+  const description: SandboxDescription = {
+    command: ["/bin/bash", "-c", script],
+    environment: {
+      PATH: searchPath,
+      HOME: home!,
+      TMPDIR: temporary!,
+      BASE: base,
+      SERVER: String(process.pid),
+      HOST: hosts.web,
+      ...input.environment,
+    },
+    directory: worktree!,
+    writable: [worktree!, repository!, home!, temporary!],
+    readable: [objects, ...(input.readable ?? [])],
+    programs: await findProgramPaths({
+      programs: input.programs ?? [],
+      find: (program) => finder.find(program),
+    }),
+    control,
+    hasNetwork: input.network !== undefined,
+    user,
+    maxProcesses: input.maxProcesses,
+  };
+  const context = { bubblewrap: availability.bubblewrap, hidden: [path.join(base, "hidden")] };
+  let composed;
+  try {
+    composed = await composeSandbox(description, context);
+  } catch (error) {
+    const refusal = error instanceof Error ? error.message : String(error);
+    return { stdout: "", stderr: "", exitCode: -1, command: [], refused, refusal };
+  }
+  const [program = "", ...rest] = composed.command;
+  let [stdout, stderr] = ["", ""];
+  const child = execFile(program, rest, { env: composed.environment, cwd: base }, (_, out, err) => {
+    [stdout, stderr] = [out, err];
+  });
+  await once(child, "close");
+  await network.close();
+  const { command } = composed;
+  return { stdout, stderr, exitCode: child.exitCode ?? -1, command, refused, refusal: undefined };
+}
+
+/** A web server of the host's, which answers with the path that it was asked for. */
+async function startHosts(): Promise<{ readonly web: string; readonly port: number }> {
+  const server = createServer((message, response) => response.end(`host ${message.url ?? ""}\n`));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  server.unref();
+  const address = server.address();
+  const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+  return { web: `127.0.0.1:${String(port)}`, port };
+}
+
+/** Makes the folder, for the user alone. */
+async function makeOwn(folder: string, owner: number | undefined): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o700);
+  if (owner !== undefined) await chown(folder, owner, owner);
+  return folder;
+}
+
+console.log(JSON.stringify(await run(JSON.parse(process.argv[2] ?? "") as InsideInput)));
