@@ -67,6 +67,23 @@ export function readLiveProcess(id: ProcessId): ProcessFacts | undefined {
   return facts?.startTime === id.startTime && !hasEnded(facts) ? facts : undefined;
 }
 
+/**
+ * Whether the process is the first one of a pid namespace below this process's own. False when it is gone.
+ * Source: proc_pid_status(5), "NSpid": its numbers from the reader's namespace inwards.
+ */
+export function isNamespaceInit(pid: number): boolean {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const numbers = /^NSpid:((?:\s+\d+)+)$/m.exec(status)?.[1]?.trim().split(/\s+/) ?? [];
+    return numbers.length > 1 && numbers.at(-1) === "1";
+  } catch (error) {
+    if (unreadable.has(codeOf(error) ?? "")) {
+      return false;
+    }
+    throw error;
+  }
+}
+
 /** Every process that has not ended. Leaves the event loop free between batches. */
 export async function listProcesses(): Promise<ProcessFacts[]> {
   const found: ProcessFacts[] = [];

@@ -3,7 +3,7 @@ import { codeOf } from "./host-failure.ts";
 import type { SessionScope } from "./members.ts";
 import { findMembers } from "./members.ts";
 import type { ProcessFacts, ProcessId } from "./proc.ts";
-import { readBootId, readLiveProcess } from "./proc.ts";
+import { isNamespaceInit, readBootId, readLiveProcess } from "./proc.ts";
 import { createWake } from "../wake.ts";
 
 export interface TerminateOptions extends SessionScope {
@@ -36,8 +36,9 @@ const killWithinMs = 5000;
 /**
  * Ends every process of a session but its shim, which stays to write down how the agent ended:
  * SIGTERM to all (SIGCONT after it to those that are stopped), SIGKILL to who is left after the
- * grace period, again until none is found, for 5 s at most. Each is identified anew right before
- * each signal. After a restart of the machine nobody is signalled.
+ * grace period, again until none is found, for 5 s at most. What holds a sandbox is spared in the
+ * first round, so that the agent inside gets the signal. Each is identified anew right before each
+ * signal. After a restart of the machine nobody is signalled.
  *
  * Use it to end a worker, and after an agent's own end for what it left behind (with `endedTick`).
  */
@@ -61,7 +62,8 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
   let members = await findAll(options);
   const graceEnd = performance.now() + graceMs;
   while (members.length > 0 && performance.now() < graceEnd && signal?.aborted !== true) {
-    for (const member of members.filter((each) => !wasAsked(each))) {
+    const sandbox = findSandbox(options, members);
+    for (const member of members.filter((each) => each.pid !== sandbox && !wasAsked(each))) {
       send(member, "SIGTERM");
       if (member.state === "T") {
         send(member, "SIGCONT");
@@ -109,6 +111,20 @@ async function findAll(
 export async function findLeftovers(nonce: string): Promise<ProcessId[]> {
   const members = await findMembers({ identity: undefined, nonce });
   return members.map(({ pid, startTime }) => ({ pid, startTime }));
+}
+
+/**
+ * The pid of the program that only holds a sandbox in which the agent runs: with it all would end at once, before the
+ * agent could do what it does at a SIGTERM. It ends by itself when the agent does. The sandbox's init takes no SIGTERM,
+ * as it has no handler for it: pid_namespaces(7). While nothing runs in the sandbox yet there is nobody to spare.
+ */
+function findSandbox(
+  { identity }: SessionScope,
+  members: readonly ProcessFacts[],
+): number | undefined {
+  const holder = identity?.agent.pid;
+  const init = members.find(({ pid, parentPid }) => parentPid === holder && isNamespaceInit(pid));
+  return members.some(({ parentPid }) => parentPid === init?.pid) ? holder : undefined;
 }
 
 /** Signals the process if it is still the one that was meant. False: it is gone, or not ours. */

@@ -1,12 +1,16 @@
 // Runs a bash script in a sandbox, as the user who runs this: what it prints, and how it ended, as JSON.
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { parseNetworkRules } from "../../../src/network-rules.ts";
 import { findAvailability } from "../../../src/sandbox/availability.ts";
-import { composeSandbox, type SandboxDescription } from "../../../src/sandbox/compose.ts";
+import {
+  composeSandbox,
+  type SandboxDescription,
+  type SandboxedCommand,
+} from "../../../src/sandbox/compose.ts";
 import { createControlFolder } from "../../../src/sandbox/control.ts";
 import { openWorkerNetwork } from "../../../src/sandbox/network/open.ts";
 import type { Refusal } from "../../../src/sandbox/network/refusals.ts";
@@ -14,6 +18,11 @@ import { createResolver } from "../../../src/sandbox/network/resolver.ts";
 import { findProgramPaths } from "../../../src/sandbox/programs.ts";
 import { userOf } from "../../../src/sandbox/users.ts";
 import { createProgramFinder } from "../../../src/agents/programs.ts";
+import { waitForExit } from "../../../src/process/exit.ts";
+import { launch } from "../../../src/process/launch.ts";
+import { createSessionFolder, sessionPaths } from "../../../src/process/session-folder.ts";
+import { tailOutput } from "../../../src/process/tail.ts";
+import { terminateAll, type TerminateReport } from "../../../src/process/terminate.ts";
 
 export interface InsideInput {
   /** Exists; everything is made in it. */
@@ -27,6 +36,8 @@ export interface InsideInput {
   readonly readable?: readonly string[];
   /** FACTORY_NETWORK; HOST in it and in the script's environment is a web server of the host. Default: no network. */
   readonly network?: string;
+  /** Launched as a worker is, and ended, with that grace in milliseconds, once it has printed "ready". */
+  readonly terminateAfterMs?: number;
 }
 
 export interface InsideResult {
@@ -35,6 +46,8 @@ export interface InsideResult {
   readonly exitCode: number;
   readonly command: readonly string[];
   readonly refused: readonly Refusal[];
+  /** Where it was ended: what had to be done for it. */
+  readonly terminated?: TerminateReport;
   /** A refusal to compose it. */
   readonly refusal: string | undefined;
 }
@@ -99,6 +112,11 @@ async function run(input: InsideInput): Promise<InsideResult> {
     const refusal = error instanceof Error ? error.message : String(error);
     return { stdout: "", stderr: "", exitCode: -1, command: [], refused, refusal };
   }
+  if (input.terminateAfterMs !== undefined) {
+    const ended = await launchAndEnd(base, composed, input.terminateAfterMs);
+    await network.close();
+    return { ...ended, command: composed.command, refused, refusal: undefined };
+  }
   const [program = "", ...rest] = composed.command;
   let [stdout, stderr] = ["", ""];
   const child = execFile(program, rest, { env: composed.environment, cwd: base }, (_, out, err) => {
@@ -108,6 +126,49 @@ async function run(input: InsideInput): Promise<InsideResult> {
   await network.close();
   const { command } = composed;
   return { stdout, stderr, exitCode: child.exitCode ?? -1, command, refused, refusal: undefined };
+}
+
+async function launchAndEnd(base: string, composed: SandboxedCommand, graceMs: number) {
+  const folder = path.join(base, "session");
+  const exitKey = "a key of the tests";
+  await createSessionFolder({ folder });
+  const { identity } = await launch({
+    folder,
+    command: composed.command,
+    cwd: base,
+    env: composed.environment,
+    exitKey,
+  });
+  const paths = sessionPaths(folder);
+  await stdoutWith(folder, "ready");
+  const terminated = await terminateAll({ identity, nonce: identity.nonce, graceMs });
+  const exit = await waitForExit({
+    folder,
+    exitKey,
+    identity,
+    signal: AbortSignal.timeout(20_000),
+  });
+  return {
+    stdout: await readFile(paths.stdout, "utf8"),
+    stderr: await readFile(paths.stderr, "utf8"),
+    exitCode: exit.kind === "exited" ? (exit.exitCode ?? -1) : -1,
+    terminated,
+  };
+}
+
+async function stdoutWith(folder: string, text: string): Promise<void> {
+  const found = new AbortController();
+  let output = "";
+  await tailOutput({
+    folder,
+    offsets: { stdout: 0, stderr: 0 },
+    signal: AbortSignal.any([found.signal, AbortSignal.timeout(20_000)]),
+    onChunk: async (_, chunk) => {
+      output += chunk.text;
+      if (output.includes(text)) found.abort();
+    },
+  }).done;
+  if (!found.signal.aborted) throw new Error(`"${text}" was not printed, but: ${output}`);
 }
 
 /** A web server of the host's, which answers with the path that it was asked for. */
