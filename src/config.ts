@@ -9,6 +9,7 @@ import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
+import { defaultRules, parseNetworkRules, type NetworkRules } from "./network-rules.ts";
 import { readSecretFiles } from "./secret-files.ts";
 import { parseProxies } from "./trusted-proxies.ts";
 
@@ -16,6 +17,11 @@ const loopbackHosts = ["127.0.0.1", "::1", "localhost"];
 const transports = ["https", "ssh", "http", "file"] as const;
 export type GitProtocol = (typeof transports)[number];
 const permissionPolicies = ["ASK", "ALLOW", "DENY"] as const;
+/** required: no worker runs without one. auto: used where this machine can. off: never. */
+const sandboxModes = ["required", "auto", "off"] as const;
+export type SandboxMode = (typeof sandboxModes)[number];
+/** To become `auto` once every worker's worktree has a repository of its own: without, git writes the shared one. */
+const defaultSandboxMode: SandboxMode = "off";
 
 const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -42,6 +48,30 @@ const size = z
   .regex(/^\d+[KMGT]?$/, sizeRule)
   .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
   .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
+
+const leastMemory = 64 * 2 ** 20;
+const memoryRule = "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)";
+
+/** In bytes. Less than this starts no agent. */
+const memory = z
+  .string()
+  .regex(/^\d+[KMGT]?$/, memoryRule)
+  .pipe(size)
+  .refine((value) => value >= leastMemory, memoryRule);
+
+const cpusRule = "must be a number of processors from 0.1 to 1024, such as 2 or 0.5";
+const cpus = z
+  .string()
+  .regex(/^\d+(\.\d+)?$/, cpusRule)
+  .transform(Number)
+  .refine((value) => value >= 0.1 && value <= 1024, cpusRule);
+
+const networkRules = z.string().transform((text, context) => {
+  const rules = parseNetworkRules(text);
+  if (typeof rules !== "string") return rules;
+  context.addIssue({ code: "custom", message: rules });
+  return z.NEVER;
+});
 
 const webAddress = z.url({ protocol: /^https?$/, error: "must be an http or https URL" });
 
@@ -123,6 +153,13 @@ const settings = z.object({
   FACTORY_PERMISSIONS: z
     .enum(permissionPolicies, `may be ${permissionPolicies.join(", ")}`)
     .default("ALLOW"),
+  FACTORY_SANDBOX: z
+    .enum(sandboxModes, `may be ${sandboxModes.join(", ")}`)
+    .default(defaultSandboxMode),
+  FACTORY_NETWORK: networkRules.default(defaultRules),
+  FACTORY_WORKER_MEMORY: memory.optional(),
+  FACTORY_WORKER_PROCESSES: wholeNumber(16, 1_000_000).optional(),
+  FACTORY_WORKER_CPUS: cpus.optional(),
   FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
   FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),
   GITHUB_URL: webAddress.default("https://github.com"),
@@ -175,6 +212,18 @@ export interface TraceSettings {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
+export interface SandboxSettings {
+  readonly mode: SandboxMode;
+  /** What workers reach beside what is built in. */
+  readonly network: NetworkRules;
+  /** Bytes that one worker's processes may have in memory; undefined: no limit. */
+  readonly maxMemory: number | undefined;
+  /** Processes and threads of one worker; undefined: no limit. */
+  readonly maxProcesses: number | undefined;
+  /** Processors that one worker may use at a time; undefined: no limit. */
+  readonly maxCpus: number | undefined;
+}
+
 export interface Config {
   readonly role: Role;
   readonly host: string;
@@ -210,6 +259,8 @@ export interface Config {
   readonly agentsFile: string | undefined;
   /** What a worker's permission requests meet where its dispatch doesn't say. */
   readonly permissions: (typeof permissionPolicies)[number];
+  /** How workers are locked in. */
+  readonly sandbox: SandboxSettings;
   /** How many workers may stand above a worker; 0: workers dispatch no workers. */
   readonly maxDepth: number;
   /** How many children of one worker may be unended at a time. */
@@ -291,6 +342,13 @@ export function loadConfig(
     diskBudget: values.FACTORY_DISK_BUDGET,
     agentsFile: values.FACTORY_AGENTS === undefined ? undefined : resolve(values.FACTORY_AGENTS),
     permissions: values.FACTORY_PERMISSIONS,
+    sandbox: {
+      mode: values.FACTORY_SANDBOX,
+      network: values.FACTORY_NETWORK,
+      maxMemory: values.FACTORY_WORKER_MEMORY,
+      maxProcesses: values.FACTORY_WORKER_PROCESSES,
+      maxCpus: values.FACTORY_WORKER_CPUS,
+    },
     maxDepth: values.FACTORY_MAX_DEPTH,
     maxChildren: values.FACTORY_MAX_CHILDREN,
     issueHosts: [

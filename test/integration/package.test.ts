@@ -77,6 +77,7 @@ test("it holds what was built, migrations, the monitor and types, and no sources
       "dist/main.js",
       "dist/server/server.d.ts",
       "dist/process/shim.sh",
+      "dist/sandbox/canary.pl",
       "dist/sandbox/inside.pl",
       "dist/generated/prisma/client.js",
       "dist/monitor/index.html",

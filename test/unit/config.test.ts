@@ -52,6 +52,13 @@ test("without any setting all have their defaults", () => {
     diskBudget: undefined,
     agentsFile: undefined,
     permissions: "ALLOW",
+    sandbox: {
+      mode: "off",
+      network: { mode: "LIST", hosts: [] },
+      maxMemory: undefined,
+      maxProcesses: undefined,
+      maxCpus: undefined,
+    },
     maxDepth: 3,
     maxChildren: 20,
     issueHosts: [
@@ -75,6 +82,43 @@ test("without any setting all have their defaults", () => {
     isRoot,
     environment: {},
   });
+});
+
+test("workers' sandbox, network and limits are parsed", () => {
+  const { sandbox } = load({
+    FACTORY_SANDBOX: "required",
+    FACTORY_NETWORK: "NONE,*.example.com:8443",
+    FACTORY_WORKER_MEMORY: "4G",
+    FACTORY_WORKER_PROCESSES: "512",
+    FACTORY_WORKER_CPUS: "1.5",
+  });
+  expect(sandbox).toEqual({
+    mode: "required",
+    network: { mode: "NONE", hosts: [{ host: "example.com", isWildcard: true, port: 8443 }] },
+    maxMemory: 4 * 2 ** 30,
+    maxProcesses: 512,
+    maxCpus: 1.5,
+  });
+});
+
+test.each([
+  ["FACTORY_SANDBOX", "on", "may be required, auto, off"],
+  [
+    "FACTORY_NETWORK",
+    "*",
+    /^must be OPEN, NONE or a list of hosts.*"\*" is every host: write OPEN$/,
+  ],
+  ["FACTORY_NETWORK", "https://example.com/", /is an address of a page or a block$/],
+  ["FACTORY_WORKER_MEMORY", "10M", /^must be a number of bytes, 64M or more/],
+  ["FACTORY_WORKER_MEMORY", "4 GB", /^must be a number of bytes, 64M or more/],
+  ["FACTORY_WORKER_PROCESSES", "1", "must be a whole number from 16 to 1000000"],
+  ["FACTORY_WORKER_CPUS", "0", /^must be a number of processors from 0.1 to 1024/],
+  ["FACTORY_WORKER_CPUS", "two", /^must be a number of processors from 0.1 to 1024/],
+])("%s can't be %s, and says what it may be", (name, value, words) => {
+  const [mistake, ...others] = mistakes({ [name]: value });
+  expect(others).toEqual([]);
+  expect(mistake?.startsWith(`${name} `)).toBe(true);
+  expect(mistake?.slice(name.length + 1)).toMatch(words);
 });
 
 test("trusted proxies are addresses and CIDR blocks, of IPv4 and IPv6", () => {
