@@ -8,6 +8,7 @@ import { checkSessions } from "../database/check-sessions.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
 import { startEmbeddedPostgres } from "../database/embedded.ts";
 import { applyMigrations } from "../database/migrate.ts";
+import { FactoryError } from "../errors.ts";
 import { createEventLog } from "../events/follow.ts";
 import { createNotices } from "../events/notices.ts";
 import { createEventReader } from "../events/read.ts";
@@ -105,6 +106,12 @@ async function start(
   logger: Logger,
   closers: Closers,
 ): Promise<Omit<RunningServer, "stop">> {
+  if (config.sandbox.mode !== "off") {
+    throw new FactoryError(
+      "SANDBOX_UNAVAILABLE",
+      `FACTORY_SANDBOX is ${config.sandbox.mode}, but this version starts no worker in a sandbox yet: set it to off`,
+    );
+  }
   const home = await openHome(config.home, config.isRoot, {
     lost(owner) {
       logger.fatal(`FACTORY_HOME was taken over by ${owner}, to which this server was silent`);

@@ -12,7 +12,13 @@ import { worktreeTransitions } from "../../src/worktrees/states.ts";
 import { documentsOf, readSnippets } from "../support/readme.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const files = ["README.md", "CONTRIBUTING.md", "docs/operate.md", "deploy/README.md"];
+const files = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "docs/operate.md",
+  "docs/sandbox.md",
+  "deploy/README.md",
+];
 const snippets = files.flatMap(readSnippets);
 const schema = buildSchema(readFileSync(join(root, "schema.graphql"), "utf8"));
 
