@@ -8,7 +8,7 @@
 # good order still has something to say. It dies with the sandbox. Socket files are opened for each connection anew, so
 # that a server that comes back is found.
 #
-# Perl, because it is where git is: it takes 3 MB and 4 ms; Node.js takes 14 MB and 200 ms, socat isn't installed.
+# Perl, because it is where git is: it takes 1 MB and 4 ms; Node.js takes 14 MB and 200 ms, socat isn't installed.
 
 my $max_connections = 400;    # two descriptors each, below the usual limit of 1,024
 my $max_bytes       = 65536;  # held for a side that doesn't read

@@ -11,12 +11,13 @@ import type { NetworkPolicy } from "./policy.ts";
 import { decide } from "./policy.ts";
 import type { Refusal, RefusalLog } from "./refusals.ts";
 import { createRefusalLog, explainRefusal } from "./refusals.ts";
-import type { Resolve } from "./resolver.ts";
+import { limitResolver, type Resolve } from "./resolver.ts";
 
 export interface ProxyOptions {
   readonly policy: NetworkPolicy;
   /** Called once for each host and port. */
   readonly onRefused: (refusal: Refusal) => void;
+  /** The server's, from `createResolver`; this worker gets its part of it. */
   readonly resolve: Resolve;
   readonly limits?: Partial<ProxyLimits>;
 }
@@ -70,13 +71,14 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
   const limits = { ...proxyLimits, ...options.limits };
   const refusals = createRefusalLog(options.onRefused);
   const ends = new AbortController();
+  const resolve = limitResolver(options.resolve);
   let { policy } = options;
 
   /** @throws ProxyAnswer */
   async function reach(target: Target): Promise<Duplex> {
     const signal = AbortSignal.any([ends.signal, AbortSignal.timeout(limits.connectTimeoutMs)]);
     try {
-      const decision = await decide(policy, target, (host) => options.resolve(host, signal));
+      const decision = await decide(policy, target, (host) => resolve(host, signal));
       if (!decision.allowed) {
         const refusal = { ...target, reason: decision.reason };
         refusals.add(refusal);
