@@ -98,6 +98,14 @@ describeSandbox("inside a sandbox", () => {
       ]);
     });
 
+    test("an agent may have a sandbox of its own in it", async () => {
+      const { stdout, stderr } = await run(
+        "bwrap --ro-bind / / --bind $PWD $PWD --unshare-all --proc /proc --dev /dev sh -c 'echo nested >inner'; cat inner",
+      );
+      expect(stderr).toBe("");
+      expect(stdout).toBe("nested\n");
+    });
+
     test("what it leaves in the background ends with it", async () => {
       const mark = `sandbox-${String(process.pid)}-${String(Date.now())}`;
       const { exitCode } = await run(

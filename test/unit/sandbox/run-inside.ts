@@ -109,6 +109,7 @@ async function run(input: InsideInput): Promise<InsideResult> {
   try {
     composed = await composeSandbox(description, context);
   } catch (error) {
+    await network.close();
     const refusal = error instanceof Error ? error.message : String(error);
     return { stdout: "", stderr: "", exitCode: -1, command: [], refused, refusal };
   }
