@@ -41,10 +41,8 @@ export interface StartContext {
   /** The conversation to go on with; undefined: a new one. */
   readonly resume?: TalkResume | undefined;
   readonly mcpServers: readonly McpServer[];
-  /** The repository's git folder, which all of its worktrees share. */
+  /** The worktree's git folder, which lies outside of it. */
   readonly gitDir: string;
-  /** The worktree's own folder inside the repository's git folder. */
-  readonly worktreeGitDir: string;
   /** The working directory. */
   readonly worktree: string;
   /** The session's own folder for temporary files, readable by this user alone. */

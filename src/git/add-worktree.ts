@@ -1,21 +1,29 @@
-import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import { assertFree, checkedOutElsewhere, isWhole } from "./check-addition.ts";
-import { clearWorktree, settleWorktree } from "./clear-worktree.ts";
-import { findLoss } from "./entry-loss.ts";
+import { composeConfiguration, ensureControl } from "./control.ts";
 import { explainCheckout, GitFailure } from "./failure.ts";
 import {
+  findLinkAbove,
   isThere,
+  listIfThere,
   moveToTrash,
-  readIfSound,
+  removeEmptyFolders,
   removeFolder,
   removeTrash,
-  replaceFile,
 } from "./files.ts";
-import { removeJournal, writeJournal, type Journal } from "./journal.ts";
-import { emptyTree, worktreeId } from "./layout.ts";
-import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
+import { readBranchTip, readCloneTip } from "./inspect-worktree.ts";
+import { describeLeftover } from "./losses.ts";
+import { makeOwnRepository } from "./own-repository.ts";
+import { takeIn } from "./take-in.ts";
+import {
+  findForeign,
+  gitFileOf,
+  isWhole,
+  openWorktree,
+  type WorktreeContext,
+} from "./worktree-git.ts";
 
 export type StartPoint =
   /** The local branch as it stands. */
@@ -47,198 +55,197 @@ export async function addWorktree(
   { branch, start, signal }: AddWorktreeInput,
 ): Promise<AddedWorktree> {
   const { layout } = context;
-  await settleWorktree(context, branch, { waitsForLocks: true, signal });
+  await settleWorktree(context, branch, signal);
   const path = layout.worktree(branch);
   if (await isWhole(context, branch)) {
-    return { path, headCommit: await readHead(context, branch), created: false };
+    const git = await openWorktree(context, branch);
+    return { path, headCommit: await readBranchTip(git, branch, signal), created: false };
   }
-  signal?.throwIfAborted();
-  const journal: Journal = {
-    branch,
-    doing: "add",
-    branchCommit: start.kind === "commit" ? start.commit : null,
-  };
-  let undo = journal;
+  await assertFree(context, branch);
+  const headCommit = await findStart(context, { branch, start, signal });
+  const making = join(layout.making, randomUUID());
   try {
-    await context.exclusively(async () => {
-      await assertFree(context, branch);
-      await assertEntrySpare(context, branch);
-      await writeJournal(layout.journal(branch), journal);
-      try {
-        await register(context, { branch, start, signal });
-      } catch (error) {
-        if (isBranchTaken(error)) undo = { ...journal, branchCommit: null };
-        throw error;
-      }
-    }, signal);
-    // Outside of the lock: this takes most of the time, and touches this worktree alone.
-    const headCommit = await checkOut(context, { branch, start, signal });
-    await removeJournal(layout.journal(branch));
-    return { path, headCommit, created: true };
-  } catch (error) {
-    if (await isThere(layout.journal(branch))) await clearWorktree(context, undo);
-    throw explain(error, branch);
+    await make(context, { making, branch, commit: headCommit, signal });
+    await moveIntoPlace(context, making, branch);
+  } finally {
+    await removeFolder(making);
   }
+  if (start.kind === "commit") await makeBranch(context, branch, start.commit, signal);
+  return { path, headCommit, created: true };
 }
 
-/**
- * Where somebody deleted the folder alone, git's entry is in the way, and may hold what is nowhere else.
- * @throws FactoryError WORKTREE_IN_USE
- */
-async function assertEntrySpare(context: WorktreeContext, branch: string): Promise<void> {
-  const entry = context.layout.worktreeGitDirectory(branch);
-  const loss = (await isThere(entry)) ? await findLoss(context, entry) : undefined;
-  if (loss === undefined) return;
-  throw new FactoryError(
-    "WORKTREE_IN_USE",
-    `the folder of ${branch}'s worktree is gone, but git's entry for it holds work: ${loss}; save it from ${entry}, or delete the worktree with force`,
-  );
-}
-
-/** git makes it in a place of its own, whose name is the worktree's id; then it moves to where it belongs. */
-async function register(context: WorktreeContext, input: AddWorktreeInput): Promise<void> {
-  const { layout, git, place } = context;
-  const { branch, start, signal } = input;
-  const making = join(layout.adding, worktreeId(branch));
-  const path = layout.worktree(branch);
-  const entry = layout.worktreeGitDirectory(branch);
-  await Promise.all([
-    removeFolder(making),
-    // What is left when somebody deleted the folder alone. git would choose another id beside it.
-    moveToTrash(entry, layout.trash).then(removeTrash),
-    // A worker's git removes this folder together with the last worktree in it.
-    mkdir(dirname(entry), { recursive: true }),
-    mkdir(dirname(path), { recursive: true }),
-  ]);
-  const what = await startArguments(context, input, making);
-  const add = () =>
-    git({
-      arguments: ["worktree", "add", "--no-checkout", ...what],
-      place,
-      waitsForLocks: true,
-      signal,
-    });
-  await add().catch(async (error: unknown) => {
-    if (!(await removeStaleEntry(context, error))) throw error;
-    return add();
-  });
-  if (start.kind === "unborn") {
-    await git({
-      arguments: ["symbolic-ref", "HEAD", `refs/heads/${branch}`],
-      place: { gitDirectory: entry, commonDirectory: layout.control },
-    });
-  }
-  // git has written the control folder's path, which is not for workers, and where it was made.
-  await Promise.all([
-    writeFile(join(making, ".git"), `gitdir: ${entry}\n`),
-    replaceFile(join(entry, "gitdir"), `${join(path, ".git")}\n`),
-  ]);
-  await rename(making, path);
-}
-
-async function startArguments(
-  { git, place }: WorktreeContext,
-  { branch, start, signal }: AddWorktreeInput,
-  making: string,
-): Promise<string[]> {
-  switch (start.kind) {
-    case "local":
-      return [making, branch];
-    case "commit":
-      // git takes it for a new branch alone.
-      return ["--no-track", "-b", branch, making, start.commit];
-    case "unborn": {
-      // git makes no worktree without a commit (`--orphan` came with 2.42), so it gets one that no ref
-      // names, the same one each time, and HEAD is set afterwards.
-      const commit = await git({
-        arguments: ["commit-tree", "-m", "placeholder", emptyTree],
-        place,
-        signal,
-        environment: {
-          GIT_AUTHOR_DATE: "1970-01-01T00:00:00Z",
-          GIT_COMMITTER_DATE: "1970-01-01T00:00:00Z",
-        },
-      });
-      return ["--detach", making, commit.trim()];
-    }
-  }
-}
-
-async function checkOut(
+/** @throws FactoryError BRANCH_EXISTS */
+async function findStart(
   context: WorktreeContext,
   { branch, start, signal }: AddWorktreeInput,
 ): Promise<string | null> {
   if (start.kind === "unborn") return null;
-  // As `git worktree add` itself does it.
-  const checkingOut = context
-    .git({
-      arguments: ["reset", "--hard", "--no-recurse-submodules"],
-      place: worktreePlace(context.layout, branch),
-      timeoutMs: checkoutTimeoutMs,
+  const tip = await readCloneTip(context, branch, signal);
+  if (start.kind === "local" && tip !== null) return tip;
+  if (start.kind === "commit" && tip === null) return start.commit;
+  const what = tip === null ? "is gone" : "exists by now";
+  throw new FactoryError("BRANCH_EXISTS", `the branch ${branch} ${what}: try again`);
+}
+
+interface Making {
+  /** A folder of its own: what is in it moves to its place when all of it is there. */
+  readonly making: string;
+  readonly branch: string;
+  readonly commit: string | null;
+  readonly signal: AbortSignal | undefined;
+}
+
+const inMaking = { repository: "repository", files: "files" } as const;
+
+async function make(context: WorktreeContext, { making, ...start }: Making): Promise<void> {
+  const { layout } = context;
+  const { branch, commit, signal } = start;
+  const folder = join(making, inMaking.repository);
+  const workTree = join(making, inMaking.files);
+  await mkdir(workTree, { recursive: true });
+  await makeOwnRepository(context, { folder, ...start });
+  // No worker knows of it yet, so it can be used with the clone's configuration as it is.
+  await writeFile(join(folder, "config"), await readFile(join(layout.repository, "config")));
+  if (commit !== null) {
+    try {
+      await context.git({
+        arguments: ["reset", "--hard", "--quiet", "--no-recurse-submodules"],
+        place: { gitDirectory: folder, workTree },
+        share: layout.repository,
+        timeoutMs: checkoutTimeoutMs,
+        signal,
+      });
+    } catch (error) {
+      throw error instanceof GitFailure ? explainCheckout(error) : error;
+    }
+  }
+  const identity = await context.identity();
+  const text = await composeConfiguration(layout, layout.worktree(branch), identity);
+  await Promise.all([
+    writeFile(join(folder, "config"), text),
+    writeFile(join(workTree, ".git"), gitFileOf(layout, branch)),
+  ]);
+}
+
+/** The repository first: what is left of a kill between the two is found, and settled, by it. */
+async function moveIntoPlace(
+  context: WorktreeContext,
+  making: string,
+  branch: string,
+): Promise<void> {
+  const { layout } = context;
+  await ensureControl(layout, branch);
+  const moves = [
+    [inMaking.repository, layout.ownRepository(branch)],
+    [inMaking.files, layout.worktree(branch)],
+  ] as const;
+  await context.exclusively(async () => {
+    for (const [name, place] of moves) {
+      await mkdir(dirname(place), { recursive: true });
+      await rename(join(making, name), place);
+    }
+  });
+}
+
+/** In the clone, where other branches are held against it. What is made without it is taken back. */
+async function makeBranch(
+  context: WorktreeContext,
+  branch: string,
+  commit: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await context.git({
+      arguments: ["update-ref", "--no-deref", `refs/heads/${branch}`, commit, "0".repeat(40)],
+      place: context.place,
       waitsForLocks: true,
       signal,
-    })
-    .catch((error: unknown) => {
-      throw error instanceof GitFailure ? explainCheckout(error) : error;
     });
-  if (start.kind === "commit") {
-    await checkingOut;
-    return start.commit;
-  }
-  const [, head] = await Promise.all([checkingOut, readHead(context, branch)]);
-  return head;
-}
-
-/** null: no commit yet. */
-async function readHead({ git, layout }: WorktreeContext, branch: string): Promise<string | null> {
-  try {
-    const output = await git({
-      arguments: ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"],
-      place: worktreePlace(layout, branch),
-    });
-    return output.trim();
   } catch (error) {
-    if (error instanceof GitFailure && error.words === "") return null;
-    throw error;
-  }
-}
-
-/** Until git 2.42 "is already checked out at", since then "is already used by worktree at". */
-const inUse = /already (?:checked out|used by worktree) at '(.+)'/;
-
-function isBranchTaken(error: unknown): boolean {
-  return error instanceof GitFailure && /a branch named '.+' already exists/.test(error.words);
-}
-
-/** Whether git refused because of a worktree whose folder is gone, and which now isn't known any more. */
-async function removeStaleEntry({ layout }: WorktreeContext, error: unknown): Promise<boolean> {
-  const path = error instanceof GitFailure ? inUse.exec(error.words)?.[1] : undefined;
-  if (path === undefined || (await isThere(path))) return false;
-  const entries = join(layout.repository, "worktrees");
-  for (const id of await readdir(entries)) {
-    const gitFile = (await readIfSound(join(entries, id, "gitdir")))?.trim();
-    if (gitFile !== join(path, ".git")) continue;
-    await removeTrash(await moveToTrash(join(entries, id), layout.trash));
-    return true;
-  }
-  return false;
-}
-
-function explain(error: unknown, branch: string): unknown {
-  if (!(error instanceof GitFailure)) return error;
-  const elsewhere = inUse.exec(error.words)?.[1];
-  if (elsewhere !== undefined) return checkedOutElsewhere(branch, elsewhere, error);
-  if (isBranchTaken(error)) {
-    return new FactoryError("BRANCH_EXISTS", `the branch ${branch} exists by now: try again`, {
-      cause: error,
-    });
-  }
-  if (/cannot lock ref '.+': '.+' exists|there are still refs under/.test(error.words)) {
-    return new FactoryError(
+    await clearWorktree(context, branch);
+    if (!(error instanceof GitFailure)) throw error;
+    throw new FactoryError(
       "BRANCH_CONFLICT",
       `git can't hold the branch ${branch} beside one that is a folder of its name, or in it`,
       { cause: error },
     );
   }
-  return error;
+}
+
+/** Takes what there is of the branch's worktree out of its place, with all that it holds. */
+export async function clearWorktree(context: WorktreeContext, branch: string): Promise<void> {
+  const { layout } = context;
+  const folder = layout.worktree(branch);
+  const trashed: (string | undefined)[] = [];
+  try {
+    await context.exclusively(async () => {
+      // The files first: by its repository the rest is found where a kill comes between.
+      for (const path of [folder, layout.ownRepository(branch), layout.control(branch)]) {
+        trashed.push(await moveToTrash(path, layout.trash));
+      }
+      await removeEmptyFolders(dirname(folder), layout.worktrees);
+    });
+  } finally {
+    for (const path of trashed) await removeTrash(path);
+  }
+}
+
+/**
+ * Clears up behind a kill or somebody's hand, so that the branch can have a worktree: where the folder is gone, its
+ * branch comes into the clone, and its repository goes unless it holds more than that; where its `.git` alone is
+ * gone, it is written anew.
+ * @throws FactoryError WORKTREE_IN_USE, which names what stands in the way
+ */
+export async function settleWorktree(
+  context: WorktreeContext,
+  branch: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { layout } = context;
+  if (!(await isThere(layout.ownRepository(branch)))) return;
+  const folder = layout.worktree(branch);
+  const files = (await listIfThere(folder)) ?? [];
+  if (files.length > 0) {
+    // Behind a link it would be written somewhere else.
+    if ((await findLinkAbove(join(folder, ".git"), dirname(layout.trash))) !== undefined) return;
+    if (!files.includes(".git")) await writeFile(join(folder, ".git"), gitFileOf(layout, branch));
+    return;
+  }
+  const leftover = await describeLeftover(context, branch, signal);
+  if (leftover !== undefined) {
+    throw new FactoryError(
+      "WORKTREE_IN_USE",
+      `the folder of ${branch}'s worktree is gone, but its repository holds ${leftover}: save that from ${layout.ownRepository(branch)}, or delete the worktree with force`,
+    );
+  }
+  await takeIn(context, branch, signal);
+  await clearWorktree(context, branch);
+}
+
+/** Finds what the addition itself would refuse, races apart. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
+export async function assertFree(context: WorktreeContext, branch: string): Promise<void> {
+  const { layout } = context;
+  if (await isWhole(context, branch)) return;
+  const path = layout.worktree(branch);
+  const link = await findLinkAbove(path, dirname(layout.trash));
+  if (link !== undefined) {
+    throw new FactoryError(
+      "WORKTREE_IN_USE",
+      `the folder for ${branch} would be outside of FACTORY_HOME: ${link} is a symbolic link; remove it`,
+    );
+  }
+  for (let above = dirname(path); above !== layout.worktrees; above = dirname(above)) {
+    if (!(await isThere(join(above, ".git")))) continue;
+    throw new FactoryError(
+      "BRANCH_CONFLICT",
+      `the folder for ${branch} would be inside another branch's worktree: remove that one first`,
+    );
+  }
+  const found = await listIfThere(path);
+  if (found === undefined || found.length === 0) return;
+  throw new FactoryError(
+    "WORKTREE_IN_USE",
+    (await findForeign(context, branch)) ??
+      `the folder for ${branch} holds files already, but isn't its worktree: move away what is in ${path}`,
+  );
 }

@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { createControl, ordinaryConfiguration, pristineConfiguration } from "./control.ts";
+import { writeConfiguration } from "./control.ts";
 import { readCredentialVariables } from "./credentials.ts";
 import {
   assertBrought,
-  fetchRemote,
   lookTimeoutMs,
   setDefaultBranch,
   tipsOf,
@@ -40,16 +39,11 @@ export async function cloneRepository(
   const { repository } = layout;
   await mkdir(dirname(repository), { recursive: true });
   await removeLeftovers(repository);
-  if (await isThere(repository)) return completeClone(git, layout, url, options);
   const making = `${repository}.cloning-${randomUUID()}`;
   try {
-    const initial = await initialize(git, making, options.signal);
-    // No worker knows of this folder yet, so it can be used with the pristine configuration as it is.
-    await writeFile(join(making, "config"), pristineConfiguration(initial, { url }));
+    await initialize(git, making, url, options.signal);
     const tips = await fill(git, { ...layout, repository: making }, options);
-    await writeFile(join(making, "config"), ordinaryConfiguration(initial, { url }));
     await rename(making, repository);
-    await createControl(layout.control, repository, pristineConfiguration(initial, { url }));
     return tips;
   } catch (error) {
     await removeFolder(making);
@@ -57,40 +51,26 @@ export async function cloneRepository(
   }
 }
 
-/** It was killed before its last step; or the control folder was lost, and workers' branches are still there. */
-async function completeClone(
-  git: GitRunner,
-  layout: Layout,
-  url: string,
-  { signal, onProgress }: CloneOptions,
-): Promise<RemoteTips> {
-  const probe = `${layout.repository}.cloning-${randomUUID()}`;
-  try {
-    const initial = await initialize(git, probe, signal);
-    await createControl(layout.control, layout.repository, pristineConfiguration(initial, { url }));
-  } finally {
-    await removeFolder(probe);
-  }
-  const { defaultBranch, headCommit } = await fetchRemote(git, layout, { signal, onProgress });
-  return { defaultBranch, headCommit };
-}
-
+/** It moves to its place when it is whole. */
 export async function isCloned(layout: Layout): Promise<boolean> {
-  return (await isThere(join(layout.control, "config"))) && (await isThere(layout.repository));
+  return isThere(join(layout.repository, "HEAD"));
 }
 
-async function initialize(
+/** Also a repository that is there, whose configuration is then that of a new one. */
+export async function initialize(
   git: GitRunner,
   folder: string,
+  url: string,
   signal: AbortSignal | undefined,
-): Promise<string> {
+): Promise<void> {
   await mkdir(folder, { recursive: true });
   await git({
     arguments: ["init", "--bare", "--initial-branch=main"],
     place: { gitDirectory: folder },
     signal,
   });
-  return (await readIfThere(join(folder, "config"))) ?? "";
+  const initial = (await readIfThere(join(folder, "config"))) ?? "";
+  await writeConfiguration(folder, initial, { url });
 }
 
 async function fill(git: GitRunner, layout: Layout, options: CloneOptions): Promise<RemoteTips> {

@@ -1,6 +1,6 @@
 // Commits as `git log` tells them. What stands in a commit is its author's to choose, byte by byte.
 import { randomUUID } from "node:crypto";
-import type { GitPlace, GitRunner } from "./run.ts";
+import type { GitSource } from "./worktree-git.ts";
 
 export interface GitCommit {
   readonly id: string;
@@ -21,8 +21,7 @@ const firstDate = Date.parse("0001-01-01T00:00:00Z");
 const lastDate = Date.parse("9999-12-31T23:59:59Z");
 
 export async function readCommitLog(
-  git: GitRunner,
-  place: GitPlace,
+  git: GitSource,
   range: readonly string[],
   { limit, signal }: { readonly limit: number; readonly signal: AbortSignal | undefined },
 ): Promise<GitCommit[]> {
@@ -32,7 +31,7 @@ export async function readCommitLog(
   const cut = `%<(${String(longestText)},trunc)`;
   const chunks: Buffer[] = [];
   let room = mostBytes;
-  await git({
+  await git.run({
     arguments: [
       "log",
       "--reverse",
@@ -44,7 +43,6 @@ export async function readCommitLog(
       ...range,
       "--",
     ],
-    place,
     signal,
     onOutput(chunk) {
       chunks.push(chunk);

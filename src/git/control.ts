@@ -1,26 +1,57 @@
-// Workers can write the repository that their worktrees share: its configuration, hooks and info/attributes,
-// each of which can name commands that git runs. So the server never uses that folder as its git directory.
-// It has one of its own, with a configuration of its own, that leads to the same objects, refs and worktrees
-// by symbolic links; git reads `config`, `info/` and `hooks/` in $GIT_COMMON_DIR alone
-// (gitrepository-layout(5)). What the links lead to is data.
-import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
+// A worker can write its worktree's own repository: its configuration, hooks and info/attributes, each of which can
+// name commands that git runs. So the server's git never reads those. It has a control folder for each worktree, with
+// the clone's configuration, that leads to that repository's objects and refs by symbolic links; git reads `config`,
+// `info/` and `hooks/` in $GIT_COMMON_DIR alone (gitrepository-layout(5)). What the links lead to is data.
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { randomUUID } from "node:crypto";
-import { removeFolder } from "./files.ts";
+import { isThere, removeFolder } from "./files.ts";
+import type { Identity } from "./identity.ts";
+import type { Layout } from "./layout.ts";
 
-/** Folders that must be there, since a link that leads nowhere can't be made a folder by git. */
-const linkedFolders = ["objects", "refs", "worktrees", "logs"];
-/** git follows these links when it writes (files that don't exist yet included). */
-const linkedFiles = ["packed-refs", "shallow"];
+const linked = ["objects", "refs", "logs", "packed-refs", "shallow"];
+
+/** In the clone: the configuration of its worktrees' repositories, but for what is each one's own. */
+const worktreeConfiguration = "worktree-config";
 
 export interface Remote {
   /** Without credentials. */
   readonly url: string;
 }
 
-/** What an ordinary bare clone has, and no more: workers' own git reads this. */
-export function ordinaryConfiguration(initial: string, { url }: Remote): string {
-  return `${initial}[remote "origin"]
+/** `initial`: what `git init` found out of the file system. */
+export async function writeConfiguration(
+  repository: string,
+  initial: string,
+  remote: Remote,
+): Promise<void> {
+  await writeFile(join(repository, "config"), pristineConfiguration(initial, remote));
+  await writeFile(
+    join(repository, worktreeConfiguration),
+    ordinaryConfiguration(initial.replace(/\bbare = true\b/, "bare = false"), remote),
+  );
+}
+
+/** Of the repository of the worktree in that folder. */
+export async function composeConfiguration(
+  { repository }: Layout,
+  folder: string,
+  { name, email }: Identity,
+): Promise<string> {
+  const common = await readFile(join(repository, worktreeConfiguration), "utf8");
+  return `${common}[core]
+	worktree = ${quote(folder)}
+[user]
+	name = ${quote(name)}
+	email = ${quote(email)}
+`;
+}
+
+/** What an ordinary clone has, and no more: workers' own git reads this. */
+function ordinaryConfiguration(initial: string, { url }: Remote): string {
+  return `${initial}[core]
+	logAllRefUpdates = true
+[remote "origin"]
 	url = ${quote(url)}
 	fetch = +refs/heads/*:refs/remotes/origin/*
 [gc]
@@ -28,8 +59,8 @@ export function ordinaryConfiguration(initial: string, { url }: Remote): string 
 `;
 }
 
-/** All that our own git reads. `initial`: what `git init` found out of the file system. */
-export function pristineConfiguration(initial: string, { url }: Remote): string {
+/** All that our own git reads. */
+function pristineConfiguration(initial: string, { url }: Remote): string {
   return `${initial}[core]
 	logAllRefUpdates = false
 	hooksPath = /dev/null
@@ -58,6 +89,15 @@ export function pristineConfiguration(initial: string, { url }: Remote): string 
 [fetch]
 	recurseSubmodules = false
 	writeCommitGraph = false
+[fetch "fsck"]
+	; Old commits of honest repositories have these, and every host takes them.
+	badTimezone = ignore
+	missingNameBeforeEmail = ignore
+	missingEmail = ignore
+	missingSpaceBeforeDate = ignore
+	missingSpaceBeforeEmail = ignore
+	zeroPaddedDate = ignore
+	zeroPaddedFilemode = ignore
 [submodule]
 	recurse = false
 [diff]
@@ -79,42 +119,64 @@ export function pristineConfiguration(initial: string, { url }: Remote): string 
 `;
 }
 
-/** Makes the control folder, or makes it anew; it is there whole or not at all. */
-export async function createControl(
-  control: string,
-  repository: string,
-  configuration: string,
-): Promise<void> {
-  await Promise.all(
-    linkedFolders.map((name) => mkdir(join(repository, name), { recursive: true })),
-  );
-  const making = `${control}.making-${randomUUID()}`;
+/** Where it is missing; it is there whole or not at all. */
+export async function ensureControl(layout: Layout, branch: string): Promise<void> {
+  const control = layout.control(branch);
+  if (await isThere(join(control, "config"))) return;
+  await createControl({
+    control,
+    making: layout.making,
+    configuration: await readFile(join(layout.repository, "config"), "utf8"),
+    gitDirectory: layout.ownRepository(branch),
+    head: `ref: refs/heads/${branch}\n`,
+  });
+}
+
+export interface ControlInput {
+  readonly control: string;
+  /** Where it is made before it moves to its place. */
+  readonly making: string;
+  readonly configuration: string;
+  /** Which it leads to. */
+  readonly gitDirectory: string;
+  /** For a git that takes the control folder for the whole repository. */
+  readonly head: string;
+}
+
+export async function createControl(input: ControlInput): Promise<void> {
+  const { control, configuration, gitDirectory, head } = input;
+  const making = join(input.making, randomUUID());
   await mkdir(making, { recursive: true, mode: 0o700 });
   try {
     await Promise.all([
       mkdir(join(making, "info")),
-      mkdir(join(making, "adding")),
-      mkdir(join(making, "journal")),
-      mkdir(join(making, "temporary")),
-      writeFile(join(making, "HEAD"), "ref: refs/heads/main\n"),
+      writeFile(join(making, "HEAD"), head),
       writeFile(join(making, "config"), configuration),
-      // Relative, so that FACTORY_HOME can move. Both are equally deep.
-      ...[...linkedFolders, ...linkedFiles].map((name) =>
-        symlink(relative(control, join(repository, name)), join(making, name)),
+      // Relative, so that FACTORY_HOME can move.
+      ...linked.map((name) =>
+        symlink(relative(control, join(gitDirectory, name)), join(making, name)),
       ),
     ]);
-    await mkdir(dirname(control), { recursive: true });
+    await mkdir(dirname(control), { recursive: true, mode: 0o700 });
     await removeFolder(control);
     await rename(making, control);
   } catch (error) {
     await removeFolder(making);
+    // Somebody else was faster: theirs leads to the same.
+    if (await isThere(join(control, "config"))) return;
     throw error;
   }
 }
 
+/** The branch that it was made for; git writes nothing there. */
+export async function readControlBranch(control: string): Promise<string | undefined> {
+  const head = await readFile(join(control, "HEAD"), "utf8").catch(() => "");
+  return /^ref: refs\/heads\/(.+)\n$/.exec(head)?.[1];
+}
+
 /** A value between quotes, as git-config(1) reads it. */
 function quote(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
 }
 
 /** What git matches `credential.<url>` with. For ssh and files there is nothing to give. */

@@ -1,7 +1,7 @@
 import { readBranchTip } from "./inspect-worktree.ts";
 import type { HistoryInput } from "./history.ts";
 import { emptyTree } from "./layout.ts";
-import type { WorktreeContext } from "./worktree-context.ts";
+import { openBranch, openClone, type WorktreeContext } from "./worktree-git.ts";
 
 /** A binary file counts as a file, and has no lines. */
 export interface ChangeCounts {
@@ -15,12 +15,12 @@ export async function countChanges(
   context: WorktreeContext,
   { branch, since, tip: given, signal }: HistoryInput,
 ): Promise<ChangeCounts | null> {
-  const tip = given ?? (await readBranchTip(context, branch, signal));
+  const git = given === undefined ? await openBranch(context, branch) : openClone(context);
+  const tip = given ?? (await readBranchTip(git, branch, signal));
   if (tip === null) return null;
   if (tip === since) return { filesChanged: 0, insertions: 0, deletions: 0 };
-  const output = await context.git({
+  const output = await git.run({
     arguments: diffArguments("--shortstat", [since ?? emptyTree, tip]),
-    place: context.place,
     signal,
   });
   return parseCounts(output);

@@ -3,13 +3,17 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { diffArguments, parseCounts, type ChangeCounts } from "./diff-counts.ts";
+import { findAsCheckedOut } from "./as-checked-out.ts";
 import { emptyTree } from "./layout.ts";
 import { copyUntrustedFile } from "../untrusted-file.ts";
 import { codeOf } from "./files.ts";
-import { assertWorktree } from "./inspect-worktree.ts";
-import type { GitPlace, GitRunner } from "./run.ts";
 import { findUnreadFiles, leaveOut, showLarge } from "./unread-files.ts";
-import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
+import {
+  assertWorktree,
+  openWorktree,
+  type WorktreeContext,
+  type WorktreeGit,
+} from "./worktree-git.ts";
 
 export interface DiffInput {
   readonly branch: string;
@@ -40,27 +44,35 @@ export async function diffWorktree(
   context: WorktreeContext,
   { branch, baseCommit, limitBytes = defaultLimitBytes, signal }: DiffInput,
 ): Promise<WorktreeDiff> {
-  const { layout, git } = context;
+  const { making } = context.layout;
   await assertWorktree(context, branch);
-  const folder = join(layout.control, "temporary");
-  await mkdir(folder, { recursive: true });
+  const git = await openWorktree(context, branch);
+  await mkdir(making, { recursive: true });
   // The worker's own git may be using the real index at this moment.
-  const indexFile = join(folder, randomUUID());
+  const indexFile = join(making, randomUUID());
   try {
-    await copyIndex(join(layout.worktreeGitDirectory(branch), "index"), indexFile);
-    const place = { ...worktreePlace(layout, branch), indexFile };
-    const large = await prepareIndex(git, place, signal);
+    await copyIndex(join(git.gitDirectory, "index"), indexFile);
+    const index = { git, indexFile, making, signal };
+    const large = await prepareIndex(index);
     const from = baseCommit ?? emptyTree;
     // One after the other would read all files twice as long; they disturb each other in nothing.
     const [counts, patch] = await Promise.all([
-      git({ arguments: diffArguments("--shortstat", [from]), place, signal }),
-      readPatch(git, place, { from, limitBytes, signal }),
+      git.runInFiles({ arguments: diffArguments("--shortstat", [from]), indexFile, signal }),
+      readPatch(index, from, limitBytes),
     ]);
     return addLarge({ ...patch, ...parseCounts(counts) }, large, limitBytes);
   } finally {
     await rm(indexFile, { force: true });
     await rm(`${indexFile}.lock`, { force: true });
   }
+}
+
+/** A copy of the worktree's own, to be changed. */
+interface Index {
+  readonly git: WorktreeGit;
+  readonly indexFile: string;
+  readonly making: string;
+  readonly signal: AbortSignal | undefined;
 }
 
 async function copyIndex(from: string, to: string): Promise<void> {
@@ -75,28 +87,27 @@ async function copyIndex(from: string, to: string): Promise<void> {
 }
 
 /** Enters what is untracked, and leaves out what no diff can read. @returns the paths that count as changed anyway */
-async function prepareIndex(
-  git: GitRunner,
-  place: Required<GitPlace>,
-  signal: AbortSignal | undefined,
-): Promise<readonly string[]> {
+async function prepareIndex(index: Index): Promise<readonly string[]> {
+  const { git, indexFile, making, signal } = index;
   const [untracked, changed] = await Promise.all([
     // A path with a slash at its end is a repository of its own.
-    listPaths(git, ["ls-files", "--others", "--exclude-standard", "-z"], place, signal),
-    listPaths(git, ["diff-files", "--name-only", "--ignore-submodules=dirty", "-z"], place, signal),
+    listPaths(index, ["ls-files", "--others", "--exclude-standard", "-z"]),
+    listPaths(index, ["diff-files", "--name-only", "--ignore-submodules=dirty", "-z"]),
   ]);
   const files = untracked.filter((path) => !path.endsWith("/"));
-  const unread = await findUnreadFiles(place.workTree, [...files, ...changed]);
+  const unread = await findUnreadFiles(git.workTree, [...files, ...changed]);
   const large = new Set(unread.large);
   const entered = files.filter((path) => !large.has(path));
-  await enterUntracked(git, place, entered, signal);
-  const isNew = new Set(files);
-  await leaveOut(
+  const same = await findAsCheckedOut(
     git,
-    place,
-    { special: unread.special, large: unread.large.filter((path) => !isNew.has(path)) },
+    making,
+    changed.filter((path) => !large.has(path)),
     signal,
   );
+  await enterUntracked(index, entered);
+  const isNew = new Set(files);
+  const unchanged = [...unread.large.filter((path) => !isNew.has(path)), ...same];
+  await leaveOut(git, indexFile, { special: unread.special, large: unchanged }, signal);
   return unread.large;
 }
 
@@ -114,16 +125,14 @@ function addLarge(diff: WorktreeDiff, paths: readonly string[], limitBytes: numb
 
 /** At most 16 MiB of them, each byte a character. */
 async function listPaths(
-  git: GitRunner,
-  command: string[],
-  place: GitPlace,
-  signal: AbortSignal | undefined,
+  { git, indexFile, signal }: Index,
+  command: readonly string[],
 ): Promise<string[]> {
   let output = "";
   const decoder = new StringDecoder("latin1");
-  await git({
+  await git.runInFiles({
     arguments: command,
-    place,
+    indexFile,
     signal,
     onOutput(chunk) {
       output += decoder.write(chunk);
@@ -140,35 +149,29 @@ async function listPaths(
  * file that was never looked at, so that git reads the file itself, its kind and mode included.
  */
 async function enterUntracked(
-  git: GitRunner,
-  place: GitPlace,
+  { git, indexFile, signal }: Index,
   paths: readonly string[],
-  signal: AbortSignal | undefined,
 ): Promise<void> {
   const entries = paths.map((path) => `100644 ${emptyBlob} 0\t${path}\0`);
   if (entries.length === 0) return;
-  await git({
+  await git.runInFiles({
     arguments: ["update-index", "-z", "--index-info"],
-    place,
+    indexFile,
     signal,
     input: Buffer.from(entries.join(""), "latin1"),
   });
 }
 
 async function readPatch(
-  git: GitRunner,
-  place: GitPlace,
-  {
-    from,
-    limitBytes,
-    signal,
-  }: { from: string; limitBytes: number; signal: AbortSignal | undefined },
+  { git, indexFile, signal }: Index,
+  from: string,
+  limitBytes: number,
 ): Promise<{ text: string; truncated: boolean }> {
   const decoder = new StringDecoder("utf8");
   const state = { text: "", room: limitBytes, truncated: false };
-  await git({
+  await git.runInFiles({
     arguments: diffArguments("--patch", [from]),
-    place,
+    indexFile,
     signal,
     onOutput(chunk) {
       // The decoder keeps back the bytes of a character that isn't whole: a cut never splits one.

@@ -38,7 +38,7 @@ export async function fetchRemote(
   layout: Layout,
   { signal, onProgress }: FetchOptions,
 ): Promise<FetchResult> {
-  const place = { gitDirectory: layout.control };
+  const place = { gitDirectory: layout.repository };
   const environment = await readCredentialVariables(layout.credentials);
   const ending = new AbortController();
   const either = signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]);

@@ -2,6 +2,7 @@
 import { basename, dirname, join } from "node:path";
 import type { Environment } from "./environment.ts";
 import type { FetchResult } from "./fetch.ts";
+import { moveToTrash, removeTrash } from "./files.ts";
 import { layOut, type RepositoryName } from "./layout.ts";
 import { createKeyedMutex } from "./lock.ts";
 import { checkOwner, checkRepositoryName } from "./names.ts";
@@ -19,6 +20,7 @@ export type { DiffInput, WorktreeDiff } from "./diff-worktree.ts";
 export type { FetchResult, RemoteTips } from "./fetch.ts";
 export type { GitCommit } from "./commit-log.ts";
 export type { HistoryInput, ListCommitsInput, Stray } from "./history.ts";
+export type { LossInput } from "./losses.ts";
 export type { UnfinishedOperation } from "./unfinished.ts";
 export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
@@ -78,6 +80,12 @@ export function createGit(options: GitOptions): Git {
   });
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
   const fetches = new Map<string, SharedRun<FetchResult>>();
+  let identity: Promise<Identity> | undefined;
+  const identify = () =>
+    (identity ??= readIdentity(git, home, environment).catch((error: unknown) => {
+      identity = undefined;
+      throw error;
+    }));
 
   function openRepository(name: RepositoryName): GitRepository {
     checkOwner(name.owner);
@@ -88,14 +96,14 @@ export function createGit(options: GitOptions): Git {
       home,
       lockGraceMs,
       layout,
-      logger,
+      identity: identify,
       protocols,
       mutex,
       shareFetch(run) {
-        let shared = fetches.get(layout.control);
+        let shared = fetches.get(layout.repository);
         if (shared === undefined) {
-          shared = createSharedRun(run, () => fetches.delete(layout.control));
-          fetches.set(layout.control, shared);
+          shared = createSharedRun(run, () => fetches.delete(layout.repository));
+          fetches.set(layout.repository, shared);
         }
         return shared;
       },
@@ -108,10 +116,12 @@ export function createGit(options: GitOptions): Git {
       const folders = await listRepositoryFolders(join(home, "repositories"));
       return folders.filter((folder) => folder.endsWith(".git"));
     },
-    sweep: () => sweepHome(home, (name) => layOut(home, name).control, mutex),
-    identity: () => readIdentity(git, home, environment),
+    sweep: () => sweepHome(home, mutex),
+    identity: identify,
     async recover() {
-      for (const folder of await listRepositoryFolders(join(home, "control"))) {
+      // What was being made was not in anybody's hands yet.
+      await removeTrash(await moveToTrash(join(home, "making"), join(home, "trash")));
+      for (const folder of await listRepositoryFolders(join(home, "repositories"))) {
         if (!folder.endsWith(".git")) continue;
         const owner = dirname(folder);
         const host = basename(dirname(owner));
@@ -119,7 +129,7 @@ export function createGit(options: GitOptions): Git {
         try {
           await openRepository({ host, owner: basename(owner), name }).recover();
         } catch (error) {
-          // Workers can write there. Nothing else waits for it: the sweep tries it again.
+          // Nothing else waits for it: the sweep tries it again.
           logger?.warn({ err: error, repository: name }, "failed to recover a repository");
         }
       }

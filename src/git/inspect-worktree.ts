@@ -1,127 +1,151 @@
 import { join } from "node:path";
-import { FactoryError } from "../errors.ts";
-import { isThere, listIfThere } from "./files.ts";
-import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
+import { findAsCheckedOut } from "./as-checked-out.ts";
+import { GitFailure } from "./failure.ts";
+import { isThere } from "./files.ts";
+import { shown, toText } from "./shown.ts";
+import { findSubmodulesInUse } from "./submodules.ts";
+import { findUnfinished, type UnfinishedOperation } from "./unfinished.ts";
+import {
+  assertWorktree,
+  isWhole,
+  openClone,
+  openWorktree,
+  type GitSource,
+  type WorktreeContext,
+  type WorktreeGit,
+} from "./worktree-git.ts";
 
 export interface WorktreeState {
-  /** What HEAD stands at; null: no commit yet. */
+  /** Whether its folder names its repository: else its worker has removed that, or put another one in its place. */
+  readonly isWhole: boolean;
+  /** What the branch stands at; null: no commit yet, or no such branch any more. */
   readonly headCommit: string | null;
-  /**
-   * Files changed or untracked, ignored ones excepted; an untracked folder counts as one, and so does one that git
-   * can't read.
-   */
+  /** Files changed or untracked, ignored ones excepted, submodules with work of their own, and what git can't read. */
   readonly changedFiles: number;
-  /** Of these files the first few, fit to show to a person. */
+  /** Of these the first few, fit to show to a person. */
   readonly changedPaths: readonly string[];
-  /** Commits of HEAD and the branch that are on no branch of the remote. */
-  readonly unpushedCommits: number;
+  /** Entries of the stash. */
+  readonly stashes: number;
+  /** What was begun and neither finished nor aborted. */
+  readonly unfinished: UnfinishedOperation | null;
 }
 
 /** So many files and commits are named where work would be lost. */
-const mostNamed = 5;
-const longestName = 100;
+export const mostNamed = 5;
 
 /** @throws FactoryError WORKTREE_NOT_FOUND */
 export async function inspectWorktree(
   context: WorktreeContext,
   branch: string,
   signal: AbortSignal | undefined,
+  { looksForSubmodules = false } = {},
 ): Promise<WorktreeState> {
   await assertWorktree(context, branch);
-  const place = worktreePlace(context.layout, branch);
-  let unreadable: string[] = [];
-  const [output, submodules] = await Promise.all([
-    context.git({
-      arguments: [
-        "status",
-        "--porcelain=v2",
-        "--branch",
-        "-z",
-        "--untracked-files=normal",
-        "--no-renames",
-        // More would run git in the submodule, with the configuration that a worker gave it.
-        "--ignore-submodules=dirty",
-      ],
-      place,
-      signal,
-      onWarnings: (text) => (unreadable = readUnreadable(text)),
-    }),
-    countSubmodulesInUse(context, branch, signal),
+  const git = await openWorktree(context, branch);
+  const listSubmodules = async () =>
+    looksForSubmodules || (await hasSubmodules(git))
+      ? findSubmodulesInUse(context, git, signal)
+      : [];
+  const [whole, status, unfinished, submodules] = await Promise.all([
+    isWhole(context, branch),
+    readStatus(git, context.layout.making, signal),
+    findUnfinished(git.gitDirectory),
+    listSubmodules(),
   ]);
-  const lines = output.split("\0").filter((line) => line !== "");
-  const header = (name: string) =>
-    lines.find((line) => line.startsWith(`# branch.${name} `))?.slice(`# branch.${name} `.length);
-  const oid = header("oid");
-  const headCommit = oid === undefined || oid === "(initial)" ? null : oid;
-  const branchTip = header("head") === branch ? null : await readBranchTip(context, branch, signal);
-  const changed = lines.filter((line) => !line.startsWith("# "));
+  const known = new Set(status.changedPaths);
+  const further = submodules.filter((path) => !known.has(path));
   return {
-    headCommit,
-    changedFiles: changed.length + submodules + unreadable.length,
-    changedPaths: [...changed.slice(0, mostNamed).map(pathIn), ...unreadable]
-      .slice(0, mostNamed)
-      .map(shown),
-    unpushedCommits: await countUnpushed(
-      context,
-      [headCommit, branchTip].filter((tip) => tip !== null),
-      signal,
-    ),
+    isWhole: whole,
+    headCommit:
+      status.branch === branch ? status.headCommit : await readBranchTip(git, branch, signal),
+    changedFiles: status.changedFiles + further.length,
+    changedPaths: [...status.changedPaths, ...further].slice(0, mostNamed).map(shown),
+    stashes: status.stashes,
+    unfinished: unfinished ?? null,
   };
 }
 
-/** @throws FactoryError WORKTREE_NOT_FOUND */
-export async function assertWorktree({ layout }: WorktreeContext, branch: string): Promise<void> {
-  const [folder, entry] = await Promise.all([
-    isThere(layout.worktree(branch)),
-    isThere(layout.worktreeGitDirectory(branch)),
-  ]);
-  if (folder && entry) return;
-  throw new FactoryError(
-    "WORKTREE_NOT_FOUND",
-    `the worktree of ${branch} is not in its place: it was removed behind the server's back, or never made`,
-  );
+async function hasSubmodules({ gitDirectory, workTree }: WorktreeGit): Promise<boolean> {
+  const signs = [join(workTree, ".gitmodules"), join(gitDirectory, "modules")];
+  return (await Promise.all(signs.map(isThere))).includes(true);
 }
 
-export async function countUnpushed(
-  { git, place }: WorktreeContext,
-  tips: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  if (tips.length === 0) return 0;
-  const output = await git({
-    arguments: ["rev-list", "--count", ...tips, "--not", "--remotes=origin", "--"],
-    place,
-    signal,
-  });
-  return Number(output);
+export interface Status {
+  /** Which is checked out; null: none. */
+  readonly branch: string | null;
+  readonly headCommit: string | null;
+  readonly changedFiles: number;
+  /** The first few. */
+  readonly changedPaths: readonly string[];
+  readonly stashes: number;
 }
 
-/** The latest few of the unpushed commits, newest first: abbreviated id and subject, fit to show to a person. */
-export async function nameUnpushed(
-  context: WorktreeContext,
-  branch: string,
-  headCommit: string | null,
+/** Of files whose content git takes for changed, so many are compared with what a checkout writes. */
+const mostCompared = 2_000;
+
+/** @param making see findAsCheckedOut */
+export async function readStatus(
+  git: WorktreeGit,
+  making: string,
   signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const tips = [headCommit, await readBranchTip(context, branch, signal)];
-  const output = await context.git({
+): Promise<Status> {
+  const headers = new Map<string, string>();
+  /** In git's order: of those that need no comparison the first few. */
+  const paths: string[] = [];
+  const modified = new Set<string>();
+  let others = 0;
+  let rest = "";
+  const take = (line: string) => {
+    const header = /^# (\S+) (.*)$/s.exec(line);
+    if (header !== null) {
+      headers.set(header[1] ?? "", header[2] ?? "");
+      return;
+    }
+    const isCompared = isContentChange(line) && modified.size < mostCompared;
+    if (isCompared) modified.add(pathIn(line));
+    else others += 1;
+    if (isCompared || others <= mostNamed) paths.push(pathIn(line));
+  };
+  let unreadable: string[] = [];
+  await git.runInFiles({
     arguments: [
-      "log",
-      `--max-count=${String(mostNamed)}`,
-      "--no-show-signature",
-      "--format=%h %s",
-      ...tips.filter((tip) => tip !== null),
-      "--not",
-      "--remotes=origin",
-      "--",
+      "status",
+      "--porcelain=v2",
+      "--branch",
+      "--show-stash",
+      "-z",
+      "--untracked-files=all",
+      "--no-renames",
+      // More would run git in the submodule, with the configuration that a worker gave it.
+      "--ignore-submodules=dirty",
     ],
-    place: context.place,
     signal,
+    onOutput(chunk) {
+      // Each byte a character: a path need not be UTF-8.
+      const lines = (rest + chunk.toString("latin1")).split("\0");
+      rest = lines.pop() ?? "";
+      for (const line of lines) take(line);
+      return true;
+    },
+    onWarnings: (text) => (unreadable = readUnreadable(text)),
   });
-  return output
-    .split("\n")
-    .filter((line) => line !== "")
-    .map(shown);
+  const same = await findAsCheckedOut(git, making, [...modified], signal);
+  const named = paths.filter((path) => !same.has(path)).slice(0, mostNamed);
+  const oid = headers.get("branch.oid");
+  const head = headers.get("branch.head");
+  return {
+    branch: head === undefined || head === "(detached)" ? null : toText(head),
+    headCommit: oid === undefined || oid === "(initial)" ? null : oid,
+    changedFiles: others + modified.size - same.size + unreadable.length,
+    changedPaths: [...named.map(toText), ...unreadable].slice(0, mostNamed),
+    stashes: Number(headers.get("stash") ?? 0),
+  };
+}
+
+/** A file with the mode that the index has, of which git says that its content is another. Source: git-status(1). */
+function isContentChange(line: string): boolean {
+  const [kind, change, submodule, , ofIndex, ofFile] = line.split(" ");
+  return kind === "1" && change === ".M" && submodule === "N..." && ofIndex === ofFile;
 }
 
 /** Of a line of `git status --porcelain=v2 -z`: its path stands behind a number of fields. Source: git-status(1). */
@@ -145,22 +169,15 @@ function readUnreadable(warnings: string): string[] {
   return paths;
 }
 
-/** What a worker named may hold what moves a terminal's cursor, or be very long. */
-function shown(name: string): string {
-  const text = name.replace(/[\p{Cc}\p{Cf}]/gu, "\uFFFD");
-  return text.length <= longestName ? text : `${text.slice(0, longestName - 1).toWellFormed()}…`;
-}
-
-/** null: there is no such local branch. */
+/** null: there is no such branch. */
 export async function readBranchTip(
-  { git, place }: WorktreeContext,
+  git: GitSource,
   branch: string,
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
   const ref = `refs/heads/${branch}`;
-  const output = await git({
+  const output = await git.run({
     arguments: ["for-each-ref", "--format=%(objectname) %(refname)", ref],
-    place,
     signal,
   });
   // The pattern also stands for a folder of that name.
@@ -168,31 +185,25 @@ export async function readBranchTip(
   return line?.split(" ")[0] ?? null;
 }
 
-/**
- * Submodules with files in them. What was done there can't be told without running git by their own
- * configuration, so each counts as a change.
- */
-async function countSubmodulesInUse(
-  { git, layout }: WorktreeContext,
+/** The commit that HEAD stands at; null: none yet. */
+export async function readHead(
+  git: GitSource,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  try {
+    const names = ["rev-parse", "--verify", "--quiet", "HEAD^{commit}"];
+    return (await git.run({ arguments: names, signal })).trim();
+  } catch (error) {
+    if (error instanceof GitFailure && error.words === "") return null;
+    throw error;
+  }
+}
+
+/** Where the clone's branch stands; null: it has none. */
+export function readCloneTip(
+  context: WorktreeContext,
   branch: string,
   signal: AbortSignal | undefined,
-): Promise<number> {
-  const root = layout.worktree(branch);
-  const mayHaveSome = await Promise.all([
-    isThere(join(root, ".gitmodules")),
-    isThere(join(layout.worktreeGitDirectory(branch), "modules")),
-  ]);
-  if (!mayHaveSome.includes(true)) return 0;
-  const output = await git({
-    arguments: ["ls-files", "--stage", "-z"],
-    place: worktreePlace(layout, branch),
-    signal,
-  });
-  let count = 0;
-  for (const line of output.split("\0")) {
-    if (!line.startsWith("160000 ")) continue;
-    const files = await listIfThere(join(root, line.slice(line.indexOf("\t") + 1)));
-    if (files !== undefined && files.length > 0) count += 1;
-  }
-  return count;
+): Promise<string | null> {
+  return readBranchTip(openClone(context), branch, signal);
 }

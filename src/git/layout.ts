@@ -10,44 +10,46 @@ export interface RepositoryName {
 }
 
 export interface Layout {
-  /** The bare repository that all worktrees share, and which workers can write. */
+  /** The clone: a bare repository that the server alone writes. */
   readonly repository: string;
-  /** The server's own way into it; see control.ts. */
-  readonly control: string;
+  /** The folder of the worktrees' own repositories. */
+  readonly ownRepositories: string;
+  /** The folder of the server's ways into those; see control.ts. */
+  readonly controls: string;
   readonly credentials: string;
   /** The folder of its worktrees, each in a folder named as its branch. */
   readonly worktrees: string;
   /** Where worktrees are made before they move to their place. */
-  readonly adding: string;
+  readonly making: string;
   /** What is on its way out. */
   readonly trash: string;
   worktree(branch: string): string;
-  /** The folder that git keeps for this worktree: HEAD, index, reflog (gitrepository-layout(5)). */
-  worktreeGitDirectory(branch: string): string;
-  /** What is under way with this worktree; see journal.ts. */
-  journal(branch: string): string;
+  /** The worktree's own repository: HEAD, index, refs, configuration. Its worker writes there. */
+  ownRepository(branch: string): string;
+  control(branch: string): string;
 }
 
 export function layOut(home: string, { host, owner, name }: RepositoryName): Layout {
-  const repository = join(home, "repositories", host, owner, `${name}.git`);
-  const control = join(home, "control", host, owner, `${name}.git`);
+  const ownRepositories = join(home, "repositories", host, owner, `${name}.worktrees`);
+  const controls = join(home, "control", host, owner, name);
   const worktrees = join(home, "worktrees", owner, name);
   return {
-    repository,
-    control,
+    repository: join(home, "repositories", host, owner, `${name}.git`),
+    ownRepositories,
+    controls,
     credentials: join(home, "credentials", host, owner, `${name}.json`),
     worktrees,
-    adding: join(control, "adding"),
+    making: join(home, "making"),
     trash: join(home, "trash"),
     worktree: (branch) => join(worktrees, ...branch.split("/")),
-    worktreeGitDirectory: (branch) => join(repository, "worktrees", worktreeId(branch)),
-    journal: (branch) => join(control, "journal", `${worktreeId(branch)}.json`),
+    ownRepository: (branch) => join(ownRepositories, `${worktreeId(branch)}.git`),
+    control: (branch) => join(controls, worktreeId(branch)),
   };
 }
 
 /**
- * What git calls the worktree of this branch. A function of the branch alone, so that nothing that a worker
- * can write says which is which; readable, and unique by its digest.
+ * How the repository of this branch's worktree is called. A function of the branch alone, so that nothing that a
+ * worker can write says which is which; readable, and unique by its digest.
  */
 export function worktreeId(branch: string): string {
   const readable = branch.replace(/[^\w-]+/g, "-").slice(0, 40);

@@ -1,7 +1,7 @@
 // git opens files of a repository without asking what they are. A FIFO, a device or a file without an end among them,
-// which only a worker can have put there, holds it for ever.
-import { dirname, join, resolve } from "node:path";
-import { readlink } from "node:fs/promises";
+// which only a worker can have put there, holds it for ever; a link leads it to what isn't the worker's.
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
 import { execa } from "execa";
 import { UntrustedFileError } from "../untrusted-file.ts";
 import type { GitPlace } from "./spawn.ts";
@@ -21,14 +21,8 @@ export function watchForOddFile(place: GitPlace): OddFileWatch {
   const ended = new AbortController();
   const timer = setTimeout(() => {
     findOddFile(place, ended.signal).then(
-      (path) => {
-        if (path === undefined) return;
-        found.abort(
-          new UntrustedFileError(
-            path,
-            "is a FIFO, a device, a link or a file without an end, for which git waits",
-          ),
-        );
+      async (path) => {
+        if (path !== undefined) found.abort(await describe(path));
       },
       // Where there is no find(1), git ends by its time limit.
       () => undefined,
@@ -43,44 +37,62 @@ export function watchForOddFile(place: GitPlace): OddFileWatch {
   };
 }
 
-/** git reads the whole of such a file into memory, and it holds a name or an id. */
-const endless = ["(", "-type", "l", "-o", "-size", "+2048k", ")"];
-const odd = ["(", "-type", "p", "-o", "-type", "c", "-o", "-type", "b", ")"];
-
-/** The first file that git may wait for; undefined: none was found in time. */
-async function findOddFile(place: GitPlace, signal: AbortSignal): Promise<string | undefined> {
-  const { gitDirectory, commonDirectory = gitDirectory, workTree } = place;
-  const repository = await findRepository(commonDirectory);
-  const searches = [
-    // Also what it keeps of other worktrees: many commands read each one's HEAD.
-    [repository, ...odd],
-    [join(repository, "refs"), ...endless],
-    [join(repository, "worktrees"), "-maxdepth", "2", "-name", "HEAD", ...endless],
-    // Of a worktree's files git opens no others than regular ones, but for these. Theirs may be FIFOs for a reason.
-    ...(workTree === undefined
-      ? []
-      : [[workTree, "(", "-name", ".git*", "-o", "-path", "*/.git/*", ")", ...odd]]),
-  ];
-  for (const search of searches) {
-    // A program: it goes by descriptors where a path would be too long, and takes none of Node's threads.
-    const { stdout } = await execa("find", [...search, "-print", "-quit"], {
-      reject: false,
-      timeout: lookTimeoutMs,
-      cancelSignal: signal,
-      maxBuffer: 64 * 1024,
-    });
-    const [path] = stdout.split("\n");
-    if (path !== undefined && path !== "") return path;
-  }
-  return undefined;
+/** Before git opens the repository. Where there is no find(1), nothing is found. @throws UntrustedFileError */
+export async function assertNoOddFile(gitDirectory: string): Promise<void> {
+  const path = await find(searchRepository(gitDirectory), undefined);
+  if (path !== undefined) throw await describe(path);
 }
 
-/** What the links of a control folder lead to; see control.ts. */
-async function findRepository(folder: string): Promise<string> {
-  try {
-    return dirname(resolve(folder, await readlink(resolve(folder, "refs"))));
-  } catch {
-    // It is no link, and the folder is the repository itself; or it isn't made yet, and nothing is found there.
-    return folder;
-  }
+const special = ["-type", "p", "-o", "-type", "c", "-o", "-type", "b"];
+
+/** What our git reads there. Hooks and the like it never opens, and links are usual among them. */
+function searchRepository(gitDirectory: string): string[] {
+  const unread = ["hooks", "modules", "lfs", "annex"].flatMap((name) => [
+    ...["-o", "-path"],
+    join(gitDirectory, name),
+  ]);
+  // git reads the whole of such a file into memory, and it holds a name or an id.
+  const named = [join(gitDirectory, "refs/*"), join(gitDirectory, "HEAD")];
+  const endless = named.flatMap((path) => ["-o", "-path", path, "-size", "+2048k"]);
+  return [
+    ...[gitDirectory, "-mindepth", "1", "(", ...unread.slice(1), ")", "-prune"],
+    ...["-o", "(", "-type", "l", "-o", ...special, ...endless, ")"],
+  ];
+}
+
+/** The first file that git may wait for; undefined: none was found in time. */
+async function findOddFile(
+  { gitDirectory, workTree }: GitPlace,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const found = await find(searchRepository(gitDirectory), signal);
+  if (found !== undefined || workTree === undefined) return found;
+  // Of a worktree's files git opens no others than regular ones, but for these. Theirs may be FIFOs for a reason.
+  const read = ["(", "-name", ".git*", "-o", "-path", "*/.git/*", ")"];
+  return find([workTree, ...read, "(", ...special, ")"], signal);
+}
+
+async function find(
+  search: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  // A program: it goes by descriptors where a path would be too long, and takes none of Node's threads.
+  const { stdout } = await execa("find", [...search, "-print", "-quit"], {
+    reject: false,
+    timeout: lookTimeoutMs,
+    maxBuffer: 64 * 1024,
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+  });
+  const [path] = (stdout ?? "").split("\n");
+  return path === "" ? undefined : path;
+}
+
+async function describe(path: string): Promise<UntrustedFileError> {
+  const stats = await lstat(path).catch(() => undefined);
+  const what = stats?.isSymbolicLink()
+    ? "is a symbolic link"
+    : stats?.isFIFO()
+      ? "is a FIFO, for which git waits"
+      : "is a device or a file without an end, for which git waits";
+  return new UntrustedFileError(path, what);
 }

@@ -1,6 +1,6 @@
 // Where git starts: in the folder itself, whatever its path leads to by then.
-import { readlink, realpath } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
+import { realpath } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { hostFailure } from "../process/host-failure.ts";
 import { checkUntrustedFile, openUntrustedFolder, UntrustedFileError } from "../untrusted-file.ts";
@@ -14,18 +14,21 @@ export interface OpenPlace extends AsyncDisposable {
 
 /**
  * The work tree, or `home` where there is none. A worker may have put a symbolic link in the place of a worktree, of
- * the folder that git keeps for it, or of a folder above them: git would read and write what it leads to.
+ * its repository, or of a folder above them: git would read and write what it leads to.
  * git would read a HEAD or packed-refs without an end into memory: both are looked at before.
  * @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE
  */
 export async function openPlace(place: GitPlace, home: string): Promise<OpenPlace> {
   const { gitDirectory, commonDirectory, workTree } = place;
-  await checkUntrustedFile(await findPackedRefs(commonDirectory ?? gitDirectory), {
-    maxBytes: maxPackedRefsBytes,
-  });
+  // The clone is the server's alone.
   if (commonDirectory !== undefined) {
     await assertReal(gitDirectory, home);
-    await checkUntrustedFile(join(gitDirectory, "HEAD"), { maxBytes: maxHeadBytes });
+    for (const [name, maxBytes] of [
+      ["HEAD", maxHeadBytes],
+      ["packed-refs", maxPackedRefsBytes],
+    ] as const) {
+      await checkUntrustedFile(join(gitDirectory, name), { maxBytes });
+    }
   }
   if (workTree === undefined)
     return { folder: home, [Symbol.asyncDispose]: () => Promise.resolve() };
@@ -45,19 +48,8 @@ const maxPackedRefsBytes = 256 * 1024 * 1024;
 /** It holds one ref or id. */
 const maxHeadBytes = 64 * 1024;
 
-/** A control folder has a link to it; see control.ts. */
-async function findPackedRefs(folder: string): Promise<string> {
-  const path = join(folder, "packed-refs");
-  try {
-    return resolve(folder, await readlink(path));
-  } catch (error) {
-    // It is no link, or there is none.
-    if (["EINVAL", "ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "")) return path;
-    throw error;
-  }
-}
-
-async function assertReal(folder: string, home: string): Promise<void> {
+/** @throws FactoryError WORKTREE_NOT_FOUND where the folder is gone, or a link is in its place or above it */
+export async function assertReal(folder: string, home: string): Promise<void> {
   try {
     const real = await realpath(folder);
     if (real === join(await realpath(home), relative(home, folder))) return;

@@ -2,12 +2,12 @@ import { createBackoff } from "../backoff.ts";
 import { FactoryError } from "../errors.ts";
 import { readCredentialVariables } from "./credentials.ts";
 import { explainRemote, GitFailure, quoteFailure } from "./failure.ts";
-import { readBranchTip } from "./inspect-worktree.ts";
-import type { WorktreeContext } from "./worktree-context.ts";
+import { takeIn } from "./take-in.ts";
+import type { WorktreeContext } from "./worktree-git.ts";
 
 export interface PushInput {
   readonly branch: string;
-  /** What the remote's branch is to stand at. Default: where the local one stands. */
+  /** What the remote's branch is to stand at, in the clone. Default: where the worktree, or the clone, has it. */
   readonly commit?: string | undefined;
   /** Whether the remote must not have the branch yet, unless it stands where ours does. Default: false. */
   readonly isNew?: boolean | undefined;
@@ -41,7 +41,7 @@ export async function pushBranch(
   context: WorktreeContext,
   { branch, commit: given, isNew = false, signal }: PushInput,
 ): Promise<PushResult> {
-  const commit = given ?? (await readBranchTip(context, branch, signal));
+  const commit = given ?? (await takeIn(context, branch, signal));
   if (commit === null) {
     throw new FactoryError("NOT_FOUND", `there is no local branch ${branch} any more`);
   }

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { FactoryError } from "../errors.ts";
-import type { Logger } from "../log.ts";
 import { removeAbandoned } from "./abandoned-file.ts";
-import { addWorktree, type AddedWorktree, type AddWorktreeInput } from "./add-worktree.ts";
-import { checkAddition, isWhole, type AdditionCheck } from "./check-addition.ts";
-import { settleWorktree } from "./clear-worktree.ts";
+import {
+  addWorktree,
+  assertFree,
+  settleWorktree,
+  type AddedWorktree,
+  type AddWorktreeInput,
+} from "./add-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import type { GitCommit } from "./commit-log.ts";
 import { removeCredentials, saveCredentials } from "./credentials.ts";
@@ -12,13 +15,7 @@ import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
 import { explainRead } from "./failure.ts";
 import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } from "./fetch.ts";
-import {
-  listIfThere,
-  moveToTrash,
-  removeEmptyFolders,
-  removeFolder,
-  removeTrash,
-} from "./files.ts";
+import { listIfThere, moveToTrash, removeEmptyFolders, removeTrash } from "./files.ts";
 import {
   countCommits,
   findStray,
@@ -27,15 +24,11 @@ import {
   type ListCommitsInput,
   type Stray,
 } from "./history.ts";
-import {
-  inspectWorktree,
-  nameUnpushed,
-  readBranchTip,
-  type WorktreeState,
-} from "./inspect-worktree.ts";
-import { readJournals } from "./journal.ts";
+import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
+import type { Identity } from "./identity.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
+import { assertNothingLost, findUnpushedBranches, type LossInput } from "./losses.ts";
 import { pushBranch, type PushInput, type PushResult } from "./push.ts";
 import {
   findRemoteBranches,
@@ -56,8 +49,10 @@ import {
   type WorktreeFolders,
 } from "./sweep.ts";
 import type { SharedRun } from "./shared-run.ts";
-import { findUnfinished, type UnfinishedOperation } from "./unfinished.ts";
-import type { WorktreeContext } from "./worktree-context.ts";
+import { sweepLocks } from "./sweep-locks.ts";
+import { startWorktree } from "./start-worktree.ts";
+import { takeIn } from "./take-in.ts";
+import { isWhole, type WorktreeContext } from "./worktree-git.ts";
 
 interface Cancellable {
   readonly signal?: AbortSignal | undefined;
@@ -65,7 +60,7 @@ interface Cancellable {
 
 /** A clone of one remote, and the worktrees of its branches. A handle: it costs nothing and holds nothing. */
 export interface GitRepository {
-  /** The bare repository that its worktrees share. */
+  /** The bare repository, which the server alone writes. */
   readonly path: string;
   exists(): Promise<boolean>;
   /** For this and later calls that talk to the remote. */
@@ -98,34 +93,45 @@ export interface GitRepository {
   resolveBase(base: string, options?: Cancellable): Promise<ResolvedBase>;
   /** The absolute folder of a branch's worktree, whether it is there or not. */
   worktreePath(branch: string): string;
-  /** The folder that git keeps for that worktree. */
+  /** That worktree's own repository: an absolute folder. */
   worktreeGitDir(branch: string): string;
-  /** Clears what a killed server left in the middle of a branch's worktree, and of the branch with it. */
+  /**
+   * Clears up behind a kill or somebody's hand, so that the branch can have a worktree.
+   * @throws FactoryError WORKTREE_IN_USE where what is left holds work
+   */
   settleWorktree(branch: string, options?: Cancellable): Promise<void>;
   /** What `addWorktree` would refuse, before it is begun and behind `settleWorktree`. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT */
-  checkAddition(input: AdditionCheck): Promise<void>;
+  assertFree(branch: string): Promise<void>;
   /** Makes it whole or not at all. @throws FactoryError WORKTREE_IN_USE, BRANCH_CONFLICT, BRANCH_EXISTS */
   addWorktree(input: AddWorktreeInput): Promise<AddedWorktree>;
+  /**
+   * For a session's start: puts the worktree on its branch, as an ordinary repository; resolves with where that
+   * stands, null: without a commit. @throws FactoryError WORKTREE_NOT_FOUND, WORKTREE_DIRTY where it would lose something
+   */
+  startWorktree(branch: string, options?: Cancellable): Promise<string | null>;
+  /**
+   * Brings the branch from its worktree into the clone, and resolves with where it stands; null: nowhere.
+   * @throws FactoryError HOST_FAILURE
+   */
+  takeIn(branch: string, options?: Cancellable): Promise<string | null>;
+  /** What `removeWorktree` would refuse. @throws FactoryError WORKTREE_DIRTY */
+  assertNothingLost(input: LossInput): Promise<void>;
+  /** The clone's branches with commits that are on no branch of the remote. */
+  findUnpushedBranches(options?: Cancellable): Promise<string[]>;
   /** @throws FactoryError WORKTREE_DIRTY */
   removeWorktree(input: RemoveWorktreeInput): Promise<void>;
   /** The same questions for whoever asks through the API: with an answer, or an end, within seconds. */
   reader(options: ReaderOptions): WorktreeReader;
   /** As the two below: @throws FactoryError WORKTREE_NOT_FOUND; HOST_FAILURE where git can't read it */
   inspectWorktree(branch: string, options?: Cancellable): Promise<WorktreeState>;
-  /** The latest few commits of the branch and of what its worktree stands at that are on no branch of the remote. */
-  nameUnpushed(branch: string, headCommit: string | null, options?: Cancellable): Promise<string[]>;
   /** Commits made in a branch's worktree beside it. @throws FactoryError WORKTREE_NOT_FOUND */
   findStray(branch: string, options?: Cancellable): Promise<Stray | undefined>;
-  /** What was begun in a branch's worktree and not finished. @throws FactoryError WORKTREE_NOT_FOUND */
-  findUnfinished(branch: string): Promise<UnfinishedOperation | undefined>;
-  /** Where the local branch stands; null: there is none. */
-  readTip(branch: string, options?: Cancellable): Promise<string | null>;
   listCommits(input: ListCommitsInput): Promise<GitCommit[]>;
   countCommits(input: HistoryInput): Promise<number>;
   /** From a commit to the branch's tip; null where there is no such branch. */
   countChanges(input: HistoryInput): Promise<ChangeCounts | null>;
   diff(input: DiffInput): Promise<WorktreeDiff>;
-  /** Whether both of a worktree's halves are in their place: its folder, and what git keeps for it. */
+  /** Whether both of a worktree's halves are in their place: its folder and its repository. */
   isWhole(branch: string): Promise<boolean>;
   /** What is where worktrees are, whether git knows it or not. */
   listWorktreeFolders(): Promise<WorktreeFolders>;
@@ -134,11 +140,11 @@ export interface GitRepository {
   /** Whether so much has come together since the last time that maintenance is worth its while. */
   isCluttered(options?: Cancellable): Promise<boolean>;
   /**
-   * Repacks, and removes objects that nothing leads to and that are older than two weeks. Meanwhile no
-   * worktree is made or removed.
+   * Repacks. Objects that nothing leads to go after two weeks, but none while there is a worktree: what it holds is
+   * not known here.
    */
   maintain(options?: Cancellable): Promise<void>;
-  /** Undoes or finishes what a killed server left. */
+  /** Clears what a killed fetch left. */
   recover(): Promise<void>;
   /** With all worktrees and whatever they hold. */
   remove(): Promise<void>;
@@ -157,7 +163,7 @@ export interface RepositoryParts {
   /** See GitOptions. */
   readonly lockGraceMs: number;
   readonly layout: Layout;
-  readonly logger: Pick<Logger, "warn"> | undefined;
+  readonly identity: () => Promise<Identity>;
   readonly protocols: readonly string[];
   readonly mutex: KeyedMutex;
   /** The shared fetch of this repository, made where there is none. */
@@ -175,15 +181,22 @@ const packsToJoin = 20;
 
 export function createRepository(parts: RepositoryParts): GitRepository {
   const { git, home, layout, mutex, shareFetch, protocols } = parts;
-  const place = { gitDirectory: layout.control };
+  const place = { gitDirectory: layout.repository };
+  const fetch = ({ signal, onProgress }: FetchOptions = {}) =>
+    shareFetch(async (ending) => {
+      await assertCloned();
+      return fetchRemote(git, layout, { signal: ending, onProgress });
+    }).join(signal);
   const context: WorktreeContext = {
     git,
     layout,
     place,
-    exclusively: (action, signal) => mutex.run(layout.control, action, signal),
+    identity: parts.identity,
+    exclusively: (action) => mutex.run(layout.repository, action),
+    fetch: (signal) => fetch({ signal }),
   };
   const ofBranch = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
-    mutex.run(layout.journal(branch), action, signal);
+    mutex.run(layout.control(branch), action, signal);
 
   const reader = ({ forWorker }: ReaderOptions): WorktreeReader =>
     createReader({
@@ -205,7 +218,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       const remote = parseRemoteUrl(text, protocols);
       const given = credentials ?? remote.credentials;
       return mutex.run(
-        `clone ${layout.control}`,
+        `clone ${layout.repository}`,
         async () => {
           if (given !== undefined) await saveCredentials(layout.credentials, given);
           if (!(await isCloned(layout))) return cloneRepository(git, layout, remote.url, options);
@@ -215,11 +228,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         options.signal,
       );
     },
-    fetch: ({ signal, onProgress } = {}) =>
-      shareFetch(async (ending) => {
-        await assertCloned();
-        return fetchRemote(git, layout, { signal: ending, onProgress });
-      }).join(signal),
+    fetch,
     push: (input) => pushBranch(context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
@@ -227,14 +236,25 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     findRemoteBranches: (branch, { signal } = {}) => findRemoteBranches(git, place, branch, signal),
     resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
     worktreePath: (branch) => layout.worktree(branch),
-    worktreeGitDir: (branch) => layout.worktreeGitDirectory(branch),
+    worktreeGitDir: (branch) => layout.ownRepository(branch),
     settleWorktree: (branch, { signal } = {}) =>
+      ofBranch(branch, () => settleWorktree(context, branch, signal), signal),
+    assertFree: (branch) => assertFree(context, branch),
+    startWorktree: (branch, { signal } = {}) =>
       ofBranch(
         branch,
-        () => settleWorktree(context, branch, { waitsForLocks: true, signal }),
+        async () => {
+          const own = layout.ownRepository(branch);
+          const folders = [layout.control(branch), layout.worktree(branch)];
+          await sweepLocks(own, folders, { home, graceMs: parts.lockGraceMs });
+          return startWorktree(context, branch, signal);
+        },
         signal,
       ),
-    checkAddition: (input) => checkAddition(context, input),
+    takeIn: (branch, { signal } = {}) =>
+      ofBranch(branch, () => explainRead(branch, () => takeIn(context, branch, signal)), signal),
+    assertNothingLost: (input) => assertNothingLost(context, input),
+    findUnpushedBranches: ({ signal } = {}) => findUnpushedBranches(context, signal),
     async addWorktree(input) {
       const { branch, signal } = input;
       return ofBranch(branch, () => addWorktree(context, input), signal);
@@ -245,17 +265,21 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     },
     ...createReader(context),
     reader,
-    nameUnpushed: (branch, headCommit, { signal } = {}) =>
-      nameUnpushed(context, branch, headCommit, signal),
     findStray: (branch, { signal } = {}) => findStray(context, branch, signal),
-    findUnfinished: (branch) => findUnfinished(context, branch),
-    readTip: (branch, { signal } = {}) => readBranchTip(context, branch, signal),
     listCommits: (input) => listCommits(context, input),
     countChanges: (input) => countChanges(context, input),
     isWhole: (branch) => isWhole(context, branch),
     listWorktreeFolders: () => listWorktreeFolders(layout),
     sweep: (input) =>
-      sweepRepository({ context, mutex, home, lockGraceMs: parts.lockGraceMs }, input),
+      sweepRepository(
+        {
+          context,
+          home,
+          lockGraceMs: parts.lockGraceMs,
+          ifIdle: (branch, run) => mutex.runIfIdle(layout.control(branch), run),
+        },
+        input,
+      ),
     async isCluttered({ signal } = {}) {
       const counts = await git({ arguments: ["count-objects", "-v"], place, signal });
       const count = (name: string) =>
@@ -263,46 +287,34 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       return count("count") >= looseObjectsToPack || count("packs") >= packsToJoin;
     },
     async maintain({ signal } = {}) {
-      const call = {
-        // Which worktrees are still there is decided by us, not by whether their folder is seen now.
-        arguments: ["-c", "gc.worktreePruneExpire=never", "gc", "--prune=2.weeks.ago", "--quiet"],
-        place,
-        signal,
-        timeoutMs: maintenanceTimeoutMs,
-      };
-      await context.exclusively(() => git(call), signal);
+      const hasWorktrees = ((await listIfThere(layout.ownRepositories)) ?? []).length > 0;
+      const commands = hasWorktrees
+        ? [
+            ["repack", "-a", "-d", "-l", "--keep-unreachable", "--quiet"],
+            ["pack-refs", "--all"],
+          ]
+        : [["gc", "--prune=2.weeks.ago", "--quiet"]];
+      for (const command of commands) {
+        await git({ arguments: command, place, signal, timeoutMs: maintenanceTimeoutMs });
+      }
     },
     async recover() {
-      await removeFolder(join(layout.control, "temporary"));
       // What a killed fetch had received so far; git itself removes it only after two weeks.
       const packs = join(layout.repository, "objects/pack");
       for (const file of (await listIfThere(packs)) ?? []) {
         if (!file.startsWith("tmp_")) continue;
         await removeAbandoned(join(packs, file), { home, graceMs: parts.lockGraceMs });
       }
-      for (const { branch } of await readJournals(join(layout.control, "journal"))) {
-        try {
-          await ofBranch(branch, () => settleWorktree(context, branch));
-        } catch (error) {
-          if (!(error instanceof FactoryError)) throw error;
-          // Its journal stays: the next try, or the sweep, settles it, and nothing else waits for that.
-          parts.logger?.warn({ err: error, branch }, "a worktree could not be settled yet");
-        }
-      }
     },
     async remove() {
+      const { repository, controls, ownRepositories, worktrees, credentials } = layout;
       await context.exclusively(async () => {
-        // The control folder goes first: without it the repository doesn't count as there.
-        for (const path of [layout.control, layout.repository, layout.worktrees]) {
+        // The clone goes first: without it the repository doesn't count as there.
+        for (const path of [repository, controls, ownRepositories, worktrees]) {
           await removeTrash(await moveToTrash(path, layout.trash));
         }
-        await removeCredentials(layout.credentials);
-        for (const path of [
-          layout.control,
-          layout.repository,
-          layout.worktrees,
-          layout.credentials,
-        ]) {
+        await removeCredentials(credentials);
+        for (const path of [repository, controls, worktrees, credentials]) {
           await removeEmptyFolders(join(path, ".."), home);
         }
       });

@@ -125,9 +125,13 @@ function measured(call: GitCall, run: () => Promise<string>): Promise<string> {
 }
 
 /** One repository never takes all places, whatever is done to it; what workers ask of it never all of its own. */
-function sharesOf({ place, network, forWorker }: GitCall): Share[] {
+function sharesOf({
+  place,
+  share: key = place.gitDirectory,
+  network,
+  forWorker,
+}: GitCall): Share[] {
   const places = network === true ? networkCallsAtOnce : localCallsAtOnce;
-  const key = place.commonDirectory ?? place.gitDirectory;
   const ofRepository = { key, most: Math.floor(places / 2) };
   if (forWorker !== true) return [ofRepository];
   return [ofRepository, { key: `workers ${key}`, most: Math.floor(places / 4) }];

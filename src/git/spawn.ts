@@ -26,6 +26,8 @@ export interface GitCall {
   readonly stallMs?: number;
   /** Milliseconds that it waits for a place among the calls at most. Default: 15 minutes. */
   readonly maxWaitMs?: number;
+  /** Of calls with the same share only some run at once. Default: the repository. */
+  readonly share?: string;
   /** Whether a worker asks for it: such calls have fewer places. */
   readonly forWorker?: boolean;
   /** Whether it talks to a remote: its failures are then the remote's. */

@@ -1,34 +1,35 @@
 // Files that a git, or this server, held or wrote when it was killed.
 import { lstat, readdir } from "node:fs/promises";
-import { dirname, join, relative, resolve, sep } from "node:path";
+import { join, relative } from "node:path";
 import { removeAbandoned } from "./abandoned-file.ts";
-import { codeOf, partSuffix, readIfSound } from "./files.ts";
-import type { Layout } from "./layout.ts";
+import { codeOf, partSuffix } from "./files.ts";
 import { findGitPlaces, isBelow } from "./processes.ts";
 
-/** Below the control folder: what is in the middle of being made, by calls that clear up themselves. */
-const skippedInControl = new Set(["adding", "temporary"]);
+export interface LockSweep {
+  /** FACTORY_HOME. */
+  readonly home: string;
+  readonly graceMs: number;
+}
 
-/** Lock files and the like that are older than the grace and have no owner any more. */
+/**
+ * Lock files and the like in a repository that are older than the grace and have no owner any more.
+ * @param folders where the gits work that may hold them
+ */
 export async function sweepLocks(
-  layout: Layout,
-  { home, graceMs }: { readonly home: string; readonly graceMs: number },
+  repository: string,
+  folders: readonly string[],
+  { home, graceMs }: LockSweep,
 ): Promise<string[]> {
   const old: string[] = [];
-  for (const path of [
-    ...(await listLeftovers(layout.repository, isObjectFolder)),
-    ...(await listLeftovers(layout.control, (name) => skippedInControl.has(name))),
-  ]) {
+  for (const path of await listLeftovers(repository)) {
     if (await isOlder(path, graceMs)) old.push(path);
   }
   if (old.length === 0) return [];
   // After the list: whoever holds one of these has been there for as long as the file.
   const places = await findGitPlaces(home);
-  if (places === undefined) return [];
+  if (places?.some((place) => isBelow(place, [repository, ...folders])) !== false) return [];
   const lines: string[] = [];
   for (const path of old) {
-    const folders = await foldersOf(layout, path);
-    if (places.some((place) => isBelow(place, folders))) continue;
     if (!(await removeAbandoned(path, { home, graceMs }))) continue;
     const what = path.endsWith(".lock") ? "lock file" : "temporary file";
     lines.push(`Removed the ${what} ${relative(home, path)}, which nobody holds any more.`);
@@ -36,33 +37,18 @@ export async function sweepLocks(
   return lines;
 }
 
-/** Where the git works that may hold it: a worktree's own locks are of one that works in that worktree. */
-async function foldersOf({ repository, control, worktrees }: Layout, path: string) {
-  const entries = join(repository, "worktrees");
-  if (!path.startsWith(entries + sep)) return [repository, control, worktrees];
-  const [id = ""] = relative(entries, path).split(sep);
-  const entry = join(entries, id);
-  const gitFile = (await readIfSound(join(entry, "gitdir")))?.trim();
-  return gitFile === undefined
-    ? [repository, control, worktrees]
-    : [entry, dirname(resolve(entry, gitFile))];
-}
-
 /** Loose objects have no locks, and there are many of them. */
 function isObjectFolder(name: string, folder: string): boolean {
   return folder.endsWith("/objects") && /^[0-9a-f]{2}$/.test(name);
 }
 
-async function listLeftovers(
-  folder: string,
-  skips: (name: string, folder: string) => boolean,
-): Promise<string[]> {
+async function listLeftovers(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await readdirIfThere(folder)) {
     const path = join(folder, entry.name);
-    // No symbolic link counts as a folder here: the control folder's lead to the repository.
+    // No symbolic link counts as a folder here.
     if (entry.isDirectory()) {
-      if (!skips(entry.name, folder)) found.push(...(await listLeftovers(path, skips)));
+      if (!isObjectFolder(entry.name, folder)) found.push(...(await listLeftovers(path)));
     } else if (isLeftover(entry.name, folder)) {
       found.push(path);
     }

@@ -3,56 +3,68 @@
 import { basename, dirname, join, relative } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { removeTree } from "../process/remove-tree.ts";
-import { settleWorktree } from "./clear-worktree.ts";
-import { listEntriesIfThere, listIfThere, removeFolder } from "./files.ts";
-import { readJournal } from "./journal.ts";
-import type { Layout } from "./layout.ts";
+import { settleWorktree } from "./add-worktree.ts";
+import { readControlBranch } from "./control.ts";
+import { isThere, listEntriesIfThere, listIfThere, removeFolder } from "./files.ts";
+import { worktreeId, type Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { checkBranch, maxRefBytes } from "./names.ts";
 import { findGitPlaces, isBelow } from "./processes.ts";
-import { sweepEntries } from "./sweep-entries.ts";
 import { sweepLocks } from "./sweep-locks.ts";
-import type { WorktreeContext } from "./worktree-context.ts";
+import type { WorktreeContext } from "./worktree-git.ts";
 
 export interface SweepInput {
-  /** Branches whose worktrees are known: what git notes of them stays. */
+  /** Branches whose worktrees are known: their repositories stay. */
   readonly keep: readonly string[];
 }
 
 export interface SweepParts {
   readonly context: WorktreeContext;
-  readonly mutex: KeyedMutex;
   readonly home: string;
   readonly lockGraceMs: number;
+  /** Runs while nobody makes or removes the branch's worktree; not at all where somebody does just now. */
+  readonly ifIdle: <T>(branch: string, run: () => Promise<T>) => Promise<T | undefined>;
 }
 
 /** Whatever is being worked on at the moment is left for the next time. @returns what was done, a line each */
 export async function sweepRepository(
-  { context, mutex, home, lockGraceMs }: SweepParts,
+  { context, home, lockGraceMs, ifIdle }: SweepParts,
   { keep }: SweepInput,
 ): Promise<string[]> {
   const { layout } = context;
-  const lines = await sweepLocks(layout, { home, graceMs: lockGraceMs });
-  const journals = join(layout.control, "journal");
-  for (const file of (await listIfThere(journals)) ?? []) {
-    if (!file.endsWith(".json")) continue;
-    const branch = (await readJournal(join(journals, file)))?.branch;
-    if (branch === undefined) continue;
-    const what = `what was left in the middle of the worktree ${relative(home, layout.worktree(branch))}`;
-    const line = await mutex.runIfIdle(layout.journal(branch), async () => {
-      if ((await readJournal(layout.journal(branch))) === undefined) return undefined;
-      try {
-        await settleWorktree(context, branch);
-        return `Cleared ${what}.`;
-      } catch (error) {
-        if (error instanceof FactoryError) return `Left ${what}: ${error.message}.`;
-        throw error;
-      }
-    });
+  const how = { home, graceMs: lockGraceMs };
+  const kept = new Map(keep.map((branch) => [worktreeId(branch), branch]));
+  const lines = await sweepLocks(layout.repository, [layout.controls], how);
+  for (const name of (await listIfThere(layout.ownRepositories)) ?? []) {
+    const own = join(layout.ownRepositories, name);
+    const id = basename(name, ".git");
+    const control = join(layout.controls, id);
+    const branch = kept.get(id) ?? (await readControlBranch(control));
+    const folder = branch === undefined ? [] : [layout.worktree(branch)];
+    lines.push(...(await sweepLocks(own, [control, ...folder], how)));
+    if (branch === undefined || kept.has(id)) continue;
+    const line = await ifIdle(branch, () => sweepLeftover(context, home, branch));
     if (line !== undefined) lines.push(line);
   }
-  const pruned = await mutex.runIfIdle(layout.control, () => sweepEntries(context, { home, keep }));
-  return [...lines, ...(pruned ?? [])];
+  return lines;
+}
+
+/** The repository of a worktree that nobody knows, and whose folder is gone. */
+async function sweepLeftover(
+  context: WorktreeContext,
+  home: string,
+  branch: string,
+): Promise<string | undefined> {
+  const { layout } = context;
+  if (await isThere(layout.worktree(branch))) return undefined;
+  const what = `the repository of the worktree ${relative(home, layout.worktree(branch))}, whose folder is gone`;
+  try {
+    await settleWorktree(context, branch);
+    return `Removed ${what}: its branch is in the clone.`;
+  } catch (error) {
+    if (error instanceof FactoryError) return `Left ${what}: ${error.message}.`;
+    throw error;
+  }
 }
 
 export interface WorktreeFolders {
@@ -96,30 +108,16 @@ function isBranch(name: string): boolean {
   }
 }
 
-/** How folders are named while a clone or its control folder is made beside its place. */
-const making = /^(.+\.git)\.(?:cloning|making)-[0-9a-f-]{36}$/;
+/** How a folder is named while a clone is made beside its place. */
+const cloning = /^(.+\.git)\.cloning-[0-9a-f-]{36}$/;
 
 /** What is beside the repositories: half clones, and what is on its way out. */
-export async function sweepHome(
-  home: string,
-  controlOf: (name: { host: string; owner: string; name: string }) => string,
-  mutex: KeyedMutex,
-): Promise<string[]> {
+export async function sweepHome(home: string, mutex: KeyedMutex): Promise<string[]> {
   const lines = await sweepTrash(home);
-  const folders = [
-    ...(await listRepositoryFolders(join(home, "repositories"))),
-    ...(await listRepositoryFolders(join(home, "control"))),
-  ];
-  for (const path of folders) {
-    const repository = making.exec(basename(path))?.[1];
+  for (const path of await listRepositoryFolders(join(home, "repositories"))) {
+    const repository = cloning.exec(basename(path))?.[1];
     if (repository === undefined) continue;
-    const owner = dirname(path);
-    const control = controlOf({
-      host: basename(dirname(owner)),
-      owner: basename(owner),
-      name: repository.slice(0, -".git".length),
-    });
-    const removed = await mutex.runIfIdle(`clone ${control}`, async () => {
+    const removed = await mutex.runIfIdle(`clone ${join(dirname(path), repository)}`, async () => {
       const places = await findGitPlaces(home);
       if (places?.some((place) => isBelow(place, [path])) !== false) return false;
       await removeFolder(path);

@@ -1,10 +1,8 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { codeOf } from "./files.ts";
-import { assertWorktree } from "./inspect-worktree.ts";
-import { worktreePlace, type WorktreeContext } from "./worktree-context.ts";
 
-/** What stands in a worktree's git directory while an operation waits to be gone on with. Source: git's wt-status.c. */
+/** What stands in a git directory while an operation waits to be gone on with. Source: git's wt-status.c. */
 const marks = [
   // A rebase picks commits: it comes before what it is made of.
   ["rebase-apply/applying", "git am"],
@@ -20,13 +18,10 @@ const marks = [
 /** An operation of git, for people. */
 export type UnfinishedOperation = (typeof marks)[number][1];
 
-/** What was begun in the branch's worktree and neither finished nor aborted. @throws FactoryError WORKTREE_NOT_FOUND */
+/** What was begun there and neither finished nor aborted. */
 export async function findUnfinished(
-  context: WorktreeContext,
-  branch: string,
+  gitDirectory: string,
 ): Promise<UnfinishedOperation | undefined> {
-  await assertWorktree(context, branch);
-  const { gitDirectory } = worktreePlace(context.layout, branch);
   const found = await Promise.all(marks.map(([mark]) => isMarked(join(gitDirectory, mark))));
   return marks[found.indexOf(true)]?.[1];
 }

@@ -1,8 +1,7 @@
 // Files of a worktree that no diff reads: what is no file to git, and what is too large to be read in time.
 import { lstat } from "node:fs/promises";
 import { codeOf } from "./files.ts";
-import type { GitRunner } from "./run.ts";
-import type { GitPlace } from "./spawn.ts";
+import type { WorktreeGit } from "./worktree-git.ts";
 
 /** Paths as git gives them, each byte a character (latin1). */
 export interface UnreadFiles {
@@ -55,8 +54,8 @@ async function look(workTree: string, path: string) {
 
 /** Makes the index say so: without the special ones, and with the large ones unchanged. */
 export async function leaveOut(
-  git: GitRunner,
-  place: GitPlace,
+  git: WorktreeGit,
+  indexFile: string,
   { special, large }: UnreadFiles,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -68,7 +67,7 @@ export async function leaveOut(
   ] as const) {
     if (paths.length === 0) continue;
     const names = ["update-index", option, "-z", "--stdin"];
-    await git({ arguments: names, place, signal, input: input(paths) });
+    await git.runInFiles({ arguments: names, indexFile, signal, input: input(paths) });
   }
 }
 

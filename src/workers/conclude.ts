@@ -82,9 +82,7 @@ export function judgeWithPush(
 /** Who looks at the status and the branch alone would not find out. */
 function withShortfalls(judged: Verdict, work: EndedWork): Verdict {
   const shortfalls =
-    judged.status === "SUCCEEDED"
-      ? describeShortfalls(work)
-      : [describeUnfinished(work)].filter((shortfall) => shortfall !== undefined);
+    judged.status === "SUCCEEDED" ? describeShortfalls(work) : describeUnfinished(work);
   if (shortfalls.length === 0) return judged;
   const reasons = judged.reason === null ? shortfalls : [judged.reason, ...shortfalls];
   return { ...judged, reason: reasons.join("; ") };
@@ -113,7 +111,7 @@ export async function conclude(
     if (hasEndedSo(session, attempt)) return session;
     const judged = withShortfalls(judge(session, outcome, timedOut), work);
     const { status, reason, failureCode } = judgeWithPush(judged, session, pushed);
-    const { commits, commitCount, changes, uncommittedFileCount = null } = work;
+    const { commits, commitCount, changes, state } = work;
     const exit = outcome.exit.kind === "exited" ? outcome.exit : undefined;
     const changed = await changeWorker(transaction, id, {
       status,
@@ -128,7 +126,7 @@ export async function conclude(
         ...(exit === undefined ? {} : { finishedAt: holdToTime(exit.endedAt, session.startedAt) }),
         commits: recordCommits(commits).map((commit) => ({ ...commit })),
         commitCount,
-        uncommittedFileCount,
+        uncommittedFileCount: state?.changedFiles ?? null,
         filesChanged: changes?.filesChanged ?? null,
         linesAdded: changes?.insertions ?? null,
         linesRemoved: changes?.deletions ?? null,

@@ -1,10 +1,9 @@
 // What a session leaves at its end, read once: what is counted here is what is pushed and recorded.
 import { counted } from "../counted.ts";
 import { FactoryError } from "../errors.ts";
-import type { ChangeCounts, GitCommit, UnfinishedOperation } from "../git/git.ts";
+import type { ChangeCounts, GitCommit, Stray, WorktreeState } from "../git/git.ts";
 import { askGit, type AskGitDependencies, type CommittingSession } from "./ask-git.ts";
 import { mostCommits } from "./commits.ts";
-import { describeStray } from "./stray.ts";
 
 export interface EndedWork {
   /** What the session's branch stands at; null: there is no such branch; undefined: git could not tell. */
@@ -16,10 +15,10 @@ export interface EndedWork {
   /** null: unknown. */
   readonly changes: ChangeCounts | null;
   /** What was committed beside the session's branch. */
-  readonly stray: string | undefined;
-  /** Of files changed or untracked; null: its worktree is gone; undefined: git could not tell. */
-  readonly uncommittedFileCount: number | null | undefined;
-  readonly unfinished: UnfinishedOperation | undefined;
+  readonly stray: Stray | undefined;
+  /** null: its worktree is gone; undefined: git could not tell. */
+  readonly state: WorktreeState | null | undefined;
+  readonly branch: string;
 }
 
 /** Once all processes of the session have ended. */
@@ -28,18 +27,16 @@ export async function readEndedWork(
   session: CommittingSession,
 ): Promise<EndedWork> {
   const { branch, worktreeId } = session;
-  const tip = await askGit(deps, session, (git) => git.readTip(branch));
-  const [added, stray, uncommittedFileCount, unfinished] = await Promise.all([
+  // From here on it is in the clone, whatever becomes of the worktree.
+  const tip = await askGit(deps, session, (git) => git.takeIn(branch));
+  const [added, stray, state] = await Promise.all([
     readAdded(deps, session, tip),
-    describeStray(deps, session),
+    askGit(deps, session, (git) => git.findStray(branch)),
     worktreeId === null
       ? null
-      : askGit(deps, session, (git) =>
-          git.inspectWorktree(branch).then(({ changedFiles }) => changedFiles, nullWhereGone),
-        ),
-    askGit(deps, session, (git) => git.findUnfinished(branch)),
+      : askGit(deps, session, (git) => git.inspectWorktree(branch).catch(nullWhereGone)),
   ]);
-  return { tip, ...added, stray, uncommittedFileCount, unfinished };
+  return { tip, ...added, stray, state, branch };
 }
 
 async function readAdded(
@@ -72,35 +69,58 @@ function nullWhereGone(error: unknown): null {
 
 /** Of a session that has succeeded, all that its branch alone doesn't show; fit to show to a person. */
 export function describeShortfalls(work: EndedWork): string[] {
-  const { stray, uncommittedFileCount: files, commitCount } = work;
-  const shortfalls = [describeUnfinished(work), stray, describeUncommitted(files)].filter(
-    (shortfall) => shortfall !== undefined,
-  );
+  const { stray, state, commitCount, branch } = work;
+  const shortfalls = [
+    ...describeUnfinished(work),
+    ...describeBroken(state),
+    ...(stray === undefined ? [] : [describeStray(stray, branch)]),
+    ...describeUncommitted(state),
+  ];
   if (shortfalls.length > 0 || commitCount !== 0) return shortfalls;
   return ["no commits were made"];
 }
 
-export function describeUnfinished({ unfinished }: EndedWork): string | undefined {
-  return unfinished === undefined ? undefined : `it ended in the middle of ${unfinished}`;
+export function describeUnfinished({ state }: EndedWork): string[] {
+  const unfinished = state?.unfinished ?? null;
+  return unfinished === null ? [] : [`it ended in the middle of ${unfinished}`];
 }
 
-function describeUncommitted(files: number | null | undefined): string | undefined {
-  if (files === null || files === undefined || files === 0) return undefined;
-  return `${counted(files, "changed file is", "changed files are")} not committed`;
+function describeBroken(state: WorktreeState | null | undefined): string[] {
+  if (state === undefined || state?.isWhole === true) return [];
+  return ["its folder is no worktree of the repository any more"];
+}
+
+function describeStray({ branch: where, commits }: Stray, branch: string): string {
+  const what = counted(commits, "commit is", "commits are");
+  return `${what} on ${where ?? "no branch"} in its worktree, and not on its branch ${branch}`;
+}
+
+function describeUncommitted(state: WorktreeState | null | undefined): string[] {
+  const { changedFiles: files, stashes } = state ?? { changedFiles: 0, stashes: 0 };
+  return [
+    ...(files === 0
+      ? []
+      : [`${counted(files, "changed file is", "changed files are")} not committed`]),
+    ...(stashes === 0
+      ? []
+      : [`${counted(stashes, "entry is", "entries are")} in its worktree's stash`]),
+  ];
 }
 
 /** Why a push would leave work behind; undefined: it would leave none. */
 export function findUnpushable(
   work: EndedWork,
 ): { readonly code: "WORKTREE_DIRTY" | "BRANCH_CONFLICT"; readonly message: string } | undefined {
-  const { tip, stray, uncommittedFileCount: files, unfinished } = work;
-  if (tip === undefined || files === undefined) {
+  const { tip, stray, state } = work;
+  if (tip === undefined || state === undefined) {
     const message =
       "git could not tell whether all work is committed: see the server's log, and push it yourself";
     return { code: "WORKTREE_DIRTY", message };
   }
-  const isDirty = unfinished !== undefined || (files !== null && files > 0);
-  if (!isDirty && stray === undefined) return undefined;
+  const isDirty =
+    state !== null && (!state.isWhole || state.unfinished !== null || state.changedFiles > 0);
+  const hasLeft = stray?.isCheckedOut === true;
+  if (!isDirty && !hasLeft) return undefined;
   const shortfalls = describeShortfalls(work).join("; ");
   return isDirty
     ? {

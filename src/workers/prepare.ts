@@ -40,10 +40,10 @@ export async function prepare(
     return made;
   });
   const { worktree } = made;
-  // Reading a worktree takes git a while, and there is nothing to read in one that was just made.
-  const { headCommit } = made.created
-    ? made
-    : ((await deps.worktrees.inspect(worktree)) ?? { headCommit: null });
+  // There is nothing to put right in one that was just made.
+  const headCommit = made.created
+    ? made.headCommit
+    : await git.startWorktree(worktree.branch, { signal });
   const updated = await prisma.workerSession.update({
     where: { id: session.id },
     data: { worktreeId: worktree.id, branch, startCommit: headCommit },

@@ -80,7 +80,7 @@ async function makePlan(
     // First: a branch that a killed server made for nothing yet isn't one to take up.
     await git.settleWorktree(branch, { signal });
     const plan = await planWorktree(git, repository, { branch, base, baseIfNew, taken });
-    await git.checkAddition({ branch, isLocal: plan.start.kind === "local", signal });
+    await git.assertFree(branch);
     return plan;
   } catch (error) {
     // A repository that was deleted meanwhile has taken away what git was reading.

@@ -1,5 +1,4 @@
 // Worktrees go only where no work goes with them, or by force.
-import { counted, named } from "../counted.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
@@ -40,9 +39,8 @@ export async function removeWorktree(
   if (found === null) return false;
   const worktree = await settleLeftover(prisma, found);
   await assertFree(prisma, worktree);
-  if (!how.force && worktree.status === "READY") {
-    await assertClean(repositories, repository, worktree, how);
-  }
+  const isChecked = !how.force && worktree.status === "READY";
+  if (isChecked) await assertClean(repositories, repository, worktree, how);
   await prisma.$transaction(async (transaction) => {
     // Asked again: a session may have come to occupy it meanwhile; under this lock none can.
     await lockTaking(transaction);
@@ -51,7 +49,7 @@ export async function removeWorktree(
     await appendEvents(transaction, [append]);
   });
   try {
-    await repositories.open(repository).removeWorktree({ branch, ...how });
+    await repositories.open(repository).removeWorktree({ branch, ...how, isChecked });
     await prisma.$transaction(async (transaction) => {
       await transaction.worktree.delete({ where: { id } });
       const gone = { id, branch, status: "REMOVING" } as const;
@@ -86,27 +84,11 @@ async function assertClean(
   worktree: Worktree,
   { deleteBranch }: Removal,
 ): Promise<void> {
-  // Where somebody has removed the folder already, only the branch is left to be lost.
-  if (!deleteBranch && !(await isThere(worktree.path))) return;
+  const { branch, path } = worktree;
   const git = repositories.open(repository);
-  const state = await git.inspectWorktree(worktree.branch);
-  const { changedFiles, changedPaths: files, unpushedCommits } = state;
-  if (changedFiles === 0 && unpushedCommits === 0) return;
-  const commits =
-    unpushedCommits === 0 ? [] : await git.nameUnpushed(worktree.branch, state.headCommit);
-  const losses: string[] = [];
-  if (changedFiles > 0) {
-    losses.push(named(counted(changedFiles, "changed or untracked file"), files, changedFiles));
-  }
-  if (unpushedCommits > 0) {
-    const what = `${counted(unpushedCommits, "commit that is", "commits that are")} on no branch of the remote`;
-    losses.push(named(what, commits, unpushedCommits));
-  }
-  throw new FactoryError(
-    "WORKTREE_DIRTY",
-    `the worktree of ${worktree.branch} holds ${losses.join(" and ")}: commit and push them, or delete with force: true, which loses them`,
-    { facts: { changedFiles, files, unpushedCommits, commits } },
-  );
+  // What else was lost with the folder can't be told.
+  if (deleteBranch && !(await isThere(path))) await git.inspectWorktree(branch);
+  await git.assertNothingLost({ branch, deleteBranch });
 }
 
 const takingLock = 4_711_001;

@@ -9,7 +9,6 @@ export function startContext(given: Partial<StartContext> = {}): StartContext {
     permissions: "ALLOW",
     mcpServers: [],
     gitDir: "/git",
-    worktreeGitDir: "/git/worktrees/w",
     worktree: "/w",
     temporary: "/session/tmp",
     environment: {},

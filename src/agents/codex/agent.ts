@@ -35,9 +35,9 @@ export function codex(): AgentDefinition {
   };
 }
 
-/** A worktree's git data lies outside of it: without these two no commit can be made in the sandbox. */
-function writableRoots({ gitDir, worktreeGitDir }: StartContext): string[] {
-  return [gitDir, worktreeGitDir];
+/** A worktree's git data lies outside of it: without it no commit can be made in the sandbox. */
+function writableRoots({ gitDir }: StartContext): string[] {
+  return [gitDir];
 }
 
 function startAdapter(context: StartContext): AgentStart {

@@ -15,7 +15,6 @@ function startOf(name: string, given: Partial<StartContext>): AgentStart {
   return way.start(
     startContext({
       gitDir: '/repositories/a "b".git',
-      worktreeGitDir: '/repositories/a "b".git/worktrees/x',
       worktree: "/worktrees/x",
       ...given,
     }),
@@ -85,7 +84,7 @@ console.log(JSON.stringify({ input: readFileSync(0, "utf8"), args: process.argv.
     const { args } = start("codex", {});
 
     expect(args).toContain(
-      String.raw`sandbox_workspace_write.writable_roots=["/repositories/a \"b\".git","/repositories/a \"b\".git/worktrees/x"]`,
+      String.raw`sandbox_workspace_write.writable_roots=["/repositories/a \"b\".git"]`,
     );
   });
 

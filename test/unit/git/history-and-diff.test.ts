@@ -170,10 +170,12 @@ describe("the state of a worktree", () => {
       "b.txt": "b\n",
     });
     expect(await repository.inspectWorktree("b")).toEqual({
+      isWhole: true,
       headCommit: first,
       changedFiles: 0,
       changedPaths: [],
-      unpushedCommits: 0,
+      stashes: 0,
+      unfinished: null,
     });
     const tip = await commit(path, "Work");
     await writeFile(join(path, "out.log"), "ignored");
@@ -181,16 +183,23 @@ describe("the state of a worktree", () => {
     await appendFile(join(path, "a.txt"), "x");
     await rm(join(path, "b.txt"));
     const state = {
+      isWhole: true,
       headCommit: tip,
       changedFiles: 3,
       changedPaths: ["a.txt", "b.txt", "new\uFFFDline ä.txt"],
-      unpushedCommits: 1,
+      stashes: 0,
+      unfinished: null,
     };
     expect(await repository.inspectWorktree("b")).toEqual(state);
-    expect(await repository.nameUnpushed("b", tip)).toEqual([`${tip.slice(0, 7)} Work`]);
+    const loss = { branch: "b", deleteBranch: true };
+    await expect(repository.assertNothingLost(loss)).rejects.toMatchObject({
+      facts: { changedFiles: 3, unpushedCommits: 1, commits: [`${tip.slice(0, 7)} Work`] },
+    });
+    // By itself: the clone is brought up to date where that decides.
     await workerGit(path, "push", "-q", "origin", "b");
-    await repository.fetch();
-    expect(await repository.inspectWorktree("b")).toEqual({ ...state, unpushedCommits: 0 });
+    await expect(repository.assertNothingLost(loss)).rejects.toMatchObject({
+      facts: { changedFiles: 3, unpushedCommits: 0 },
+    });
   });
 });
 
@@ -240,10 +249,8 @@ describe("a diff", () => {
     expect(diff.text).not.toContain("ignored");
     expect(await readFile(index)).toEqual(before);
     expect(await workerGit(path, "diff", "--cached", "--name-only")).toBe("staged.txt");
-    const { home, server } = workspace;
-    expect(await readdir(join(home, "control", server.host, "acme/diff.git/temporary"))).toEqual(
-      [],
-    );
+    const { home } = workspace;
+    expect(await readdir(join(home, "making"))).toEqual([]);
   });
 
   test("is cut at the limit, never inside a character, with the counts of the whole", async () => {

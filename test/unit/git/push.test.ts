@@ -5,6 +5,7 @@ import type { GitRepository } from "../../../src/git/git.ts";
 import { createWorkspace, workerGit, type Workspace } from "./workspace.ts";
 
 let workspace: Workspace;
+const loss = { branch: "b", deleteBranch: true };
 
 beforeAll(async () => {
   workspace = await createWorkspace();
@@ -47,10 +48,12 @@ async function hook(name: string, which: string, script: string): Promise<void> 
 describe("a push", () => {
   test("brings the branch to the remote, and leaves nothing that only the worktree has", async () => {
     const { repository, tip, remoteTip } = await work("plain");
-    expect((await repository.inspectWorktree("b")).unpushedCommits).toBe(1);
+    await expect(repository.assertNothingLost(loss)).rejects.toMatchObject({
+      facts: { unpushedCommits: 1 },
+    });
     expect(await repository.push({ branch: "b" })).toEqual({ ref: "refs/heads/b", commit: tip });
     expect(await remoteTip()).toBe(tip);
-    expect((await repository.inspectWorktree("b")).unpushedCommits).toBe(0);
+    await repository.assertNothingLost(loss);
     // Again: nothing is left to do.
     expect((await repository.push({ branch: "b" })).commit).toBe(tip);
   });
@@ -105,7 +108,7 @@ describe("a push", () => {
     );
     expect(await repository.push({ branch: "b" })).toEqual({ ref: "refs/heads/b", commit: tip });
     expect(await remoteTip()).toBe(tip);
-    expect((await repository.inspectWorktree("b")).unpushedCommits).toBe(0);
+    await repository.assertNothingLost(loss);
   });
 
   test("without credentials that the remote wants is REMOTE_AUTH_FAILED, with them it goes through", async () => {

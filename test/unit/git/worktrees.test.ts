@@ -32,7 +32,8 @@ const add = (repository: GitRepository, branch: string, commit: string) =>
 
 /** What git and the file system know of worktrees and branches. */
 async function survey(repository: GitRepository) {
-  const entries = await readdir(join(repository.path, "worktrees"));
+  const own = repository.path.replace(/\.git$/, ".worktrees");
+  const entries = await readdir(own).catch(() => []);
   const folders = await readdir(repository.worktreePath("x").slice(0, -2)).catch(() => []);
   const { local } = await repository.branches();
   return { entries: entries.length, folders: folders.sort(), branches: [...local.keys()] };
@@ -51,7 +52,7 @@ describe("a worktree", () => {
     expect(added.path).toMatch(/worktrees\/acme\/ordinary\/feat\/login$/);
     const { path } = added;
     expect(await workerGit(path, "status", "--porcelain", "--branch")).toBe("## feat/login");
-    expect(await workerGit(path, "rev-parse", "--git-common-dir")).toBe(repository.path);
+    expect(await workerGit(path, "rev-parse", "--show-toplevel")).toBe(path);
     expect(await workerGit(path, "rev-parse", "--absolute-git-dir")).toBe(
       repository.worktreeGitDir("feat/login"),
     );
@@ -62,12 +63,30 @@ describe("a worktree", () => {
     expect(await server.git("acme", "ordinary", "rev-parse", "feat/login")).toBe(
       await workerGit(path, "rev-parse", "HEAD"),
     );
-    expect(await workerGit(path, "worktree", "list", "--porcelain")).toContain(
-      `worktree ${path}\n`,
+    expect((await repository.branches()).local.get("feat/login")).toBe(first);
+    const tip = await workerGit(path, "rev-parse", "HEAD");
+    expect(await repository.takeIn("feat/login")).toBe(tip);
+    expect((await repository.branches()).local.get("feat/login")).toBe(tip);
+  });
+
+  test("has a configuration, hooks, stash and branches that no other one sees", async () => {
+    const { repository, first } = await workspace.cloned("apart");
+    const [one, two] = await Promise.all(
+      ["one", "two"].map((name) => add(repository, name, first)),
     );
-    expect((await repository.branches()).local.get("feat/login")).toBe(
-      await workerGit(path, "rev-parse", "HEAD"),
+    await workerGit(one!.path, "config", "commit.gpgsign", "true");
+    await workerGit(one!.path, "remote", "set-url", "origin", "https://nowhere.invalid/x.git");
+    await workerGit(one!.path, "branch", "side");
+    await appendFile(join(one!.path, "README.md"), "more\n");
+    await workerGit(one!.path, "stash", "--quiet");
+    await writeFile(join(repository.worktreeGitDir("one"), "hooks/pre-commit"), "exit 1");
+    await workerGit(two!.path, "commit", "--quiet", "--allow-empty", "-m", "x");
+    expect(await workerGit(two!.path, "stash", "list")).toBe("");
+    expect(await workerGit(two!.path, "branch", "--format=%(refname:short)")).toBe("two");
+    expect(await workerGit(two!.path, "remote", "get-url", "origin")).toBe(
+      workspace.server.url("acme", "apart"),
     );
+    expect(await readdir(repository.worktreeGitDir("two") + "/hooks")).toEqual([]);
   });
 
   test("that is there is found again, whatever it holds", async () => {
@@ -97,10 +116,12 @@ describe("a worktree", () => {
     const again = await repository.addWorktree({ branch: "start", start: { kind: "unborn" } });
     expect(again).toMatchObject({ headCommit: null, created: false });
     expect(await repository.inspectWorktree("start")).toEqual({
+      isWhole: true,
       headCommit: null,
       changedFiles: 0,
       changedPaths: [],
-      unpushedCommits: 0,
+      stashes: 0,
+      unfinished: null,
     });
     await writeFile(join(added.path, "a"), "1\n");
     const diff = await repository.diff({ branch: "start", baseCommit: null });
@@ -110,7 +131,9 @@ describe("a worktree", () => {
     expect(await workerGit(added.path, "rev-list", "--count", "HEAD")).toBe("1");
     const commits = await repository.listCommits({ branch: "start", since: null, limit: 10 });
     expect(commits.map(({ subject }) => subject)).toEqual(["First"]);
-    expect((await repository.inspectWorktree("start")).unpushedCommits).toBe(1);
+    await expect(
+      repository.assertNothingLost({ branch: "start", deleteBranch: true }),
+    ).rejects.toMatchObject({ facts: { unpushedCommits: 1 } });
   });
 
   test("is made 50 times at once, all whole, and removed again without a trace", async () => {
@@ -124,10 +147,12 @@ describe("a worktree", () => {
     const states = await Promise.all(branches.map((branch) => repository.inspectWorktree(branch)));
     expect(states).toEqual(
       branches.map(() => ({
+        isWhole: true,
         headCommit: first,
         changedFiles: 0,
         changedPaths: [],
-        unpushedCommits: 0,
+        stashes: 0,
+        unfinished: null,
       })),
     );
     expect((await survey(repository)).branches).toHaveLength(50);
@@ -146,27 +171,6 @@ describe("a worktree", () => {
     );
     expect(added.map(({ created }) => created).sort()).toEqual([false, false, false, false, true]);
     expect((await survey(repository)).entries).toBe(1);
-  });
-
-  test("can't be of a branch that a worktree elsewhere has checked out", async () => {
-    const { repository, first } = await workspace.cloned("elsewhere");
-    const elsewhere = await mkdtemp(join(tmpdir(), "factory-elsewhere-"));
-    try {
-      await workerGit(repository.path, "branch", "b", first);
-      await workerGit(repository.path, "worktree", "add", "-q", join(elsewhere, "w"), "b");
-      const before = await survey(repository);
-      const adding = repository.addWorktree({ branch: "b", start: { kind: "local" } });
-      await expect(adding).rejects.toMatchObject({
-        code: "WORKTREE_IN_USE",
-        message: expect.stringContaining(elsewhere),
-      });
-      expect(await survey(repository)).toEqual(before);
-    } finally {
-      await rm(elsewhere, { recursive: true, force: true });
-    }
-    // Its folder is gone now, and so is what it stood in the way of.
-    const added = await repository.addWorktree({ branch: "b", start: { kind: "local" } });
-    expect(added.headCommit).toBe(first);
   });
 
   test("that fails leaves nothing behind", async () => {
@@ -221,9 +225,6 @@ describe("a worktree", () => {
 describe("a server that is killed", () => {
   // A git before the real one on PATH, which kills the server at the wanted command.
   const moments: [title: string, command: string, script: string][] = [
-    ["before git makes the worktree", "worktree", "kill -9 $PPID; exit 1"],
-    ["after the branch was made", "worktree", 'real branch -q "$5" "$7"; kill -9 $PPID; exit 1'],
-    ["after git made the worktree", "worktree", 'real "$@"; kill -9 $PPID; exit 1'],
     ["before the checkout", "reset", "kill -9 $PPID; exit 1"],
     [
       "in the checkout",
@@ -231,6 +232,8 @@ describe("a server that is killed", () => {
       'touch "$GIT_DIR/index.lock" "$GIT_WORK_TREE/half"; kill -9 $PPID',
     ],
     ["after the checkout", "reset", 'real "$@"; kill -9 $PPID; exit 0'],
+    ["before the branch is in the clone", "update-ref", "kill -9 $PPID; exit 1"],
+    ["after the branch is in the clone", "update-ref", 'real "$@"; kill -9 $PPID; exit 0'],
   ];
 
   test.each(moments.map((moment, index) => [...moment, `killed-${index}`] as const))(
@@ -241,8 +244,13 @@ describe("a server that is killed", () => {
       expect(signal).toBe("SIGKILL");
       const after = workspace.restart();
       const handle = after.openRepository({ host: workspace.server.host, owner: "acme", name });
+      const hasBegun = command === "update-ref";
+      expect((await survey(repository)).entries).toBe(hasBegun ? 1 : 0);
+      await after.recover();
+      expect(await readdir(workspace.home)).not.toContain("making");
       const added = await add(handle, "feat/b", first);
-      expect(added).toMatchObject({ headCommit: first, created: true });
+      expect(added).toMatchObject({ headCommit: first, created: !hasBegun });
+      expect(await handle.takeIn("feat/b")).toBe(first);
       expect(await handle.inspectWorktree("feat/b")).toMatchObject({ changedFiles: 0 });
       await expect(access(join(added.path, "half"))).rejects.toThrow();
       expect(await survey(repository)).toEqual({
@@ -253,58 +261,15 @@ describe("a server that is killed", () => {
     },
   );
 
-  test("while it makes a worktree: its recovery leaves nothing, without another try", async () => {
-    const { repository, first } = await workspace.cloned("recovered");
-    await changeAndDie(["recovered", "feat", first], "reset", "kill -9 $PPID; exit 1");
-    expect((await survey(repository)).branches).toEqual(["feat"]);
-    await workspace.restart().recover();
-    expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
-  });
-
-  test("and left a lock that is fresh: its recovery leaves that for later, and goes on", async () => {
-    const { repository, first } = await workspace.cloned("fresh-lock");
-    await changeAndDie(["fresh-lock", "feat", first], "reset", "kill -9 $PPID; exit 1");
-    const lock = join(repository.path, "refs/heads/feat.lock");
-    await writeFile(lock, "");
-    await workspace.restart().recover();
-    expect((await survey(repository)).branches).toEqual(["feat"]);
-    await rm(lock);
-    await workspace.restart().recover();
-    expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
-  });
-
-  test("while it removes a worktree: its recovery finishes that", async () => {
+  test("while it removes a worktree: the next try finishes that", async () => {
     const { repository, first } = await workspace.cloned("removing");
     await add(repository, "b", first);
     const signal = await changeAndDie(["removing", "b"], "update-ref", "kill -9 $PPID; exit 1");
     expect(signal).toBe("SIGKILL");
-    expect((await survey(repository)).branches).toEqual(["b"]);
-    await workspace.restart().recover();
+    expect(await repository.isWhole("b")).toBe(true);
+    await repository.removeWorktree({ branch: "b", force: false, deleteBranch: true });
     expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
     expect(await readdir(join(workspace.home, "trash"))).toEqual([]);
-  });
-
-  test("while it writes down what it is about to do: its recovery takes that away", async () => {
-    const { repository } = await workspace.cloned("parts");
-    const journals = join(
-      workspace.home,
-      "control",
-      workspace.server.host,
-      "acme/parts.git/journal",
-    );
-    await writeFile(join(journals, "b.json.1.part"), '{"branch":');
-    await workspace.restart().recover();
-    expect(await readdir(journals)).toEqual([]);
-    expect(await survey(repository)).toEqual({ entries: 0, folders: [], branches: [] });
-  });
-
-  test("loses no commit that a worker made on the branch meanwhile", async () => {
-    const { repository, first } = await workspace.cloned("raced");
-    await changeAndDie(["raced", "b", first], "reset", "kill -9 $PPID; exit 1");
-    const commit = await workerGit(repository.path, "commit-tree", `${first}^{tree}`, "-m", "x");
-    await workerGit(repository.path, "update-ref", "refs/heads/b", commit);
-    await workspace.restart().recover();
-    expect((await repository.branches()).local.get("b")).toBe(commit);
   });
 });
 
@@ -362,6 +327,51 @@ describe("the removal of a worktree", () => {
       async (path: string) => {
         await workerGit(path, "commit", "-q", "--allow-empty", "-m", "x");
         await workerGit(path, "checkout", "-q", "--detach", "HEAD~1");
+      },
+    ],
+    [
+      "a commit on a side branch",
+      async (path: string) => {
+        await workerGit(path, "checkout", "-q", "-b", "side");
+        await workerGit(path, "commit", "-q", "--allow-empty", "-m", "x");
+        await workerGit(path, "checkout", "-q", "b");
+      },
+    ],
+    [
+      "a commit that a tag alone leads to",
+      async (path: string) => {
+        await workerGit(path, "commit", "-q", "--allow-empty", "-m", "x");
+        await workerGit(path, "tag", "kept");
+        await workerGit(path, "reset", "-q", "--hard", "HEAD~1");
+      },
+    ],
+    [
+      "a stash",
+      async (path: string) => {
+        await appendFile(join(path, "README.md"), "x");
+        await workerGit(path, "stash", "-q");
+      },
+    ],
+    [
+      "a rebase in the middle",
+      async (path: string) => {
+        await workerGit(path, "-c", "sequence.editor=echo break >", "rebase", "-q", "-i", "HEAD");
+      },
+    ],
+    [
+      "another worktree of its own",
+      async (path: string) => {
+        const more = join(workspace.home, "more");
+        await workerGit(path, "worktree", "add", "-q", "-b", "more", more);
+      },
+    ],
+    [
+      "a repository of its own",
+      async (path: string) => {
+        await rm(join(path, ".git"));
+        await workerGit(path, "init", "-q");
+        await workerGit(path, "add", "--all");
+        await workerGit(path, "commit", "-q", "-m", "x");
       },
     ],
     [

@@ -1,0 +1,165 @@
+// The only way to a git that opens what a worker can write.
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { FactoryError } from "../errors.ts";
+import { ensureControl } from "./control.ts";
+import { isThere, readIfSound, replaceFile } from "./files.ts";
+import type { Identity } from "./identity.ts";
+import type { Layout } from "./layout.ts";
+import { assertNoOddFile } from "./odd-file.ts";
+import { assertReal } from "./open-place.ts";
+import type { GitCall, GitPlace, GitRunner } from "./run.ts";
+
+/** What the steps on one repository's worktrees share. */
+export interface WorktreeContext {
+  readonly git: GitRunner;
+  readonly layout: Layout;
+  /** The clone. */
+  readonly place: GitPlace;
+  /** Whose commits workers make. */
+  identity(): Promise<Identity>;
+  /** Alone among what makes and removes folders of this repository's worktrees. */
+  exclusively<T>(action: () => Promise<T>): Promise<T>;
+  /** Brings the clone up to date with its remote. */
+  fetch(signal: AbortSignal | undefined): Promise<unknown>;
+}
+
+export type LocalCall = Omit<GitCall, "place">;
+
+/** A repository that is asked: the clone, or a worktree's own. */
+export interface GitSource {
+  run(call: LocalCall): Promise<string>;
+}
+
+export interface WorktreeGit extends GitSource {
+  readonly gitDirectory: string;
+  readonly workTree: string;
+  /** In the worktree's folder. */
+  runInFiles(call: LocalCall & { readonly indexFile?: string }): Promise<string>;
+  /** Brings one of its refs into the clone, by a refspec, with checked objects. */
+  fetchIntoClone(refspec: string, call: Omit<LocalCall, "arguments">): Promise<string>;
+}
+
+export interface UntrustedRepository {
+  readonly gitDirectory: string;
+  /** Whose configuration git reads; see control.ts. */
+  readonly control: string;
+  readonly workTree: string;
+  /** The one folder of objects that it borrows from, absolute; undefined: none. */
+  readonly borrowed: string | undefined;
+}
+
+/** The branch's worktree, whose folder may be gone. @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE */
+export async function openWorktree(context: WorktreeContext, branch: string): Promise<WorktreeGit> {
+  const { layout } = context;
+  const gitDirectory = layout.ownRepository(branch);
+  if (!(await isThere(gitDirectory))) throw notThere(branch);
+  await ensureControl(layout, branch);
+  return openUntrusted(context, {
+    gitDirectory,
+    control: layout.control(branch),
+    workTree: layout.worktree(branch),
+    borrowed: join(layout.repository, "objects"),
+  });
+}
+
+/**
+ * Every git that opens a repository which a worker can write is started by what this returns. Here it is seen to that
+ * such a git reads no objects but its own and the clone's; a sandbox around those calls has its place here, too.
+ * A worker that still runs may change what was looked at a moment ago.
+ * @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE
+ */
+export async function openUntrusted(
+  { git, layout, place: clone }: WorktreeContext,
+  { gitDirectory, control, workTree, borrowed }: UntrustedRepository,
+): Promise<WorktreeGit> {
+  await assertReal(gitDirectory, dirname(layout.trash));
+  await assertNoOddFile(gitDirectory);
+  await borrowOnlyFrom(gitDirectory, borrowed);
+  const place = { gitDirectory, commonDirectory: control };
+  const share = layout.repository;
+  return {
+    gitDirectory,
+    workTree,
+    run: (call) => git({ ...call, place, share }),
+    runInFiles: ({ indexFile, ...call }) => {
+      const index = indexFile === undefined ? {} : { indexFile };
+      return git({ ...call, place: { ...place, workTree, ...index }, share });
+    },
+    fetchIntoClone: (refspec, call) =>
+      git({
+        ...call,
+        // By way of the control folder: the serving side, too, obeys no configuration of the worker's.
+        arguments: ["-c", "fetch.fsckObjects=true", ...fetchQuietly, control, refspec],
+        place: clone,
+        environment: { GIT_ALLOW_PROTOCOL: "file" },
+      }),
+  };
+}
+
+const fetchQuietly = [
+  ...["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-prune"],
+  // As for the remote: it may be a shallow clone.
+  "--update-shallow",
+];
+
+/** Another folder named there would be read by git, and taken into the clone with the branch. */
+async function borrowOnlyFrom(gitDirectory: string, folder: string | undefined): Promise<void> {
+  const file = join(gitDirectory, "objects/info/alternates");
+  const wanted = folder === undefined ? undefined : `${folder}\n`;
+  if (wanted === undefined) {
+    if (!(await isThere(file))) return;
+    throw new FactoryError("HOST_FAILURE", `${file} names objects of another repository`);
+  }
+  if ((await readIfSound(file)) === wanted) return;
+  await mkdir(dirname(file), { recursive: true });
+  await replaceFile(file, wanted);
+}
+
+/** Where a branch is looked up: its worktree's repository, else the clone. */
+export async function openBranch(context: WorktreeContext, branch: string): Promise<GitSource> {
+  const hasOwn = await isThere(context.layout.ownRepository(branch));
+  return hasOwn ? openWorktree(context, branch) : openClone(context);
+}
+
+export function openClone({ git, place }: Pick<WorktreeContext, "git" | "place">): GitSource {
+  return { run: (call) => git({ ...call, place }) };
+}
+
+/** How the folder of a worktree names its repository (gitrepository-layout(5), "gitfile"). */
+export function gitFileOf({ ownRepository }: Layout, branch: string): string {
+  return `gitdir: ${ownRepository(branch)}\n`;
+}
+
+/** Whether the folder and its repository are both in their place, and belong to each other. */
+export async function isWhole({ layout }: WorktreeContext, branch: string): Promise<boolean> {
+  const [gitFile, hasHead] = await Promise.all([
+    readIfSound(join(layout.worktree(branch), ".git")),
+    isThere(join(layout.ownRepository(branch), "HEAD")),
+  ]);
+  return hasHead && gitFile?.trim() === gitFileOf(layout, branch).trim();
+}
+
+/** What is in the folder is told also where it doesn't name the repository any more. @throws FactoryError WORKTREE_NOT_FOUND */
+export async function assertWorktree({ layout }: WorktreeContext, branch: string): Promise<void> {
+  if (!(await isThere(layout.ownRepository(branch)))) throw notThere(branch);
+  await assertReal(layout.worktree(branch), dirname(layout.trash));
+}
+
+/** What is in the place of the branch's worktree, where that is a repository of somebody's own. */
+export async function findForeign(
+  { layout }: WorktreeContext,
+  branch: string,
+): Promise<string | undefined> {
+  const place = join(layout.worktree(branch), ".git");
+  if (!(await isThere(place))) return undefined;
+  if ((await readIfSound(place))?.trim() === gitFileOf(layout, branch).trim()) return undefined;
+  return `another repository is in the place of ${branch}'s worktree, by ${place}: move it away, or delete the worktree with force`;
+}
+
+function notThere(branch: string): FactoryError {
+  return new FactoryError(
+    "WORKTREE_NOT_FOUND",
+    `the worktree of ${branch} is not in its place: it was removed behind the server's back, or never made`,
+  );
+}
