@@ -38,6 +38,11 @@ export interface Git {
   openRepository(name: RepositoryName): GitRepository;
   /** Whose commits workers make: the operator's own, where git knows them. */
   identity(): Promise<Identity>;
+  /**
+   * Takes up a home of an older version, before anything else is asked of it. `begin` is called when nothing stands
+   * in the way, and before anything is changed. @throws FactoryError HOST_FAILURE, with what is to be done first
+   */
+  moveOver(begin: () => Promise<void>): Promise<void>;
   /** Clears up behind a killed server. Call it once, before anything else. */
   recover(): Promise<void>;
   /** The bare repositories that are here, whoever needs them: absolute folders. */
@@ -110,8 +115,25 @@ export function createGit(options: GitOptions): Git {
     });
   }
 
+  function openFolder(folder: string): GitRepository {
+    const owner = dirname(folder);
+    const host = basename(dirname(owner));
+    return openRepository({ host, owner: basename(owner), name: basename(folder, ".git") });
+  }
+
   return {
     openRepository,
+    async moveOver(begin) {
+      const older: GitRepository[] = [];
+      for (const folder of await listRepositoryFolders(join(home, "control"))) {
+        if (!folder.endsWith(".git")) continue;
+        const repository = openFolder(folder);
+        if (await repository.isOfOlderVersion()) older.push(repository);
+      }
+      for (const repository of older) await repository.assertMovable();
+      await begin();
+      for (const repository of older) await repository.moveOver();
+    },
     async listRepositories() {
       const folders = await listRepositoryFolders(join(home, "repositories"));
       return folders.filter((folder) => folder.endsWith(".git"));
@@ -123,14 +145,11 @@ export function createGit(options: GitOptions): Git {
       await removeTrash(await moveToTrash(join(home, "making"), join(home, "trash")));
       for (const folder of await listRepositoryFolders(join(home, "repositories"))) {
         if (!folder.endsWith(".git")) continue;
-        const owner = dirname(folder);
-        const host = basename(dirname(owner));
-        const name = basename(folder, ".git");
         try {
-          await openRepository({ host, owner: basename(owner), name }).recover();
+          await openFolder(folder).recover();
         } catch (error) {
           // Nothing else waits for it: the sweep tries it again.
-          logger?.warn({ err: error, repository: name }, "failed to recover a repository");
+          logger?.warn({ err: error, folder }, "failed to recover a repository");
         }
       }
       // No start waits longer for it: the sweep goes on with what is left.

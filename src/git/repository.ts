@@ -15,7 +15,7 @@ import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
 import { explainRead } from "./failure.ts";
 import { fetchRemote, type FetchOptions, type FetchResult, type RemoteTips } from "./fetch.ts";
-import { listIfThere, moveToTrash, removeEmptyFolders, removeTrash } from "./files.ts";
+import { isThere, listIfThere, moveToTrash, removeEmptyFolders, removeTrash } from "./files.ts";
 import {
   countCommits,
   findStray,
@@ -29,6 +29,7 @@ import type { Identity } from "./identity.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { assertNothingLost, findUnpushedBranches, type LossInput } from "./losses.ts";
+import { assertMovable, moveOver, oldControlOf } from "./move-over.ts";
 import { pushBranch, type PushInput, type PushResult } from "./push.ts";
 import {
   findRemoteBranches,
@@ -144,6 +145,12 @@ export interface GitRepository {
    * not known here.
    */
   maintain(options?: Cancellable): Promise<void>;
+  /** Whether its home is of a version whose worktrees shared the clone's repository. */
+  isOfOlderVersion(): Promise<boolean>;
+  /** What `moveOver` would refuse. @throws FactoryError HOST_FAILURE */
+  assertMovable(): Promise<void>;
+  /** Gives each worktree of such a version a repository of its own, with all that it held. */
+  moveOver(): Promise<void>;
   /** Clears what a killed fetch left. */
   recover(): Promise<void>;
   /** With all worktrees and whatever they hold. */
@@ -195,8 +202,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     exclusively: (action) => mutex.run(layout.repository, action),
     fetch: (signal) => fetch({ signal }),
   };
-  const ofBranch = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
-    mutex.run(layout.control(branch), action, signal);
+  const changing = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
+    mutex.run(layout.control(branch), () => explainRead(branch, action), signal);
 
   const reader = ({ forWorker }: ReaderOptions): WorktreeReader =>
     createReader({
@@ -238,10 +245,10 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.ownRepository(branch),
     settleWorktree: (branch, { signal } = {}) =>
-      ofBranch(branch, () => settleWorktree(context, branch, signal), signal),
+      changing(branch, () => settleWorktree(context, branch, signal), signal),
     assertFree: (branch) => assertFree(context, branch),
     startWorktree: (branch, { signal } = {}) =>
-      ofBranch(
+      changing(
         branch,
         async () => {
           const own = layout.ownRepository(branch);
@@ -252,22 +259,23 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         signal,
       ),
     takeIn: (branch, { signal } = {}) =>
-      ofBranch(branch, () => explainRead(branch, () => takeIn(context, branch, signal)), signal),
+      changing(branch, () => takeIn(context, branch, signal), signal),
     assertNothingLost: (input) => assertNothingLost(context, input),
     findUnpushedBranches: ({ signal } = {}) => findUnpushedBranches(context, signal),
     async addWorktree(input) {
       const { branch, signal } = input;
-      return ofBranch(branch, () => addWorktree(context, input), signal);
+      return changing(branch, () => addWorktree(context, input), signal);
     },
     async removeWorktree(input) {
       const { branch, signal } = input;
-      return ofBranch(branch, () => removeWorktree(context, input), signal);
+      return changing(branch, () => removeWorktree(context, input), signal);
     },
     ...createReader(context),
     reader,
-    findStray: (branch, { signal } = {}) => findStray(context, branch, signal),
-    listCommits: (input) => listCommits(context, input),
-    countChanges: (input) => countChanges(context, input),
+    findStray: (branch, { signal } = {}) =>
+      explainRead(branch, () => findStray(context, branch, signal)),
+    listCommits: (input) => explainRead(input.branch, () => listCommits(context, input)),
+    countChanges: (input) => explainRead(input.branch, () => countChanges(context, input)),
     isWhole: (branch) => isWhole(context, branch),
     listWorktreeFolders: () => listWorktreeFolders(layout),
     sweep: (input) =>
@@ -298,6 +306,9 @@ export function createRepository(parts: RepositoryParts): GitRepository {
         await git({ arguments: command, place, signal, timeoutMs: maintenanceTimeoutMs });
       }
     },
+    isOfOlderVersion: () => isThere(join(oldControlOf(layout), "config")),
+    assertMovable: () => assertMovable(layout, home),
+    moveOver: () => moveOver(context),
     async recover() {
       // What a killed fetch had received so far; git itself removes it only after two weeks.
       const packs = join(layout.repository, "objects/pack");

@@ -148,6 +148,8 @@ async function standOnBranch(
       ? new FactoryError("WORKTREE_DIRTY", remedy)
       : quoteFailure(cause, "WORKTREE_DIRTY", remedy);
   };
+  // In its midst git takes the branch for checked out, too: whoever comes next goes on with it, or gives it up.
+  if (await isBeingRebased(git, branch)) return;
   const unfinished = await findUnfinished(git.gitDirectory);
   if (unfinished !== undefined) throw refuse(`it is in the middle of ${unfinished}`);
   if (head === "") {
@@ -172,4 +174,10 @@ async function standOnBranch(
     if (!(error instanceof GitFailure)) throw error;
     throw refuse(`it stands on ${head === "" ? "no branch" : head}`, error);
   }
+}
+
+async function isBeingRebased({ gitDirectory }: WorktreeGit, branch: string): Promise<boolean> {
+  const names = ["rebase-merge/head-name", "rebase-apply/head-name"];
+  const heads = await Promise.all(names.map((name) => readIfSound(join(gitDirectory, name))));
+  return heads.some((head) => head?.trim() === `refs/heads/${branch}`);
 }

@@ -9,6 +9,11 @@ export const cloneMethod = runnerMethod<{ repositoryId: string }, object>("repos
 export const syncMethod = runnerMethod<{ repositoryId: string }, { updated: boolean }>(
   "repositories.sync",
 );
+/** The branches of a runner's clone with commits that are on no branch of the remote; none where it has no clone. */
+export const unpushedMethod = runnerMethod<
+  { url: string; owner: string; name: string },
+  { branches: readonly string[] }
+>("repositories.unpushed");
 /** Removes a clone whose repository is gone. */
 export const forgetMethod = runnerMethod<{ url: string; owner: string; name: string }, object>(
   "repositories.forget",

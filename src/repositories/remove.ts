@@ -1,4 +1,5 @@
 // Repositories go only where no session needs them, and their worktrees only by force.
+import { counted, named } from "../counted.ts";
 import type { Database, PrismaClient } from "../database/client.ts";
 import { FactoryError } from "../errors.ts";
 import type { Repository } from "../generated/prisma/client.ts";
@@ -14,6 +15,8 @@ const lockTimeoutMs = 15 * 60_000;
 
 export interface Removal {
   readonly force: boolean;
+  /** Branches of its clones with commits that are on no branch of the remote. */
+  readonly findUnpushed: (repository: Repository) => Promise<readonly string[]>;
   /** Removes the worktrees with all that they hold. */
   readonly removeWorktrees: (repository: Repository) => Promise<void>;
 }
@@ -58,8 +61,9 @@ export function createRemover(deps: RemoverDependencies): Remover {
   }
 
   /** One that fails half way can be begun again: what is left of the clone is cloned anew where it is used. */
-  async function remove(found: Repository, { force, removeWorktrees }: Removal) {
+  async function remove(found: Repository, { force, findUnpushed, removeWorktrees }: Removal) {
     const { id } = found;
+    if (!force) assertPushed(found, await findUnpushed(found));
     const repository = await prisma.$transaction((transaction) =>
       begin(transaction, found, force, isBusy),
     );
@@ -87,6 +91,15 @@ export function createRemover(deps: RemoverDependencies): Remover {
         }
       }),
   };
+}
+
+function assertPushed({ owner, name }: Repository, branches: readonly string[]): void {
+  if (branches.length === 0) return;
+  const what = counted(branches.length, "local branch", "local branches");
+  throw new FactoryError(
+    "REPOSITORY_IN_USE",
+    `the clone of ${owner}/${name} has ${named(what, branches.slice(0, 5), branches.length)} with commits that are on no branch of the remote: push them, or delete with force: true, which loses them`,
+  );
 }
 
 /** From its commit on nobody can get a worktree or a session of it. */

@@ -19,9 +19,9 @@ import { assertUsable, createCloner, openClone } from "./clone.ts";
 import { createCopier } from "./copy.ts";
 import { repositoryKey, repositoryStreamKey, worktreeStreamKey } from "./events.ts";
 import { appendRepositoryEvent, changeRepository, lockKey } from "./record.ts";
-import { cloneMethod, forgetMethod, homeOf, syncMethod } from "./home.ts";
+import { cloneMethod, forgetMethod, homeOf, syncMethod, unpushedMethod } from "./home.ts";
 import { createOutcomeRecorder } from "./outcome.ts";
-import { createRemover } from "./remove.ts";
+import { createRemover, type Removal } from "./remove.ts";
 import { sweepRepositories } from "./sweep.ts";
 import { createSyncer, type SyncResult } from "./sync.ts";
 
@@ -61,7 +61,7 @@ export interface RepositoryService {
   /** @throws FactoryError REPOSITORY_IN_USE, REPOSITORY_NOT_READY */
   remove(
     input: RepositoryName & { force: boolean },
-    removeWorktrees: (repository: Repository) => Promise<void>,
+    how: Omit<Removal, "force">,
   ): Promise<Repository>;
   /** Names what stands in the rows as secret to `addSecrets`. */
   recallSecrets(): Promise<void>;
@@ -122,6 +122,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     const repository = await prepareHome(repositoryId);
     const { updated } = await syncer.sync(repository);
     return { updated };
+  });
+  calls.handle(unpushedMethod, async (repository) => {
+    const clone = openClone(git, repository);
+    return { branches: (await clone.exists()) ? await clone.findUnpushedBranches() : [] };
   });
   calls.handle(forgetMethod, async (repository) => {
     await openClone(git, repository).remove();
@@ -319,10 +323,10 @@ export function createRepositoryService(deps: RepositoryDependencies): Repositor
     isHome: ({ runnerId }) => runnerId !== null && runnerId === calls.runnerId,
     home: (repository) => homeOf(deps, repository),
     open: (repository) => openClone(git, repository),
-    remove({ force, ...input }, removeWorktrees) {
+    remove({ force, ...input }, how) {
       checkName(input);
       const key = repositoryKey(input.owner, input.name);
-      return remover.remove(key, () => get(input), { force, removeWorktrees });
+      return remover.remove(key, () => get(input), { force, ...how });
     },
     async recallSecrets() {
       const sealed = await prisma.repository.findMany({

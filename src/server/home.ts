@@ -18,6 +18,8 @@ export interface Home {
   readonly path: string;
   /** The id under which the database knows this FACTORY_HOME. */
   readonly runnerId: string;
+  /** Says that its files are of this version from now on: an older one refuses it then. */
+  raiseLayout(): Promise<void>;
   /** Gives it free for another server. */
   release(): Promise<void>;
 }
@@ -26,7 +28,8 @@ export interface Home {
  * What the folder's files mean. Raised by a change that an older version of Factory would misread; such a
  * change also says here how it takes up the older folder.
  */
-const layoutVersion = 1;
+const layoutVersion = 2;
+const layoutFile = "layout-version";
 const folders = ["repositories", "worktrees", "sessions", "bin"];
 
 /**
@@ -47,7 +50,12 @@ export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): P
         await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
       }
       const runnerId = await keep(join(path, "runner-id"), () => crypto.randomUUID());
-      return { path, runnerId, release: () => lock.release() };
+      return {
+        path,
+        runnerId,
+        raiseLayout: () => write(join(path, layoutFile), String(layoutVersion)),
+        release: () => lock.release(),
+      };
     } catch (error) {
       await lock.release();
       throw error;
@@ -57,7 +65,7 @@ export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): P
 
 /** @throws FactoryError HOST_FAILURE where a newer version of Factory has written the folder. */
 async function checkLayout(path: string): Promise<void> {
-  const written = await keep(join(path, "layout-version"), () => String(layoutVersion));
+  const written = await keep(join(path, layoutFile), () => String(layoutVersion));
   if (/^\d+$/.test(written) && Number(written) <= layoutVersion) return;
   throw new FactoryError(
     "HOST_FAILURE",
@@ -100,9 +108,13 @@ async function keep(file: string, make: () => string): Promise<string> {
   });
   if (existing.trim() !== "") return existing.trim();
   const made = make();
-  await writeFile(`${file}.new`, `${made}\n`, { mode: 0o600 });
-  await rename(`${file}.new`, file);
+  await write(file, made);
   return made;
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, `${text}\n`, { mode: 0o600 });
+  await rename(`${file}.new`, file);
 }
 
 /** Puts the `factory` command on the workers' PATH. */

@@ -244,6 +244,7 @@ async function start(
     runnerId === undefined ? undefined : factsOf(config, runnerId, () => registry.list());
   if (facts !== undefined) {
     await registerRunner(prisma, facts);
+    await git.moveOver(() => home.raiseLayout());
     // What a killed server left in the middle is put right before anybody can ask for it.
     await git.recover();
     await repositories.recover();

@@ -3,6 +3,7 @@
 import { protocolOf } from "../agents/protocols.ts";
 import type { AgentRegistry } from "../agents/registry.ts";
 import type { Pool, PrismaClient } from "../database/client.ts";
+import { isOutage } from "../database/errors.ts";
 import { insist, type InsistOptions } from "../database/insist.ts";
 import { appendEvents } from "../events/append.ts";
 import type { Notices } from "../events/notices.ts";
@@ -84,11 +85,16 @@ async function executeWithin(
       ending: ending.signal,
       patience,
     });
+    // Looked at before its end is told, so that the worktree is gone soon after.
+    const isClean = await insist(
+      () => isToBeCleaned({ ...deps, logger }, running.session),
+      patience,
+    );
     const conclusion = { outcome, timedOut: ending.timedOut(), work, pushed };
     const kept = redactAll(deps.host.secrets.redact, conclusion);
     const ended = await insist(() => conclude(deps.prisma, session, kept), patience);
     if (ended !== undefined) tellEnd(ended);
-    await cleanUp(deps, session, ended);
+    await cleanUp(deps, session, ended, isClean);
   } catch (error) {
     if (leaving.aborted) return;
     ending.stopClock();
@@ -106,7 +112,7 @@ async function executeWithin(
       patience,
     );
     if (ended !== undefined) tellEnd(ended);
-    await cleanUp(deps, session, ended);
+    await cleanUp(deps, session, ended, false);
   } finally {
     ending.close();
   }
@@ -383,22 +389,37 @@ async function hasEndedInTime(
   return Date.parse(exit.endedAt) < startedAt.getTime() + timeoutSeconds * 1000;
 }
 
+async function isToBeCleaned(
+  { worktrees, logger }: ExecutionDependencies,
+  { cleanup, worktreeId }: WorkerSession,
+): Promise<boolean> {
+  if (cleanup === "KEEP" || worktreeId === null) return false;
+  try {
+    return await worktrees.isClean(worktreeId);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    logger.warn({ err: error }, "git could not tell whether a worktree holds work");
+    return false;
+  }
+}
+
 /** An attempt that was replaced, or taken for lost, has no end of its own: its worktree stays as it is. */
 async function cleanUp(
   deps: ExecutionDependencies,
   session: WorkerSession,
   ended: WorkerSession | undefined,
+  isChecked: boolean,
 ): Promise<void> {
   const { worktrees, logger, host } = deps;
   try {
-    await removeSessionFolder(sessionFolder(host.home, session));
-    if (ended === undefined || ended.worktreeId === null) return;
     const wanted =
-      ended.cleanup === "ALWAYS" ||
-      (ended.cleanup === "ON_SUCCESS" && ended.status === "SUCCEEDED");
-    if (!wanted) return;
-    const removed = await worktrees.cleanUp(ended.worktreeId);
-    if (!removed) {
+      ended?.cleanup === "ALWAYS" ||
+      (ended?.cleanup === "ON_SUCCESS" && ended.status === "SUCCEEDED");
+    const [isGone] = await Promise.all([
+      !wanted || ended.worktreeId === null || worktrees.cleanUp(ended.worktreeId, { isChecked }),
+      removeSessionFolder(sessionFolder(host.home, session)),
+    ]);
+    if (!isGone) {
       logger.info(
         { worker: workerName(session) },
         "its worktree holds work or is in use: it stays",

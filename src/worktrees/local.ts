@@ -8,7 +8,7 @@ import type { WorktreeDiff, WorktreeReader, WorktreeState } from "../git/git.ts"
 import { createKeyedMutex } from "../git/lock.ts";
 import { createKeyedRuns, type KeyedRuns } from "../git/shared-run.ts";
 import type { Logger } from "../log.ts";
-import { forgetMethod } from "../repositories/home.ts";
+import { forgetMethod, unpushedMethod } from "../repositories/home.ts";
 import type { RepositoryName, RepositoryService } from "../repositories/service.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { listRunners } from "../runners/list.ts";
@@ -47,7 +47,8 @@ export interface LocalWorktrees {
   ): Promise<EnsuredWorktree>;
   /** Resolves with whether it was there. */
   remove(worktree: Worktree, how: Removal): Promise<boolean>;
-  cleanUp(worktreeId: string): Promise<boolean>;
+  isClean(worktreeId: string): Promise<boolean>;
+  cleanUp(worktreeId: string, options?: { readonly isChecked: boolean }): Promise<boolean>;
   deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
   /** The same question under way is asked once. */
   inspect(worktree: Worktree, reading: Reading): Promise<WorktreeState | null>;
@@ -154,20 +155,30 @@ export function createLocalWorktrees(
     await forgetElsewhere(repository);
   }
 
+  async function listOthers(): Promise<readonly { id: string; name: string }[]> {
+    const runners = await listRunners(prisma, calls);
+    return runners.filter(({ id, alive }) => alive && id !== runnerId);
+  }
+
   /** The clones of runners that are away stay until they are cloned over, or removed by hand. */
   async function forgetElsewhere({ url, owner, name }: Repository): Promise<void> {
-    const others = (await listRunners(prisma, calls)).filter(
-      ({ id, alive }) => alive && id !== runnerId,
-    );
-    for (const { id, name: runner } of others) {
+    for (const { id, name: runner } of await listOthers()) {
       await calls.call(id, forgetMethod, { url, owner, name }).catch((error: unknown) => {
         logger.warn({ err: error, runner }, `the clone of ${owner}/${name} there stays`);
       });
     }
   }
 
+  async function findUnpushed({ url, owner, name }: Repository): Promise<readonly string[]> {
+    const ids = [runnerId, ...(await listOthers()).map(({ id }) => id)];
+    const found = await Promise.all(
+      ids.map((id) => calls.call(id, unpushedMethod, { url, owner, name })),
+    );
+    return found.flatMap(({ branches }) => branches);
+  }
+
   function deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository> {
-    return repositories.remove(input, removeAll);
+    return repositories.remove(input, { findUnpushed, removeWorktrees: removeAll });
   }
 
   return {
@@ -179,16 +190,21 @@ export function createLocalWorktrees(
       );
     },
     remove,
-    async cleanUp(worktreeId) {
+    async isClean(worktreeId) {
+      const where = { id: worktreeId };
+      const worktree = await prisma.worktree.findUnique({ where, include: { repository: true } });
+      if (worktree === null) return false;
+      const git = repositories.open(worktree.repository);
+      return refusedIsFalse(() =>
+        git.assertNothingLost({ branch: worktree.branch, deleteBranch: true }),
+      );
+    },
+    async cleanUp(worktreeId, { isChecked } = { isChecked: false }) {
       const worktree = await prisma.worktree.findUnique({ where: { id: worktreeId } });
       if (worktree === null) return false;
-      try {
-        await remove(worktree, { force: false, deleteBranch: true });
-        return true;
-      } catch (error) {
-        if (error instanceof FactoryError) return false;
-        throw error;
-      }
+      return refusedIsFalse(() =>
+        remove(worktree, { force: false, deleteBranch: true, isChecked }),
+      );
     },
     deleteRepository,
     inspect: (worktree, reading) =>
@@ -233,4 +249,14 @@ export function createLocalWorktrees(
       }
     },
   };
+}
+
+async function refusedIsFalse(act: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await act();
+    return true;
+  } catch (error) {
+    if (error instanceof FactoryError) return false;
+    throw error;
+  }
 }

@@ -21,6 +21,8 @@ export interface RemovalDependencies {
 export interface Removal {
   readonly force: boolean;
   readonly deleteBranch: boolean;
+  /** The caller has seen that nothing is lost, a moment ago. Default: false. */
+  readonly isChecked?: boolean;
 }
 
 /**
@@ -40,7 +42,9 @@ export async function removeWorktree(
   const worktree = await settleLeftover(prisma, found);
   await assertFree(prisma, worktree);
   const isChecked = !how.force && worktree.status === "READY";
-  if (isChecked) await assertClean(repositories, repository, worktree, how);
+  if (isChecked && how.isChecked !== true) {
+    await assertClean(repositories, repository, worktree, how);
+  }
   await prisma.$transaction(async (transaction) => {
     // Asked again: a session may have come to occupy it meanwhile; under this lock none can.
     await lockTaking(transaction);

@@ -54,8 +54,13 @@ export interface WorktreeService {
   remove(
     input: WorktreeName & { runner?: string | undefined; force: boolean; deleteBranch: boolean },
   ): Promise<WorktreeName>;
-  /** Removes the worktree, and its branch, where all of its work is on the remote; tells whether it did. */
-  cleanUp(worktreeId: string): Promise<boolean>;
+  /** Whether all work of the worktree, and of its branch, is on the remote. */
+  isClean(worktreeId: string): Promise<boolean>;
+  /**
+   * Removes the worktree, and its branch, where all of its work is on the remote; tells whether it did.
+   * `isChecked`: `isClean` has said so a moment ago.
+   */
+  cleanUp(worktreeId: string, options?: { readonly isChecked: boolean }): Promise<boolean>;
   deleteRepository(input: RepositoryName & { force: boolean }): Promise<Repository>;
   /**
    * Live from git, on the runner that holds it; null where it isn't checked out. As the two below:
@@ -183,7 +188,8 @@ export function createWorktreeService(deps: WorktreeDependencies): WorktreeServi
       if (!removed) throw notFound(repository, branch);
       return { owner: repository.owner, name: repository.name, branch };
     },
-    cleanUp: (worktreeId) => here().cleanUp(worktreeId),
+    isClean: (worktreeId) => here().isClean(worktreeId),
+    cleanUp: (worktreeId, options) => here().cleanUp(worktreeId, options),
     async deleteRepository(input) {
       const repository = await repositories.get(input);
       await assertHoldersAlive(repository);

@@ -32,9 +32,10 @@ const attacks: Record<string, (prey: Prey) => Promise<void>> = {
       ...["pre-commit", "post-rewrite", "fsmonitor-watchman", "pre-push", "proc-receive"],
     ];
     for (const hook of hooks) {
-      await mkdir(join(repository.path, "hooks"), { recursive: true });
-      await writeFile(join(repository.path, "hooks", hook), `#!/bin/sh\nexec ${program}\n`);
-      await chmod(join(repository.path, "hooks", hook), 0o755);
+      const hooks = join(repository.worktreeGitDir("prey"), "hooks");
+      await mkdir(hooks, { recursive: true });
+      await writeFile(join(hooks, hook), `#!/bin/sh\nexec ${program}\n`);
+      await chmod(join(hooks, hook), 0o755);
     }
   },
   "core.hooksPath": async ({ config, path, program }) => {
@@ -53,8 +54,9 @@ const attacks: Record<string, (prey: Prey) => Promise<void>> = {
   },
   "a filter by info/attributes": async ({ config, repository, program }) => {
     await config(filter(program));
-    await mkdir(join(repository.path, "info"), { recursive: true });
-    await writeFile(join(repository.path, "info/attributes"), "* filter=evil diff=evil\n");
+    const info = join(repository.worktreeGitDir("prey"), "info");
+    await mkdir(info, { recursive: true });
+    await writeFile(join(info, "attributes"), "* filter=evil diff=evil\n");
   },
   "a filter by core.attributesFile": async ({ config, path, program }) => {
     await config(`${filter(program)}[core]\n\tattributesFile = ${path}/attributes\n`);
@@ -70,6 +72,7 @@ const attacks: Record<string, (prey: Prey) => Promise<void>> = {
     config(
       `[core]\n\tsshCommand = ${program}\n\taskPass = ${program}\n\tgitProxy = ${program}\n` +
         `[credential]\n\thelper = !${program}\n` +
+        `[core]\n\talternateRefsCommand = ${program}\n[uploadpack]\n\tpackObjectsHook = ${program}\n` +
         `[remote "origin"]\n\turl = ext::${program}\n\tuploadpack = ${program}\n\tvcs = evil\n` +
         `[url "ext::${program} "]\n\tinsteadOf = http://\n`,
     ),
@@ -77,7 +80,6 @@ const attacks: Record<string, (prey: Prey) => Promise<void>> = {
     await config("[extensions]\n\tworktreeConfig = true\n");
     const text = `[core]\n\tfsmonitor = ${program}\n`;
     await writeFile(join(repository.worktreeGitDir("prey"), "config.worktree"), text);
-    await writeFile(join(repository.path, "config.worktree"), text);
   },
   "another commondir": async ({ repository, path, program }) => {
     const evil = await makeEvilRepository(path, program);
@@ -129,6 +131,10 @@ async function useAll(repository: GitRepository, name: string): Promise<void> {
   await repository.diff({ branch: "prey", baseCommit: state.headCommit });
   await repository.listCommits({ branch: "prey", since: null, limit: 10 });
   await repository.countCommits({ branch: "prey", since: null });
+  await repository.findStray("prey");
+  await repository.assertNothingLost({ branch: "prey", deleteBranch: true }).catch(() => undefined);
+  await repository.takeIn("prey");
+  await repository.startWorktree("prey").catch(() => undefined);
   await repository.removeWorktree({ branch: "next", force: false, deleteBranch: true });
   await repository.removeWorktree({ branch: "prey", force: true, deleteBranch: true });
   await repository.addWorktree({ branch: "prey", start: { kind: "commit", commit } });
@@ -152,11 +158,11 @@ async function prepare(name: string): Promise<Prey> {
     repository,
     path,
     program,
-    config: (text) => appendFile(join(repository.path, "config"), text),
+    config: (text) => appendFile(join(repository.worktreeGitDir("prey"), "config"), text),
   };
 }
 
-describe("what a worker plants in the repository that it shares", () => {
+describe("what a worker plants in its repository", () => {
   test.each(Object.keys(attacks).map((title, index) => [title, `prey-${index}`]))(
     "%s: nothing of it runs in any later call of the server",
     async (title, name) => {
@@ -183,6 +189,35 @@ describe("what a worker plants in the repository that it shares", () => {
       expect(await readdir(join(marks, name))).toEqual(["ran"]);
     },
   );
+
+  test("the objects of another repository, named as alternates, don't come into the clone", async () => {
+    const { repository, first } = await workspace.cloned("borrowing");
+    const other = await workspace.cloned("secret", { files: { password: "the password\n" } });
+    await repository.addWorktree({ branch: "b", start: { kind: "commit", commit: first } });
+    const own = repository.worktreeGitDir("b");
+    await appendFile(join(own, "objects/info/alternates"), `${other.repository.path}/objects\n`);
+    await workerGit(own, "update-ref", "refs/heads/b", other.first);
+    await expect(repository.takeIn("b")).rejects.toMatchObject({ code: "HOST_FAILURE" });
+    await expect(workerGit(repository.path, "cat-file", "-e", other.first)).rejects.toThrow();
+    await expect(
+      repository.listCommits({ branch: "b", since: null, limit: 10 }),
+    ).rejects.toMatchObject({ code: "HOST_FAILURE" });
+  });
+
+  test("an object that is no sound one doesn't come into the clone", async () => {
+    const { repository, first } = await workspace.cloned("unsound");
+    const { path } = await repository.addWorktree({
+      branch: "b",
+      start: { kind: "commit", commit: first },
+    });
+    const blob = await workerGitInput(path, "x", ["hash-object", "-w", "--stdin"]);
+    const inner = await workerGitInput(path, `100644 blob ${blob}\tconfig\n`, ["mktree"]);
+    const tree = await workerGitInput(path, `040000 tree ${inner}\t.git\n`, ["mktree"]);
+    const commit = await workerGit(path, "commit-tree", tree, "-p", first, "-m", "x");
+    await workerGit(path, "update-ref", "refs/heads/b", commit);
+    await expect(repository.takeIn("b")).rejects.toThrow("hasDotgit");
+    expect((await repository.branches()).local.get("b")).toBe(first);
+  });
 
   test("a symbolic link for a file of the worktree leads no checkout out of it", async () => {
     const { server } = workspace;
@@ -223,7 +258,7 @@ describe("what a worker plants in the repository that it shares", () => {
 
 async function workerGitInput(cwd: string, input: string, commandLine: string[]): Promise<string> {
   await workerGit(cwd, "init", "--quiet");
-  const file = join(cwd, ".git", "input");
+  const file = join(await workerGit(cwd, "rev-parse", "--absolute-git-dir"), "input");
   await writeFile(file, input);
   const script = 'input=$1; shift; git "$@" < "$input"';
   return workerGit(cwd, "-c", `alias.run=!sh -c '${script}' run`, "run", file, ...commandLine);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createGit } from "../../../src/git/git.ts";
@@ -34,8 +34,7 @@ test("a lock in a worktree in which a git works stays, also where FACTORY_HOME i
       branch: "topic",
       start: { kind: "commit", commit: first },
     });
-    const [entry] = await readdir(join(repository.path, "worktrees"));
-    const lock = join(repository.path, "worktrees", entry!, "index.lock");
+    const lock = join(repository.worktreeGitDir("topic"), "index.lock");
     await writeFile(lock, "");
     const longAgo = new Date(Date.now() - 3_600_000);
     await utimes(lock, longAgo, longAgo);
