@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { composeConfiguration, ensureControl } from "./control.ts";
@@ -13,9 +13,9 @@ import {
   removeFolder,
   removeTrash,
 } from "./files.ts";
-import { readBranchTip, readCloneTip } from "./inspect-worktree.ts";
+import { readBranchTip } from "./inspect-worktree.ts";
 import { describeLeftover } from "./losses.ts";
-import { makeOwnRepository } from "./own-repository.ts";
+import { makeOwnRepository, readCloneRefs } from "./own-repository.ts";
 import { takeIn } from "./take-in.ts";
 import {
   findForeign,
@@ -62,25 +62,24 @@ export async function addWorktree(
     return { path, headCommit: await readBranchTip(git, branch, signal), created: false };
   }
   await assertFree(context, branch);
-  const headCommit = await findStart(context, { branch, start, signal });
+  const { packed, tip } = await readCloneRefs(context, branch, signal);
+  const headCommit = findStart(branch, start, tip);
   const making = join(layout.making, randomUUID());
   try {
-    await make(context, { making, branch, commit: headCommit, signal });
+    await make(context, { making, branch, commit: headCommit, packed, signal });
     await moveIntoPlace(context, making, branch);
-  } finally {
+    await rmdir(making);
+  } catch (error) {
     await removeFolder(making);
+    throw error;
   }
   if (start.kind === "commit") await makeBranch(context, branch, start.commit, signal);
   return { path, headCommit, created: true };
 }
 
 /** @throws FactoryError BRANCH_EXISTS */
-async function findStart(
-  context: WorktreeContext,
-  { branch, start, signal }: AddWorktreeInput,
-): Promise<string | null> {
+function findStart(branch: string, start: StartPoint, tip: string | null): string | null {
   if (start.kind === "unborn") return null;
-  const tip = await readCloneTip(context, branch, signal);
   if (start.kind === "local" && tip !== null) return tip;
   if (start.kind === "commit" && tip === null) return start.commit;
   const what = tip === null ? "is gone" : "exists by now";
@@ -92,6 +91,7 @@ interface Making {
   readonly making: string;
   readonly branch: string;
   readonly commit: string | null;
+  readonly packed: Buffer;
   readonly signal: AbortSignal | undefined;
 }
 

@@ -18,7 +18,7 @@ import {
 import { readCloneTip } from "./inspect-worktree.ts";
 import { worktreeId, type Layout } from "./layout.ts";
 import { assertNoOddFile } from "./odd-file.ts";
-import { makeOwnRepository } from "./own-repository.ts";
+import { makeOwnRepository, readCloneRefs } from "./own-repository.ts";
 import { findGitPlaces, isBelow } from "./processes.ts";
 import { gitFileOf, type WorktreeContext } from "./worktree-git.ts";
 
@@ -117,8 +117,8 @@ async function moveEntry(context: WorktreeContext, { branch, folder }: Entry): P
   await removeTrash(await moveToTrash(own, layout.trash));
   const making = join(layout.making, randomUUID());
   try {
-    const commit = await readCloneTip(context, branch, undefined);
-    await makeOwnRepository(context, { folder: making, branch, commit, signal: undefined });
+    const { packed, tip: commit } = await readCloneRefs(context, branch, undefined);
+    await makeOwnRepository(context, { folder: making, branch, commit, packed });
     await cp(folder, making, {
       recursive: true,
       force: true,

@@ -1,58 +1,30 @@
 // The repository of a worktree: a few files, which borrow the objects of the clone.
 import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, readIfThere } from "./files.ts";
+import { codeOf, readIfThere, replaceFile } from "./files.ts";
 import type { WorktreeContext } from "./worktree-git.ts";
 
-/**
- * With the refs of the remote as the clone has them, and of the local branches that of the worktree alone.
- * `commit`: where that stands; null: it has none yet. Its configuration is written by the caller.
- */
-export async function makeOwnRepository(
-  context: WorktreeContext,
-  {
-    folder,
-    branch,
-    commit,
-    signal,
-  }: { folder: string; branch: string; commit: string | null; signal: AbortSignal | undefined },
-): Promise<void> {
-  const { repository } = context.layout;
-  const remoteHead = "refs/remotes/origin/HEAD";
-  await Promise.all(
-    ["objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/remotes/origin", "hooks"].map(
-      (name) => mkdir(join(folder, name), { recursive: true }),
-    ),
-  );
-  const [refs, head] = await Promise.all([
-    readRemoteRefs(context, signal),
-    readIfThere(join(repository, remoteHead)),
-  ]);
-  const own = commit === null ? "" : `${commit} refs/heads/${branch}\n`;
-  await Promise.all([
-    writeFile(join(folder, "HEAD"), `ref: refs/heads/${branch}\n`),
-    writeFile(join(folder, "objects/info/alternates"), `${join(repository, "objects")}\n`),
-    // Sorted by its bytes, as refs/heads/ comes before the others.
-    writeFile(
-      join(folder, "packed-refs"),
-      Buffer.concat([Buffer.from(`# pack-refs with: sorted \n${own}`), refs]),
-    ),
-    head === undefined ? undefined : writeFile(join(folder, remoteHead), head),
-    copyIfThere(join(repository, "shallow"), join(folder, "shallow")),
-  ]);
+/** What the clone has of the remote, and where it has a local branch. */
+export interface CloneRefs {
+  /** A line for each of the remote's, as packed-refs has it; names need not be UTF-8. */
+  readonly packed: Buffer;
+  /** null: there is no such branch. */
+  readonly tip: string | null;
 }
 
-/** A line for each, as packed-refs has it; names need not be UTF-8. */
-async function readRemoteRefs(
+/** One look for both: each takes a call of git. */
+export async function readCloneRefs(
   { git, place }: WorktreeContext,
+  branch: string,
   signal: AbortSignal | undefined,
-): Promise<Buffer> {
+): Promise<CloneRefs> {
   const chunks: Buffer[] = [];
   await git({
     arguments: [
       "for-each-ref",
       // The one that stands for another is no line of that file.
       "--format=%(if)%(symref)%(then)%(else)%(objectname) %(refname)%(end)",
+      `refs/heads/${branch}`,
       "refs/remotes/origin/",
       "refs/tags/",
     ],
@@ -64,13 +36,43 @@ async function readRemoteRefs(
     },
   });
   const lines = Buffer.concat(chunks).toString("latin1").split("\n");
-  return Buffer.from(
-    lines
-      .filter((line) => line !== "")
-      .map((line) => `${line}\n`)
-      .join(""),
-    "latin1",
+  const isLocal = (line: string) => line.slice(41).startsWith("refs/heads/");
+  const remote = lines.filter((line) => line !== "" && !isLocal(line));
+  // The pattern also stands for a folder of that name.
+  const ref = Buffer.from(`refs/heads/${branch}`).toString("latin1");
+  const tip = lines.find((line) => line.slice(41) === ref)?.slice(0, 40) ?? null;
+  const text = ["# pack-refs with: sorted ", ...remote].map((line) => `${line}\n`).join("");
+  return { packed: Buffer.from(text, "latin1"), tip };
+}
+
+/**
+ * With the refs of the remote as the clone has them, and of the local branches that of the worktree alone.
+ * `commit`: where that stands; null: it has none yet. Its configuration is written by the caller.
+ */
+export async function makeOwnRepository(
+  { layout: { repository } }: WorktreeContext,
+  {
+    folder,
+    branch,
+    commit,
+    packed,
+  }: { folder: string; branch: string; commit: string | null; packed: Buffer },
+): Promise<void> {
+  const remoteHead = "refs/remotes/origin/HEAD";
+  await Promise.all(
+    ["objects/info", "objects/pack", "refs/heads", "refs/tags", "refs/remotes/origin", "hooks"].map(
+      (name) => mkdir(join(folder, name), { recursive: true }),
+    ),
   );
+  const head = await readIfThere(join(repository, remoteHead));
+  await Promise.all([
+    writeFile(join(folder, "HEAD"), `ref: refs/heads/${branch}\n`),
+    writeFile(join(folder, "objects/info/alternates"), `${join(repository, "objects")}\n`),
+    writeFile(join(folder, "packed-refs"), packed),
+    commit === null ? undefined : replaceFile(join(folder, "refs/heads", branch), `${commit}\n`),
+    head === undefined ? undefined : writeFile(join(folder, remoteHead), head),
+    copyIfThere(join(repository, "shallow"), join(folder, "shallow")),
+  ]);
 }
 
 async function copyIfThere(from: string, to: string): Promise<void> {

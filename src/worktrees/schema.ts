@@ -87,7 +87,7 @@ export const WorktreeRef = builder.prismaNode("Worktree", {
     uncommittedFileCount: t.int({
       nullable: true,
       description:
-        "Live from git: how many files are changed or untracked, ignored ones excepted; an untracked folder counts as one.",
+        "Live from git: how many files are changed or untracked, ignored ones excepted; a submodule counts where it holds work.",
       resolve: async (worktree, _args, { loaders }) =>
         (await loaders.worktreeState.load(worktree))?.changedFiles ?? null,
     }),
@@ -290,7 +290,7 @@ builder.mutationFields((t) => ({
     type: DeleteWorktreePayload,
     nullable: true,
     description:
-      "WORKTREE_IN_USE while a session occupies it (force or not); WORKTREE_DIRTY (unless force) while it holds changed or untracked files, ignored ones excepted, or commits that are on no remote-tracking branch. Operator only. Further errors: WORKTREE_NOT_FOUND, REPOSITORY_NOT_FOUND, RUNNER_UNAVAILABLE, HOST_FAILURE, FORBIDDEN.",
+      "WORKTREE_IN_USE while a session occupies it (force or not); WORKTREE_DIRTY (unless force) while it holds what is nowhere else: changed or untracked files, ignored ones excepted, submodules with work, commits of any ref that are on no branch of the remote, a stash, an unfinished operation, another repository. Operator only. Further errors: WORKTREE_NOT_FOUND, REPOSITORY_NOT_FOUND, RUNNER_UNAVAILABLE, HOST_FAILURE, FORBIDDEN.",
     args: {
       input: t.arg({ type: DeleteWorktreeInput, required: true, description: "What to delete." }),
     },
@@ -311,7 +311,7 @@ builder.mutationFields((t) => ({
     type: DeleteRepositoryPayload,
     nullable: true,
     description:
-      "REPOSITORY_IN_USE while a session of it has not ended (force or not), or while a worktree of it exists (unless force). Its sessions and their events stay. Operator only. Further errors: REPOSITORY_NOT_FOUND, REPOSITORY_NOT_READY, HOST_FAILURE, FORBIDDEN.",
+      "REPOSITORY_IN_USE while a session of it has not ended (force or not), or while a worktree of it exists or a local branch has commits that are on no branch of the remote (unless force). Its sessions and their events stay. Operator only. Further errors: REPOSITORY_NOT_FOUND, REPOSITORY_NOT_READY, HOST_FAILURE, FORBIDDEN.",
     args: {
       input: t.arg({ type: DeleteRepositoryInput, required: true, description: "What to delete." }),
     },

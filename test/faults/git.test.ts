@@ -100,13 +100,13 @@ test("fault 18: SIGKILL during a fetch: the server says so, and the next one suc
 
 /** At which command of git, and what of it is done when the server dies. */
 const moments = [
-  ["before git has begun", "worktree", "kill -9 $PPID; exit 1"],
+  ["before git has begun", "reset", "kill -9 $PPID; exit 1"],
   // git lives on: it is a process of its own.
-  ["while git goes on with it", "worktree", "kill -9 $PPID"],
+  ["while git goes on with it", "reset", 'kill -9 $PPID; real "$@"'],
   ["in the checkout", "reset", 'touch "$GIT_DIR/index.lock" half; kill -9 $PPID; exit 1'],
 ] as const;
 
-test("fault 18: SIGKILL during `git worktree add`: the next try succeeds, leftovers are gone", async () => {
+test("fault 18: SIGKILL while a worktree is made: the next try succeeds, leftovers are gone", async () => {
   const name = { owner: "acme", name: "worktree" };
   const { headCommit } = await cloned(server, git, name);
   for (const [index, [, command, script]] of moments.entries()) {
@@ -123,7 +123,8 @@ test("fault 18: SIGKILL during `git worktree add`: the next try succeeds, leftov
     });
     // Cleared away by the start already, before anybody tries again.
     const { files, refs } = await takeInventory(server);
-    expect(files.filter((path) => /^trash\/|\/adding\/|\/journal\//.test(path))).toEqual([]);
+    const left = new RegExp(`^trash/|\\.worktrees/topic-${String(index)}-`);
+    expect(files.filter((path) => left.test(path))).toEqual([]);
     expect(await isThere(join(server.home, "worktrees/acme/worktree", topic.branch))).toBe(false);
     expect(refs.filter((line) => line.includes(`refs/heads/${topic.branch}`))).toEqual([]);
 

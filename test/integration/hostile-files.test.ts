@@ -308,7 +308,7 @@ open("work", "w").write("work")`;
     const beside = join(dirname(path), "no-worktree");
     await mkdir(beside);
     makeDeep(beside);
-    const below = join(dirname(dirname(entry)), "refs/heads/deep");
+    const below = join(entry, "refs/heads/deep");
     await mkdir(below);
     makeDeep(below);
     const lines = await runMaintenance(server, "SWEEP");

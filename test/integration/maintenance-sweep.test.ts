@@ -58,8 +58,10 @@ interface Prey {
   readonly repository: { readonly owner: string; readonly name: string };
   readonly topic: { readonly owner: string; readonly name: string; readonly branch: string };
   readonly path: string;
-  /** The bare repository that the worktrees share. */
+  /** The clone. */
   readonly bare: string;
+  /** The worktree's own repository. */
+  readonly own: string;
 }
 
 async function withWorktree(name: string, branch = "topic"): Promise<Prey> {
@@ -67,7 +69,8 @@ async function withWorktree(name: string, branch = "topic"): Promise<Prey> {
   await cloned(server, git, repository);
   const { worktree } = await createWorktree(server, { ...repository, branch });
   const bare = join(server.home, "repositories", git.host, "acme", `${name}.git`);
-  return { repository, topic: { ...repository, branch }, path: worktree.path, bare };
+  const own = await runGit(worktree.path, "rev-parse", "--absolute-git-dir");
+  return { repository, topic: { ...repository, branch }, path: worktree.path, bare, own };
 }
 
 /** As it is after a restore of an older database, say. */
@@ -132,20 +135,20 @@ describe("a worktree whose folder is gone", () => {
     expect(await runGit(path, "rev-parse", "HEAD")).toBe(commit);
   });
 
-  test("isn't made again, or deleted without force, while git still has work of it that is nowhere else", async () => {
-    const { topic, path, bare } = await withWorktree("gone-work");
+  test("isn't made again, or deleted without force, while its repository has work that is nowhere else", async () => {
+    const { topic, path, own } = await withWorktree("gone-work");
     await runGit(path, "switch", "--quiet", "--detach");
     const commit = await commitAll(path, "On no branch");
     await rm(path, { recursive: true });
     await sweep();
     const created = await sendCreateWorktree(server, topic);
     expect(faultOf(created)).toMatchObject({
-      message: expect.stringContaining(commit.slice(0, 12)),
+      message: expect.stringContaining(commit.slice(0, 7)),
       extensions: { code: "WORKTREE_IN_USE" },
     });
     expect(codeOf(await sendDeleteWorktree(server, topic))).toBe("WORKTREE_DIRTY");
-    expect(await runGit(bare, "fsck", "--unreachable")).not.toContain(commit);
-    await runGit(bare, "branch", "rescued", commit);
+    await runGit(own, "push", "--quiet", "origin", `${commit}:refs/heads/rescued`);
+    await sync(server, topic);
     expect((await createWorktree(server, topic)).worktree.status).toBe("READY");
   });
 
@@ -197,10 +200,9 @@ test("a worktree whose folder is gone, and in which a session is about to start,
 
 describe("a worktree that git doesn't know any more", () => {
   test("is FAILED, and its files stay", async () => {
-    const { topic, path, bare } = await withWorktree("unknown");
+    const { topic, path, own } = await withWorktree("unknown");
     await writeFile(join(path, "work.txt"), "not committed\n");
-    const [entry] = await readdir(join(bare, "worktrees"));
-    await rm(join(bare, "worktrees", entry!), { recursive: true });
+    await rm(own, { recursive: true });
     expect(await sweepAbout("acme/unknown")).toHaveLength(1);
     expect(await readWorktree(server, topic)).toMatchObject({ status: "FAILED" });
     expect(await readFile(join(path, "work.txt"), "utf8")).toBe("not committed\n");
@@ -258,7 +260,7 @@ describe("a worktree's folder without a row", () => {
     expect(await sweepAbout(prey.path)).toEqual([expect.stringMatching(/^Removed /)]);
     expect(existsSync(prey.path)).toBe(false);
     expect(await runGit(prey.bare, "rev-parse", "topic")).toBe(tip);
-    expect(await runGit(prey.bare, "worktree", "list", "--porcelain")).not.toContain(prey.path);
+    expect(existsSync(prey.own)).toBe(false);
   });
 
   test("stays with uncommitted work, and is told each time", async () => {
@@ -301,68 +303,50 @@ describe("a worktree's folder without a row", () => {
   });
 });
 
-describe("what git notes of a worktree whose folder is gone", () => {
-  /** As a worker makes one for itself. */
-  async function withOwnWorktree(name: string) {
-    const prey = await withWorktree(name);
-    const own = join(server.home, "sessions", `own-${name}`);
-    await runGit(prey.path, "worktree", "add", "--quiet", "--detach", own);
-    return { ...prey, own, entry: join(prey.bare, "worktrees", `own-${name}`) };
-  }
-
-  test("goes, where no work goes with it", async () => {
-    const { own, entry } = await withOwnWorktree("prunable");
-    // While the folder is there, it is somebody's.
-    await sweep();
-    expect(existsSync(entry)).toBe(true);
-    await rm(own, { recursive: true });
-    expect(await sweepAbout("own-prunable")).toEqual([
-      expect.stringMatching(/^Removed git's entry/),
+describe("the repository of a worktree without folder and row", () => {
+  test("goes, with its commits in the clone", async () => {
+    const prey = await withWorktree("left-own");
+    const commit = await commitAll(prey.path, "Work");
+    await forget(prey);
+    await rm(prey.path, { recursive: true });
+    expect(await sweepAbout("acme/left-own")).toEqual([
+      expect.stringMatching(/^Removed the repository of the worktree/),
     ]);
-    expect(existsSync(entry)).toBe(false);
+    expect(existsSync(prey.own)).toBe(false);
+    expect(await runGit(prey.bare, "rev-parse", "topic")).toBe(commit);
   });
 
-  test("stays with a commit that is on no branch", async () => {
-    const { own, entry, bare } = await withOwnWorktree("detached");
-    const commit = await commitAll(own, "On no branch");
-    await rm(own, { recursive: true });
-    expect(await sweepAbout("own-detached")).toEqual([
-      expect.stringContaining(commit.slice(0, 12)),
+  test.each([
+    ["a commit on a side branch", ["commit", "--quiet", "--allow-empty", "-m", "Aside"], "Aside"],
+    ["staged changes", ["rm", "--quiet", "--cached", "README.md"], "1 staged file"],
+    ["a stash", ["stash", "--quiet"], "1 stash entry"],
+  ])("stays with %s, which is told", async (what, command, told) => {
+    const prey = await withWorktree(`left-${what.replaceAll(/\W/g, "-")}`);
+    await runGit(prey.path, "switch", "--quiet", "--create", "side");
+    await writeFile(join(prey.path, "README.md"), "changed\n");
+    await runGit(prey.path, ...command);
+    await forget(prey);
+    await rm(prey.path, { recursive: true });
+    expect(await sweepAbout(`acme/${prey.topic.name}`)).toEqual([
+      expect.stringMatching(new RegExp(`^Left the repository of .*${told}`)),
     ]);
-    expect(existsSync(entry)).toBe(true);
-    await runGit(bare, "branch", "rescued", commit);
-    expect(await sweepAbout("own-detached")).toEqual([expect.stringMatching(/^Removed /)]);
-  });
-
-  test("stays with staged changes, and where it is locked", async () => {
-    const staged = await withOwnWorktree("staged");
-    await writeFile(join(staged.own, "work.txt"), "staged\n");
-    await runGit(staged.own, "add", "work.txt");
-    const locked = await withOwnWorktree("locked");
-    await runGit(locked.path, "worktree", "lock", locked.own);
-    await rm(staged.own, { recursive: true });
-    await rm(locked.own, { recursive: true });
-    expect(await sweepAbout("own-staged")).toEqual([expect.stringContaining("staged")]);
-    expect(await sweepAbout("own-locked")).toEqual([]);
-    expect([existsSync(staged.entry), existsSync(locked.entry)]).toEqual([true, true]);
+    expect(existsSync(prey.own)).toBe(true);
   });
 });
 
 describe("lock files", () => {
   test("that are old and nobody's go, wherever git makes them; a young one stays", async () => {
-    const { path, bare } = await withWorktree("locks");
-    const [entry] = await readdir(join(bare, "worktrees"));
+    const { path, bare, own } = await withWorktree("locks");
+    const names = ["packed-refs.lock", "config.lock", "refs/heads/topic.lock"];
     const old = await Promise.all(
-      [
-        "packed-refs.lock",
-        "config.lock",
-        "refs/heads/topic.lock",
-        `worktrees/${entry!}/index.lock`,
-        "objects/pack/tmp_pack_abc",
-      ].map((name) => plant(join(bare, name))),
+      [bare, own].flatMap((folder) =>
+        [...names, "index.lock", "objects/pack/tmp_pack_abc"].map((name) =>
+          plant(join(folder, name)),
+        ),
+      ),
     );
-    const young = await plant(join(bare, "shallow.lock"), new Date());
-    const lines = await sweepAbout("locks.git");
+    const young = await plant(join(own, "shallow.lock"), new Date());
+    const lines = await sweepAbout("acme/locks.");
     expect(lines).toHaveLength(old.length);
     expect(old.filter((file) => existsSync(file))).toEqual([]);
     expect(existsSync(young)).toBe(true);
@@ -370,7 +354,7 @@ describe("lock files", () => {
   });
 
   test("that a git holds stays, however old, also where that git has closed it", async () => {
-    const { path, bare } = await withWorktree("held");
+    const { path, own } = await withWorktree("held");
     const gate = await createGate();
     await writeFile(join(path, "README.md"), "work\n");
     // While its editor is open, `git commit -a` holds the index's lock, and has closed the file.
@@ -387,11 +371,10 @@ describe("lock files", () => {
       stdio: "ignore",
     });
     const ended = new Promise((resolve) => commit.once("exit", resolve));
-    const [entry] = await readdir(join(bare, "worktrees"));
-    const lock = join(bare, "worktrees", entry!, "index.lock");
+    const lock = join(own, "index.lock");
     await eventually(() => existsSync(lock));
     await utimes(lock, longAgo, longAgo);
-    expect(await sweepAbout("held.git")).toEqual([]);
+    expect(await sweepAbout("acme/held.")).toEqual([]);
     expect(existsSync(lock)).toBe(true);
     await gate.open();
     expect(await ended).toBe(0);
@@ -402,12 +385,10 @@ describe("lock files", () => {
 test("half clones and trash go; whole repositories stay", async () => {
   const { bare } = await withWorktree("whole");
   const half = `${join(bare, "..", "half.git")}.cloning-${randomUUID()}`;
-  const control = join(server.home, "control", git.host, "acme", "half.git");
   await mkdir(join(half, "objects"), { recursive: true });
-  await mkdir(`${control}.making-${randomUUID()}`, { recursive: true });
   await mkdir(join(server.home, "trash", "left", "over"), { recursive: true });
   const lines = await sweep();
-  expect(lines.filter((line) => line.includes("half.git"))).toHaveLength(2);
+  expect(lines.filter((line) => line.includes("half.git"))).toHaveLength(1);
   expect(lines.filter((line) => line.includes("trash/left"))).toHaveLength(1);
   expect(existsSync(half)).toBe(false);
   expect(existsSync(join(server.home, "trash", "left"))).toBe(false);

@@ -77,13 +77,12 @@ async function localBranches(name: string): Promise<string[]> {
 }
 
 describe("deleteWorktree", () => {
-  test("removes folder, row and git's own entry, and keeps the branch unless told otherwise", async () => {
+  test("removes folder, row and repository, and keeps the branch unless told otherwise", async () => {
     const { repository, topic, path } = await withWorktree("clean");
     expect(await deleteWorktree(server, topic)).toEqual(topic);
     expect(await readWorktree(server, topic)).toBeNull();
     const { files } = await takeInventory(server);
     expect(files.filter((file) => file.includes("topic") && file.includes("clean"))).toEqual([
-      expect.stringContaining("control/"),
       expect.stringContaining("refs/heads/topic"),
     ]);
     await expect(runGit(path, "status")).rejects.toThrow();
@@ -152,6 +151,51 @@ describe("deleteWorktree", () => {
     await deleteWorktree(server, { ...topic, deleteBranch: true });
     const again = await createWorktree(server, topic);
     expect(await runGit(again.worktree.path, "rev-parse", "HEAD^")).toBe(mine);
+  });
+
+  test("counts a new folder by its files, and a submodule only where it holds work", async () => {
+    const inner = await git.createRepository("acme", "inner");
+    const { repository, topic, path } = await withWorktree("submodules");
+    const submodule = (...command: string[]) =>
+      runGit(path, "-c", "protocol.file.allow=always", "submodule", ...command);
+    await submodule("add", "--quiet", git.url("acme", "inner"), "vendor/inner");
+    await commitAll(path, "With a submodule");
+    await runGit(path, "push", "--quiet", "origin", "topic");
+    await sync(server, repository);
+    await mkdir(join(path, "new/deep"), { recursive: true });
+    for (const name of ["one", "deep/two"]) await writeFile(join(path, "new", name), "x\n");
+    expect((await refuseWorktree(topic)).message).toContain(
+      "2 changed or untracked files (new/deep/two, new/one)",
+    );
+    await rm(join(path, "new"), { recursive: true });
+    const vendor = join(path, "vendor/inner");
+    expect(await runGit(vendor, "rev-parse", "HEAD")).toBe(inner);
+    await writeFile(join(vendor, "work.txt"), "x\n");
+    expect((await refuseWorktree(topic)).message).toContain("(vendor/inner)");
+    await runGit(vendor, "stash", "--quiet", "--include-untracked");
+    expect((await refuseWorktree(topic)).message).toContain("(vendor/inner)");
+    await runGit(vendor, "stash", "drop", "--quiet");
+    await deleteWorktree(server, topic);
+  });
+
+  test("takes what a checkout wrote for nobody's work", async () => {
+    const { repository, topic, path } = await withWorktree("line-ends", {
+      "README.md": "# test\n",
+      "dos.txt": "one\r\ntwo\r\n",
+    });
+    await writeFile(join(path, ".gitattributes"), "*.txt text eol=lf\n");
+    await runGit(path, "add", ".gitattributes");
+    await runGit(path, "commit", "--quiet", "-m", "Attributes");
+    await runGit(path, "push", "--quiet", "origin", "topic");
+    await sync(server, repository);
+    await writeFile(join(path, "dos.txt"), "one\r\ntwo\r\n");
+    expect(await runGit(path, "status", "--porcelain")).toBe("M dos.txt");
+    await writeFile(join(path, "README.md"), "changed\r\n");
+    expect((await refuseWorktree(topic)).message).toContain(
+      "1 changed or untracked file (README.md)",
+    );
+    await runGit(path, "checkout", "--quiet", "README.md");
+    await deleteWorktree(server, topic);
   });
 
   test("doesn't count ignored files, whose loss is their meaning", async () => {
@@ -255,6 +299,17 @@ describe("deleteRepository", () => {
     expect(await readRepository(server, repository)).toBeNull();
     const { files } = await takeInventory(server);
     expect(files.filter((file) => file.includes("plain"))).toEqual([]);
+  });
+
+  test("refuses while a branch has commits that are on no branch of the remote", async () => {
+    const { repository, topic, path } = await withWorktree("branches");
+    await commitAll(path, "Mine");
+    await deleteWorktree(server, { ...topic, force: true });
+    const fault = await refuseRepository(repository);
+    expect(fault.extensions.code).toBe("REPOSITORY_IN_USE");
+    expect(fault.message).toContain("1 local branch (topic) with commits");
+    await deleteRepository(server, { ...repository, force: true });
+    expect(await readRepository(server, repository)).toBeNull();
   });
 
   test("refuses while there is a worktree, unless forced; local branches go too", async () => {

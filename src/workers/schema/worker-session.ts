@@ -212,7 +212,7 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     uncommittedFileCount: t.exposeInt("uncommittedFileCount", {
       nullable: true,
       description:
-        "How many files it left changed or untracked in its worktree, ignored ones excepted; an untracked folder counts as one. null before the end, or where that is unknown.",
+        "How many files it left changed or untracked in its worktree, ignored ones excepted. null before the end, or where that is unknown.",
     }),
     usage: t.field({
       type: UsageRef,
