@@ -241,7 +241,14 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
     hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),
     findRemoteBranches: (branch, { signal } = {}) => findRemoteBranches(git, place, branch, signal),
-    resolveBase: (base, { signal } = {}) => resolveBase(git, place, base, signal),
+    async resolveBase(base, { signal } = {}) {
+      const branch = base.replace(/^refs\/heads\//, "");
+      // As its worktree has it now.
+      if (await isThere(layout.ownRepository(branch))) {
+        await changing(branch, () => takeIn(context, branch, signal), signal);
+      }
+      return resolveBase(git, place, base, signal);
+    },
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.ownRepository(branch),
     settleWorktree: (branch, { signal } = {}) =>

@@ -93,8 +93,7 @@ async function listFiles(home: string): Promise<string[]> {
   for (const folder of folders) {
     for (const path of await listIfThere(join(home, folder))) {
       const isObject = /(?:^|\/)objects(?:\/|$)/.test(path);
-      // Made by the first dispatch or removal; what matters is what is in it.
-      if (!isObject && !path.startsWith("control/temporary")) files.push(join(folder, path));
+      if (!isObject) files.push(join(folder, path));
     }
   }
   return files.sort();
@@ -111,7 +110,7 @@ async function listIfThere(folder: string): Promise<string[]> {
 
 const execute = promisify(execFile);
 
-/** Of the bare repositories that worktrees share, read with git itself. */
+/** Of the clones, read with git itself. */
 async function listRefs(home: string): Promise<string[]> {
   const root = join(home, "repositories");
   const repositories = (await listIfThere(root)).filter(

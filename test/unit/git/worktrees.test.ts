@@ -89,6 +89,68 @@ describe("a worktree", () => {
     expect(await readdir(repository.worktreeGitDir("two") + "/hooks")).toEqual([]);
   });
 
+  test("is a base for others as it stands", async () => {
+    const { repository, first } = await workspace.cloned("base");
+    const { path } = await add(repository, "one", first);
+    await workerGit(path, "commit", "--quiet", "--allow-empty", "-m", "x");
+    const commit = await workerGit(path, "rev-parse", "HEAD");
+    for (const base of ["one", "refs/heads/one"]) {
+      expect(await repository.resolveBase(base)).toEqual({ ref: "refs/heads/one", commit });
+    }
+    expect((await add(repository, "two", commit)).headCommit).toBe(commit);
+  });
+
+  test("is put on its branch again at a session's start, with nothing of an earlier one's", async () => {
+    const { repository, first } = await workspace.cloned("start");
+    const { path } = await add(repository, "b", first);
+    const own = repository.worktreeGitDir("b");
+    const config = await readFile(join(own, "config"), "utf8");
+    await workerGit(path, "switch", "--quiet", "--create", "side");
+    await workerGit(path, "commit", "--quiet", "--allow-empty", "-m", "Aside");
+    await workerGit(path, "branch", "--quiet", "-D", "b");
+    await workerGit(path, "config", "core.hooksPath", ".husky");
+    await writeFile(join(own, "hooks/pre-commit"), "exit 1");
+    await workspace.server.pushCommit("acme", "start", "main", { new: "1" });
+    await repository.fetch();
+    expect(await repository.startWorktree("b")).toBe(first);
+    expect(await workerGit(path, "branch", "--show-current")).toBe("b");
+    expect(await readFile(join(own, "config"), "utf8")).toBe(config);
+    expect(await readdir(join(own, "hooks"))).toEqual([]);
+    expect(await workerGit(path, "rev-list", "--count", "b..origin/main")).toBe("1");
+    expect(await workerGit(path, "log", "-1", "--format=%s", "side")).toBe("Aside");
+  });
+
+  test.each([
+    [
+      "commits on no branch",
+      async (path: string) => {
+        await workerGit(path, "checkout", "--quiet", "--detach");
+        await workerGit(path, "commit", "--quiet", "--allow-empty", "-m", "x");
+      },
+      "1 commit of it is on no branch",
+    ],
+    [
+      "changes that the branch's files are in the way of",
+      async (path: string) => {
+        await workerGit(path, "switch", "--quiet", "--create", "side");
+        await writeFile(join(path, "README.md"), "other\n");
+        await workerGit(path, "commit", "--quiet", "--all", "-m", "x");
+        await writeFile(join(path, "README.md"), "work\n");
+      },
+      "it stands on side",
+    ],
+  ])("fails a session's start with %s, and stays as it is", async (what, change, told) => {
+    const { repository, first } = await workspace.cloned(`start-${what.replaceAll(/\W/g, "-")}`);
+    const { path } = await add(repository, "b", first);
+    await change(path);
+    const before = await workerGit(path, "status", "--branch", "--porcelain=v2");
+    await expect(repository.startWorktree("b")).rejects.toMatchObject({
+      code: "WORKTREE_DIRTY",
+      message: expect.stringContaining(told),
+    });
+    expect(await workerGit(path, "status", "--branch", "--porcelain=v2")).toBe(before);
+  });
+
   test("that is there is found again, whatever it holds", async () => {
     const { repository, first } = await workspace.cloned("again");
     const { path } = await add(repository, "b", first);
