@@ -1,5 +1,6 @@
 // Every call of git goes through here.
 import { availableParallelism } from "node:os";
+import { FactoryError } from "../errors.ts";
 import { buildGitEnvironment, type Environment } from "./environment.ts";
 import { explainHost, explainRemote, GitFailure } from "./failure.ts";
 import { createGate, type Gate, type Share } from "./lock.ts";
@@ -58,9 +59,13 @@ export function createRunner(options: RunnerOptions): GitRunner {
       using watch = watchForOddFile(call.place);
       const { signal = watch.signal } = call;
       const watched = { ...call, signal: AbortSignal.any([signal, watch.signal]) };
-      const output = await measured(call, async () =>
-        spawnGit(watched, { folder: start.folder, environment, launcher: await launcher }),
-      );
+      const how = {
+        folder: start.folder,
+        environment,
+        isUntrusted: isUntrusted(call),
+        launcher: await launcher,
+      };
+      const output = await measured(call, () => spawnGit(watched, how));
       exitCode = 0;
       return output;
     } catch (error) {
@@ -102,6 +107,11 @@ export function createRunner(options: RunnerOptions): GitRunner {
   };
 }
 
+/** The clone is the server's alone; a worktree's repository is opened by way of a control folder. */
+function isUntrusted({ place }: GitCall): boolean {
+  return place.commonDirectory !== undefined;
+}
+
 /** Such as fetch: the first argument that is neither an option nor one's value. */
 function commandOf({ arguments: [...rest] }: GitCall): string {
   while (rest[0] === "-c") rest.splice(0, 2);
@@ -140,7 +150,13 @@ function sharesOf({
 function translate(error: unknown, call: GitCall): unknown {
   if (!(error instanceof GitFailure)) return error;
   if (call.network === true) return explainRemote(error);
-  return explainHost(error) ?? error;
+  const isTooLarge = isUntrusted(call) && /out of memory/i.test(error.message);
+  if (!isTooLarge) return explainHost(error) ?? error;
+  return new FactoryError(
+    "HOST_FAILURE",
+    `git ${commandOf(call)} needs more memory than it may take: a file that it reads whole, such as .gitignore, is too large in the worktree or its repository`,
+    { cause: error },
+  );
 }
 
 function placeVariables(place: GitPlace): Record<string, string> {

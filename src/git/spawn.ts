@@ -1,4 +1,5 @@
 // The one place that starts git.
+import { join } from "node:path";
 import { GitError, simpleGit, type SimpleGitProgressEvent } from "simple-git";
 import { FactoryError } from "../errors.ts";
 import { GitFailure } from "./failure.ts";
@@ -56,6 +57,8 @@ export interface SpawnOptions {
   readonly folder: string;
   /** All of it: nothing is inherited. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether what it reads may be a worker's: then its memory is bounded. */
+  readonly isUntrusted: boolean;
   /** A program that runs its arguments in a process group of their own; see process-group.ts. */
   readonly launcher: string | undefined;
 }
@@ -63,7 +66,7 @@ export interface SpawnOptions {
 /** @throws GitFailure, FactoryError at a timeout, the signal's reason. */
 export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<string> {
   const { signal, timeoutMs = localTimeoutMs, onOutput, onProgress, input, stallMs } = call;
-  const { folder, environment, launcher } = options;
+  const { folder, environment, launcher, isUntrusted } = options;
   const [command = ""] = call.arguments;
   const ending = new AbortController();
   const watch = watchForGroup();
@@ -93,7 +96,7 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
   try {
     const git = simpleGit({
       baseDir: folder,
-      binary: launcher === undefined ? "git" : [launcher, "git"],
+      binary: findBinary(isUntrusted, launcher),
       abort: ending.signal,
       trimmed: false,
       // Only when all output is there. By default it waits 50 ms after the exit and may cut the output.
@@ -101,7 +104,12 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
       // Our own variables are the only ones, and simple-git keeps back those that it isn't told of. Its
       // checks of arguments stay on; these two variables are set by us alone (see environment.ts).
       allowEnvironment: Object.keys(environment),
-      unsafe: { allowUnsafeConfigPaths: true, allowUnsafeSshCommand: true },
+      unsafe: {
+        allowUnsafeConfigPaths: true,
+        allowUnsafeSshCommand: true,
+        // A checkout's path may hold a space.
+        allowUnsafeCustomBinary: true,
+      },
       errors(error, { exitCode, stdErr }) {
         state.stderr = Buffer.concat(stdErr).toString("utf8");
         // simple-git itself takes a failure without words for a success.
@@ -162,6 +170,14 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
     clearTimeout(forceful);
     signal?.removeEventListener("abort", end);
   }
+}
+
+/** Starts it in a group of its own, too, where that can be had. */
+const limited = join(import.meta.dirname, "limited.sh");
+
+function findBinary(isUntrusted: boolean, launcher: string | undefined): string | [string, string] {
+  if (isUntrusted) return [limited, "git"];
+  return launcher === undefined ? "git" : [launcher, "git"];
 }
 
 function timeoutError(call: GitCall, milliseconds: number): FactoryError {

@@ -76,6 +76,7 @@ test("it holds what was built, migrations, the monitor and types, and no sources
       "bin/factory.js",
       "dist/main.js",
       "dist/server/server.d.ts",
+      "dist/git/limited.sh",
       "dist/process/shim.sh",
       "dist/sandbox/canary.pl",
       "dist/sandbox/inside.pl",

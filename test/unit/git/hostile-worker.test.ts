@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { appendFile, chmod, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { GitRepository } from "../../../src/git/git.ts";
@@ -203,6 +212,24 @@ describe("what a worker plants in its repository", () => {
       repository.listCommits({ branch: "b", since: null, limit: 10 }),
     ).rejects.toMatchObject({ code: "HOST_FAILURE" });
   });
+
+  test.each([".gitignore", ".gitattributes"])(
+    "a %s that seems to be of 8 GiB takes no such memory",
+    async (file) => {
+      const { repository, first } = await workspace.cloned(`huge${file.replaceAll(".", "-")}`);
+      const { path } = await repository.addWorktree({
+        branch: "b",
+        start: { kind: "commit", commit: first },
+      });
+      await writeFile(join(path, "new.txt"), "new");
+      await writeFile(join(path, file), "");
+      await truncate(join(path, file), 2 ** 33);
+      // git leaves out attributes that are too large, and needs room for all that is ignored.
+      const state = await repository.inspectWorktree("b").catch((error: unknown) => error);
+      if (file === ".gitattributes") expect(state).toMatchObject({ changedFiles: 2 });
+      else expect(state).toMatchObject({ code: "HOST_FAILURE" });
+    },
+  );
 
   test("an object that is no sound one doesn't come into the clone", async () => {
     const { repository, first } = await workspace.cloned("unsound");

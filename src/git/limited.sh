@@ -1,0 +1,9 @@
+#!/bin/sh
+# Usage: limited.sh PROGRAM [ARGUMENT]...
+# Runs it with a limit to the memory that it may fill. git reads many a file whole (a ref, .gitignore, MERGE_HEAD), and
+# a worker can make any of them as large as it likes, at no cost: 14 GB of a sparse ref were read in one call. What git
+# maps from its packs and its index doesn't count (getrlimit(2), RLIMIT_DATA); what it keeps of a large history does.
+ulimit -d 2097152
+# As findLauncher in process-group.ts has found out.
+if command -v setsid >/dev/null; then exec setsid "$@"; fi
+exec "$@"
