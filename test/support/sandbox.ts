@@ -44,7 +44,7 @@ export const serverUsers: readonly ServerUser[] = findServerUsers();
 
 function findServerUsers(): readonly ServerUser[] {
   if (!isRoot) return [{ name: "an ordinary user", prefix: [], uid: process.getuid?.() ?? 0 }];
-  const [file = "", ...rest] = [...ordinaryUser.prefix, process.execPath, "--version"];
+  const [file, ...rest] = [...ordinaryUser.prefix, process.execPath, "--version"];
   const root = { name: "root", prefix: [], uid: 0 };
   if (spawnSync(file, rest).status === 0) return [root, ordinaryUser];
   const reason = "other users can't reach this checkout: open its folders to them";
