@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { composeConfiguration, ensureControl } from "./control.ts";
@@ -9,6 +9,7 @@ import {
   isThere,
   listIfThere,
   moveToTrash,
+  readText,
   removeEmptyFolders,
   removeFolder,
   removeTrash,
@@ -105,7 +106,7 @@ async function make(context: WorktreeContext, { making, ...start }: Making): Pro
   await mkdir(workTree, { recursive: true });
   await makeOwnRepository(context, { folder, ...start });
   // No worker knows of it yet, so it can be used with the clone's configuration as it is.
-  await writeFile(join(folder, "config"), await readFile(join(layout.repository, "config")));
+  await writeFile(join(folder, "config"), await readText(join(layout.repository, "config")));
   if (commit !== null) {
     try {
       await context.git({

@@ -2,10 +2,10 @@
 // name commands that git runs. So the server's git never reads those. It has a control folder for each worktree, with
 // the clone's configuration, that leads to that repository's objects and refs by symbolic links; git reads `config`,
 // `info/` and `hooks/` in $GIT_COMMON_DIR alone (gitrepository-layout(5)). What the links lead to is data.
-import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { randomUUID } from "node:crypto";
-import { isThere, removeFolder } from "./files.ts";
+import { isThere, readIfThere, readText, removeFolder } from "./files.ts";
 import type { Identity } from "./identity.ts";
 import type { Layout } from "./layout.ts";
 
@@ -38,7 +38,7 @@ export async function composeConfiguration(
   folder: string,
   { name, email }: Identity,
 ): Promise<string> {
-  const common = await readFile(join(repository, worktreeConfiguration), "utf8");
+  const common = await readText(join(repository, worktreeConfiguration));
   return `${common}[core]
 	worktree = ${quote(folder)}
 [user]
@@ -126,7 +126,7 @@ export async function ensureControl(layout: Layout, branch: string): Promise<voi
   await createControl({
     control,
     making: layout.making,
-    configuration: await readFile(join(layout.repository, "config"), "utf8"),
+    configuration: await readText(join(layout.repository, "config")),
     gitDirectory: layout.ownRepository(branch),
     head: `ref: refs/heads/${branch}\n`,
   });
@@ -170,8 +170,8 @@ export async function createControl(input: ControlInput): Promise<void> {
 
 /** The branch that it was made for; git writes nothing there. */
 export async function readControlBranch(control: string): Promise<string | undefined> {
-  const head = await readFile(join(control, "HEAD"), "utf8").catch(() => "");
-  return /^ref: refs\/heads\/(.+)\n$/.exec(head)?.[1];
+  const head = await readIfThere(join(control, "HEAD"));
+  return /^ref: refs\/heads\/(.+)\n$/.exec(head ?? "")?.[1];
 }
 
 /** A value between quotes, as git-config(1) reads it. */

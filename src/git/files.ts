@@ -21,10 +21,15 @@ const missing = new Set(["ENOENT", "ENOTDIR"]);
 /** Far above what git or this server writes into the files that are read here. */
 const maxTextBytes = 1024 * 1024;
 
+/** @throws UntrustedFileError where it is no regular file, or too large; the system's error, such as ENOENT */
+export async function readText(path: string): Promise<string> {
+  return (await readUntrustedFile(path, { maxBytes: maxTextBytes })).toString("utf8");
+}
+
 /** undefined where there is no such file. @throws UntrustedFileError where it is no regular file, or too large */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    return (await readUntrustedFile(path, { maxBytes: maxTextBytes })).toString("utf8");
+    return await readText(path);
   } catch (error) {
     if (missing.has(codeOf(error) ?? "")) return undefined;
     throw error;

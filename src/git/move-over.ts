@@ -1,7 +1,9 @@
 // Homes of a version whose worktrees shared the repository of their clone: each gets one of its own. Until the old
 // control folder of a clone is gone it can be gone through again, from wherever it was left.
 import { randomUUID } from "node:crypto";
-import { cp, mkdir, rename, writeFile } from "node:fs/promises";
+// eslint-disable-next-line no-restricted-imports -- links, FIFOs and devices were refused, and nobody works there
+import { cp } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, sep } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { initialize } from "./clone.ts";

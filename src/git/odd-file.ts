@@ -83,7 +83,7 @@ async function find(
     maxBuffer: 64 * 1024,
     ...(signal === undefined ? {} : { cancelSignal: signal }),
   });
-  const [path] = (stdout ?? "").split("\n");
+  const [path] = stdout.split("\n");
   return path === "" ? undefined : path;
 }
 

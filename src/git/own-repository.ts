@@ -1,7 +1,7 @@
 // The repository of a worktree: a few files, which borrow the objects of the clone.
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { codeOf, readIfThere, replaceFile } from "./files.ts";
+import { readIfThere, replaceFile } from "./files.ts";
 import type { WorktreeContext } from "./worktree-git.ts";
 
 /** What the clone has of the remote, and where it has a local branch. */
@@ -64,21 +64,15 @@ export async function makeOwnRepository(
       (name) => mkdir(join(folder, name), { recursive: true }),
     ),
   );
-  const head = await readIfThere(join(repository, remoteHead));
+  const [head, shallow] = await Promise.all(
+    [remoteHead, "shallow"].map((name) => readIfThere(join(repository, name))),
+  );
   await Promise.all([
     writeFile(join(folder, "HEAD"), `ref: refs/heads/${branch}\n`),
     writeFile(join(folder, "objects/info/alternates"), `${join(repository, "objects")}\n`),
     writeFile(join(folder, "packed-refs"), packed),
     commit === null ? undefined : replaceFile(join(folder, "refs/heads", branch), `${commit}\n`),
     head === undefined ? undefined : writeFile(join(folder, remoteHead), head),
-    copyIfThere(join(repository, "shallow"), join(folder, "shallow")),
+    shallow === undefined ? undefined : writeFile(join(folder, "shallow"), shallow),
   ]);
-}
-
-async function copyIfThere(from: string, to: string): Promise<void> {
-  try {
-    await copyFile(from, to);
-  } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error;
-  }
 }

@@ -1,11 +1,10 @@
 // Submodules with work in them. Each is looked into as the worktree itself is, never by its own configuration.
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { createControl } from "./control.ts";
 import { GitFailure } from "./failure.ts";
-import { isThere, listIfThere, readIfSound, removeFolder } from "./files.ts";
+import { isThere, listIfThere, readIfSound, readText, removeFolder } from "./files.ts";
 import { readStatus } from "./inspect-worktree.ts";
 import { findUnfinished } from "./unfinished.ts";
 import { openUntrusted, type WorktreeContext, type WorktreeGit } from "./worktree-git.ts";
@@ -49,7 +48,7 @@ async function isInUse(
     await createControl({
       control,
       making,
-      configuration: await readFile(join(context.layout.repository, "config"), "utf8"),
+      configuration: await readText(join(context.layout.repository, "config")),
       gitDirectory,
       head: "ref: refs/heads/main\n",
     });

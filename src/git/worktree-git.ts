@@ -127,8 +127,8 @@ export function openClone({ git, place }: Pick<WorktreeContext, "git" | "place">
 }
 
 /** How the folder of a worktree names its repository (gitrepository-layout(5), "gitfile"). */
-export function gitFileOf({ ownRepository }: Layout, branch: string): string {
-  return `gitdir: ${ownRepository(branch)}\n`;
+export function gitFileOf(layout: Layout, branch: string): string {
+  return `gitdir: ${layout.ownRepository(branch)}\n`;
 }
 
 /** Whether the folder and its repository are both in their place, and belong to each other. */
