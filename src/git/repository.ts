@@ -305,6 +305,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       const hasWorktrees = ((await listIfThere(layout.ownRepositories)) ?? []).length > 0;
       const commands = hasWorktrees
         ? [
+            // Where there is no pack yet, the second one would leave loose objects as they are.
+            ["repack", "-d", "-l", "--quiet"],
             ["repack", "-a", "-d", "-l", "--keep-unreachable", "--quiet"],
             ["pack-refs", "--all"],
           ]

@@ -1,6 +1,6 @@
 // The disk's budget, and clones that are repacked.
 import { existsSync } from "node:fs";
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -170,14 +170,23 @@ describe("git maintenance", () => {
     const { worktree } = await createWorktree(server, { ...name, branch: "topic" });
     expect(await runMaintenance(server, "GIT_MAINTENANCE")).toEqual([]);
     await mkdir(join(worktree.path, "many"));
+    const files: string[] = [];
     for (let index = 0; index < 1_100; index += 1) {
-      await writeFile(join(worktree.path, "many", `${String(index)}.txt`), `${String(index)}\n`);
+      const file = join(worktree.path, "many", `${String(index)}.txt`);
+      await writeFile(file, `${String(index)}\n`);
+      files.push(file);
+    }
+    const bare = join(server.home, "repositories", git.host, "acme", "cluttered.git");
+    // Nothing leads to them in the clone; a worktree may have looked at them, and refer to them since.
+    const ids = (await runGit(bare, "hash-object", "-w", ...files)).split("\n");
+    const longAgo = new Date(Date.now() - 30 * 24 * 3_600_000);
+    for (const id of ids) {
+      await utimes(join(bare, "objects", id.slice(0, 2), id.slice(2)), longAgo, longAgo);
     }
     await runGit(worktree.path, "switch", "--quiet", "--detach");
     const commit = await commitAll(worktree.path, "On no branch");
     await writeFile(join(worktree.path, "staged.txt"), "staged\n");
     await runGit(worktree.path, "add", "staged.txt");
-    const bare = join(server.home, "repositories", git.host, "acme", "cluttered.git");
     const loose = async () =>
       (await readdir(join(bare, "objects"))).filter((folder) => /^[0-9a-f]{2}$/.test(folder))
         .length;
@@ -187,7 +196,8 @@ describe("git maintenance", () => {
     expect(await loose()).toBeLessThan(10);
     expect(await runGit(worktree.path, "rev-parse", "HEAD")).toBe(commit);
     expect(await runGit(worktree.path, "status", "--porcelain")).toBe("A  staged.txt");
-    expect(await runGit(bare, "fsck", "--connectivity-only", "--no-dangling")).toBe("");
+    expect(await runGit(worktree.path, "fsck", "--connectivity-only", "--no-dangling")).toBe("");
+    await runGit(bare, "cat-file", "-e", ids[0] ?? "");
     // Nobody's git packs by itself in between.
     expect(await runGit(worktree.path, "config", "gc.auto")).toBe("0");
   });
