@@ -86,7 +86,8 @@ export const partSuffix = ".part";
 /** Readers see the old or the new content, never a part. Makes the folder where needed. */
 export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 });
-  const making = `${path}.${randomUUID()}${partSuffix}`;
+  // Not by the file's own name, which may be as long as a name may be.
+  const making = join(dirname(path), `${randomUUID()}${partSuffix}`);
   try {
     await writeFile(making, content, { mode });
     await rename(making, path);

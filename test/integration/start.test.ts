@@ -226,7 +226,7 @@ describe("a start that can't be made says why in one line and exits with 1", () 
   });
 
   test("a FACTORY_HOME that a newer version of Factory has written, which stays as it is", async () => {
-    await writeFile(join(home, "layout-version"), "2\n");
+    await writeFile(join(home, "layout-version"), "3\n");
     expectRefusal(await run({}), home, "newer version of Factory", "FACTORY_HOME");
     expect((await readdir(home)).toSorted()).toEqual(["layout-version"]);
   });
