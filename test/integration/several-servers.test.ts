@@ -284,7 +284,7 @@ test("sixty sessions, a runner killed under them and started again: each ends on
   const retried = ended.filter((_, index) => index < 3 && isLost[index] === true);
   for (const worker of retried) expect(worker.stdout).toBe("attempt\nattempt\n");
   await gate.dispose();
-});
+}, 180_000);
 
 async function untilQueuedAgain(id: string): Promise<void> {
   const followed = followWorker(api, id, 0);

@@ -92,7 +92,7 @@ test("a dispatch is one trace through queue, git and agent, whose spans lie in e
     "clone < session < dispatch",
     "fetch < session < dispatch",
     "worktree < session < dispatch",
-    "git worktree < worktree < session < dispatch",
+    "git reset < worktree < session < dispatch",
     "spawn < session < dispatch",
     "agent < session < dispatch",
     "git push < push < session < dispatch",

@@ -242,7 +242,7 @@ test("get_worker tells the last of the output, and what could not be told", asyn
             ],
           },
   );
-  expect(asked[1]?.variables).toMatchObject({ after: 700 });
+  expect(asked[1]?.variables).toMatchObject({ after: 840 });
   const told = result.structuredContent as { output: string; diff: null; gaps: string[] };
   expect(told.output.length).toBe(4_001);
   expect(told.output.endsWith("[npm test]\nit broke")).toBe(true);
@@ -268,7 +268,7 @@ test("get_worker tells the output that is left where retention has removed the r
       return { data: null, faults: [{ ...expired, facts: { firstSequence: 900 } }] };
     },
   );
-  expect(asked.slice(1).map(({ variables }) => variables["after"])).toEqual([700, 899]);
+  expect(asked.slice(1).map(({ variables }) => variables["after"])).toEqual([840, 899]);
   expect(result.structuredContent).toMatchObject({ status: "FAILED", output: "" });
 });
 
