@@ -19,6 +19,5 @@ export default {
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   testTimeout: 60_000,
-  // One more than a small machine has cores: tests wait for servers, workers and gits more than they compute.
-  maxWorkers: 3,
+  maxWorkers: 2,
 };
