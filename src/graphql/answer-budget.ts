@@ -1,12 +1,7 @@
 // What one answer may hold, counted while it is made: a document's price knows how much was asked for, and only
-// the rows tell how much there is. And the thread that serves all clients is given back while a long one is made.
-import { setImmediate } from "node:timers/promises";
+// the rows tell how much there is. It is made and written on the one thread that serves all clients.
 import {
   defaultFieldResolver,
-  getNamedType,
-  getNullableType,
-  isCompositeType,
-  isListType,
   isObjectType,
   type GraphQLError,
   type GraphQLFieldResolver,
@@ -18,8 +13,6 @@ import { exceeded } from "./limit-errors.ts";
 const mostFields = 75_000;
 /** Of all texts together: some pages of events, or the largest diffs of some worktrees. */
 const mostCharacters = 16 * 1024 * 1024;
-/** How long other requests wait for an answer that is being made. */
-const turnMs = 10;
 
 interface Budget {
   /** Of a subscription each event is an answer of its own. */
@@ -40,17 +33,14 @@ export function boundAnswers(schema: GraphQLSchema): GraphQLSchema {
     if (!isObjectType(type) || type.name.startsWith("__")) continue;
     for (const field of Object.values(type.getFields())) {
       const resolve: Resolver = field.resolve ?? defaultFieldResolver;
-      const isList = isListType(getNullableType(field.type));
-      const isPaced = isList && isCompositeType(getNamedType(field.type));
-      const take = isPaced ? paced : charge;
       field.resolve = (source, args, context: object, info) => {
         const budget = budgetOf(context, info);
         budget.fields += 1;
         check(budget);
         const value = resolve(source, args, context, info);
         return value instanceof Promise
-          ? value.then((resolved: unknown) => take(budget, resolved))
-          : take(budget, value);
+          ? value.then((resolved: unknown) => charge(budget, resolved))
+          : charge(budget, value);
       };
     }
   }
@@ -68,8 +58,12 @@ function budgetOf(context: object, { rootValue }: GraphQLResolveInfo): Budget {
 function charge(budget: Budget, value: unknown): unknown {
   if (typeof value === "string") budget.characters += value.length;
   else if (Array.isArray(value)) {
-    budget.fields += value.length;
-    for (const one of value) if (typeof one === "string") budget.characters += one.length;
+    // The others are objects, whose fields count.
+    for (const one of value) {
+      if (typeof one !== "string") break;
+      budget.fields += 1;
+      budget.characters += one.length;
+    }
   } else return value;
   check(budget);
   return value;
@@ -87,21 +81,4 @@ function check(budget: Budget): void {
     );
   }
   if (budget.fault !== undefined) throw budget.fault;
-}
-
-let turnBegan = 0;
-
-/** The same list, with pauses in which other requests are served. */
-function paced(_budget: Budget, value: unknown): unknown {
-  return Array.isArray(value) && value.length > 1 ? pause(value) : value;
-}
-
-async function* pause(list: readonly unknown[]): AsyncGenerator<unknown, void, undefined> {
-  for (const item of list) {
-    if (performance.now() - turnBegan > turnMs) {
-      await setImmediate();
-      turnBegan = performance.now();
-    }
-    yield item;
-  }
 }

@@ -112,7 +112,7 @@ test("the phases of a dispatch, calls of git and appended events are counted", a
   }
   // Its only clone was the first dispatch's.
   expect(after.get('factory_dispatch_phase_seconds_count{phase="clone"}')).toBe(1);
-  expect(more('factory_git_call_seconds_count{command="worktree",outcome="ok"}')).toBe(1);
+  expect(more('factory_git_call_seconds_count{command="reset",outcome="ok"}')).toBe(1);
   expect(more('factory_events_appended_total{type="output"}')).toBe(1);
   // Each is told to the worker's own stream, and its parent has a type of its own.
   const statuses = events.filter((event) => event.__typename === "WorkerStatusEvent");

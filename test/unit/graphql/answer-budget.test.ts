@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import { buildSchema, graphql, subscribe, parse, type ExecutionResult } from "graphql";
 import { boundAnswers } from "../../../src/graphql/answer-budget.ts";
@@ -69,21 +68,4 @@ test("each event of a subscription is an answer of its own", async () => {
   });
   if (!(Symbol.asyncIterator in events)) throw new Error("it was refused");
   for await (const event of events) expect(event.errors).toBeUndefined();
-});
-
-test("what others ask for is served meanwhile", async () => {
-  let turns = 0;
-  let isOver = false;
-  async function others(): Promise<void> {
-    while (!isOver) {
-      await setImmediate();
-      turns += 1;
-    }
-  }
-  const served = others();
-  await ask("{ rows { text maybe } }", rowsOf(37_000));
-  isOver = true;
-  await served;
-  // The first comes before the answer is begun, and the last when it is there.
-  expect(turns).toBeGreaterThan(2);
 });
