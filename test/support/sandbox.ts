@@ -46,7 +46,7 @@ function findServerUsers(): readonly ServerUser[] {
   if (!isRoot) return [{ name: "an ordinary user", prefix: [], uid: process.getuid?.() ?? 0 }];
   // Its folders may be root's alone, as a temporary folder's are.
   const read = [process.execPath, "--check", import.meta.filename];
-  const [file, ...rest] = [...ordinaryUser.prefix, ...read];
+  const [file = "", ...rest] = [...ordinaryUser.prefix, ...read];
   const root = { name: "root", prefix: [], uid: 0 };
   if (spawnSync(file, rest).status === 0) return [root, ordinaryUser];
   const reason = "other users can't reach this checkout: open its folders to them";
