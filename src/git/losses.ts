@@ -249,21 +249,12 @@ async function findUnpushed(
   signal: AbortSignal | undefined,
 ): Promise<Pick<Losses, "unpushedCommits" | "commits">> {
   if (tips.length === 0) return { unpushedCommits: 0, commits: [] };
-  const ask = async (command: readonly string[], more: readonly string[] = []) => {
-    const known = await openClone(context).run({
-      arguments: [
-        "for-each-ref",
-        "--format=^%(objectname)",
-        "refs/remotes/origin/",
-        // Those of the clone are all of the remote.
-        "refs/tags/",
-      ],
-      signal,
-    });
+  let known = await readKnown(context, signal);
+  const ask = (command: readonly string[], more: readonly string[] = []) => {
     const own = [...tips, ...(spared === undefined ? [] : [`^${spared}`]), ...more];
     return git.run({
       arguments: [...command, "--stdin"],
-      input: `${[...new Set([...known.split("\n"), ...own])].filter((line) => line !== "").join("\n")}\n`,
+      input: `${[...new Set([...known, ...own])].filter((line) => line !== "").join("\n")}\n`,
       signal,
     });
   };
@@ -276,8 +267,11 @@ async function findUnpushed(
       arguments: ["for-each-ref", "--format=^%(objectname)", "refs/remotes/origin/"],
       signal,
     });
-    if ((await count(claimed.split("\n"))) < unpushedCommits && (await tryFetch(context, signal)))
+    const isClaimed = (await count(claimed.split("\n"))) < unpushedCommits;
+    if (isClaimed && (await tryFetch(context, signal))) {
+      known = await readKnown(context, signal);
       unpushedCommits = await count();
+    }
   }
   if (unpushedCommits === 0) return { unpushedCommits, commits: [] };
   const lines = await ask([
@@ -288,6 +282,24 @@ async function findUnpushed(
   ]);
   const commits = lines.split("\n").filter((line) => line !== "");
   return { unpushedCommits, commits: commits.map(shown) };
+}
+
+/** What is on the remote, as the clone has it: for rev-list, to leave that out. */
+async function readKnown(
+  context: WorktreeContext,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  const refs = await openClone(context).run({
+    arguments: [
+      "for-each-ref",
+      "--format=^%(objectname)",
+      "refs/remotes/origin/",
+      // Those of the clone are all of the remote.
+      "refs/tags/",
+    ],
+    signal,
+  });
+  return refs.split("\n");
 }
 
 /** A remote that is away is no reason to lose something, or to fail. */
