@@ -17,6 +17,7 @@ import {
 import { readBranchTip } from "./inspect-worktree.ts";
 import { describeLeftover } from "./losses.ts";
 import { makeOwnRepository, readCloneRefs } from "./own-repository.ts";
+import { peel } from "./refs.ts";
 import { takeIn } from "./take-in.ts";
 import {
   findForeign,
@@ -72,6 +73,7 @@ export async function addWorktree(
     await rmdir(making);
   } catch (error) {
     await removeFolder(making);
+    await assertCommit(context, branch, headCommit, signal);
     throw error;
   }
   if (start.kind === "commit") await makeBranch(context, branch, start.commit, signal);
@@ -85,6 +87,20 @@ function findStart(branch: string, start: StartPoint, tip: string | null): strin
   if (start.kind === "commit" && tip === null) return start.commit;
   const what = tip === null ? "is gone" : "exists by now";
   throw new FactoryError("BRANCH_EXISTS", `the branch ${branch} ${what}: try again`);
+}
+
+/** Not before: a remote's branch that names something else is rare, and to ask takes a call of git. */
+async function assertCommit(
+  { git, place }: WorktreeContext,
+  branch: string,
+  id: string | null,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (id === null || (await peel(git, place, id, signal)) !== undefined) return;
+  throw new FactoryError(
+    "BASE_NOT_FOUND",
+    `a worktree for ${branch} would begin at ${id.slice(0, 12)}, which is no commit: correct that branch at the remote, or choose another base`,
+  );
 }
 
 interface Making {

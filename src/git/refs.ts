@@ -192,7 +192,8 @@ export async function resolveBase(
   throw notFound(base, "is neither a branch nor a tag of the remote, nor a local branch");
 }
 
-async function peel(
+/** The commit that it names, or that the tag of that id leads to; undefined: it is none, or not here. */
+export async function peel(
   git: GitRunner,
   place: GitPlace,
   id: string,

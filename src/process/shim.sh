@@ -178,12 +178,15 @@ write_exit() {
   # Who doesn't have the key can't write another end, and none that it read can be changed.
   seal=$(printf '%s\n' "$factory_shim_key" "$record" "$factory_shim_key" | sha256sum) &&
     record="${record%\}},\"seal\":\"${seal%% *}\"}"
+  # What the worker put there is in the way of it.
+  [[ -f exit.json.partial && ! -L exit.json.partial ]] || rm -rf exit.json.partial
+  [[ -d exit.json && ! -L exit.json ]] && rm -rf exit.json
   # Over the reserved blanks, which JSON allows after a value.
   if printf '%s' "$record" 1<>exit.json.partial; then
     sync exit.json.partial
     mv -fT exit.json.partial exit.json && return
   fi
-  # No process could be forked, or the reserved file is gone: better not atomic than not at all.
+  # No process could be forked: better not atomic than not at all.
   set +C
   printf '%s\n' "$record" >exit.json
 }

@@ -208,29 +208,31 @@ function openings({ elements: [one = [], two = []] }: Pattern): Set<string> {
   return new Set(texts.map((text) => text.slice(0, 2)));
 }
 
+interface Candidates {
+  readonly patterns: Pattern[];
+  expression?: RegExp;
+}
+
 /** For each two characters, those patterns that may begin with them. */
 class Openings {
-  readonly #patterns = new Map<number, Pattern[]>();
-  readonly #expressions: RegExp[] = [];
+  readonly #candidates: Candidates[] = [];
   /** Which of these, counted from 1. */
   readonly #table = new Uint16Array(letters * letters);
 
   add(first: number, second: number, pattern: Pattern): void {
     const place = placeOf(first, second);
-    const others = this.#patterns.get(place) ?? [];
-    if (!others.includes(pattern)) this.#patterns.set(place, [...others, pattern]);
+    const known = this.#candidates[(this.#table[place] ?? 0) - 1];
+    if (known === undefined) this.#table[place] = this.#candidates.push({ patterns: [pattern] });
+    else if (!known.patterns.includes(pattern)) known.patterns.push(pattern);
   }
 
-  build(): void {
-    for (const [place, some] of this.#patterns) {
-      const source = some.map(sourceOf).join("|");
-      this.#table[place] = this.#expressions.push(new RegExp(source, "y"));
-    }
-  }
-
+  /** Composed when it is first asked for: most are never. */
   find(first: number, second: number): RegExp | undefined {
     const which = this.#table[placeOf(first, second)] ?? 0;
-    return which === 0 ? undefined : this.#expressions[which - 1];
+    const candidates = which === 0 ? undefined : this.#candidates[which - 1];
+    if (candidates === undefined) return undefined;
+    candidates.expression ??= new RegExp(candidates.patterns.map(sourceOf).join("|"), "y");
+    return candidates.expression;
   }
 }
 
@@ -270,8 +272,6 @@ function createFind(patterns: readonly Pattern[]): Search["find"] {
       else for (let any = 0; any < letters; any += 1) broken.add(first, any, pattern);
     }
   }
-  plain.build();
-  broken.build();
   return (text, from) => {
     let first = text.charCodeAt(from);
     for (let at = from; at < text.length - 1; at += 1) {

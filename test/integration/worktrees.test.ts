@@ -271,6 +271,21 @@ describe("createWorktree refuses", () => {
     );
   });
 
+  test("to begin at a branch of the remote that names a tree", async () => {
+    const name = { owner: "acme", name: "tree" };
+    await cloned(server, git, name);
+    const tree = await git.git("acme", "tree", "rev-parse", "main^{tree}");
+    const repository = join(git.folder, "acme", "tree.git");
+    // As git itself would not write it.
+    await writeFile(join(repository, "refs/heads/odd"), `${tree}\n`);
+    for (const input of [{ branch: "topic", base: "odd" }, { branch: "odd" }]) {
+      const fault = faultOf(await sendCreateWorktree(server, { ...name, ...input }));
+      expect(fault.extensions.code).toBe("BASE_NOT_FOUND");
+      expect(fault.message).toContain("is no commit");
+    }
+    expect((await createWorktree(server, { ...name, branch: "topic" })).created).toBe(true);
+  });
+
   test("a branch that git can't hold beside another, whether that is local, remote or a worktree", async () => {
     const name = { owner: "acme", name: "conflicts" };
     await cloned(server, git, name);

@@ -112,6 +112,23 @@ test("an end that another process wrote is not believed, before the shim's own n
   });
 });
 
+test.each([
+  ["a folder in the place of the end", "mkdir -p exit.json/deep"],
+  ["a link in the place of the end", "ln -s /dev/full exit.json"],
+  ["a FIFO for the space of the end", "rm exit.json.partial; mkfifo exit.json.partial"],
+  ["a folder for the space of the end", "rm exit.json.partial; mkdir -p exit.json.partial/deep"],
+  ["a link for the space of the end", "ln -sf /dev/null exit.json.partial"],
+  ["no space for the end", "rm exit.json.partial"],
+])("an end is told whatever its worker left: %s", async (_, leave) => {
+  const script = `cd "$(dirname "$(readlink "/proc/$$/fd/1")")" && ${leave}; exit 7`;
+  const session = await sessions.runScript(script);
+  const signal = AbortSignal.timeout(20_000);
+  expect(await waitForExit({ ...session, checkEveryMs: 20, signal })).toMatchObject({
+    kind: "exited",
+    exitCode: 7,
+  });
+});
+
 test("a shim that its worker has stopped goes on at the worker's end", async () => {
   const session = await sessions.runScript('kill -STOP "$PPID"; exit 7');
   expect(await exitOf(session)).toMatchObject({ kind: "exited", exitCode: 7 });
