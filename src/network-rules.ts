@@ -23,6 +23,29 @@ export const defaultRules: NetworkRules = { mode: "LIST", hosts: [] };
 export const networkRulesHelp =
   "must be OPEN, NONE or a list of hosts separated by commas, such as example.com, *.example.com, git.example.com:8443 or 10.0.0.5:* (without a port: 80 and 443)";
 
+/** As people write it; `parseNetworkRules` reads it. */
+export function writeNetworkRules({ mode, hosts }: NetworkRules): string {
+  return [...(mode === "LIST" ? [] : [mode]), ...hosts.map(writeHostPattern)].join(",");
+}
+
+export function writeHostPattern({ host, isWildcard, port }: HostPattern): string {
+  const name = host.includes(":") ? `[${host}]` : host;
+  const ports = port === undefined ? "" : `:${port === "any" ? "*" : String(port)}`;
+  return `${isWildcard ? "*." : ""}${name}${ports}`;
+}
+
+/**
+ * What holds where several have a say, the widest first (the server, the repository, the session): a list adds to
+ * those before it, NONE replaces them, OPEN opens what they have left out.
+ */
+export function joinNetworkRules(all: readonly NetworkRules[]): NetworkRules {
+  return all.reduce((before, { mode, hosts }) =>
+    mode === "NONE"
+      ? { mode, hosts }
+      : { mode: mode === "OPEN" ? mode : before.mode, hosts: [...before.hosts, ...hosts] },
+  );
+}
+
 /** More entries than this are no list that anybody keeps. */
 const maxHosts = 500;
 

@@ -73,8 +73,18 @@ export interface AgentWay {
   readonly ignoresConversation?: boolean;
   /** Whether the task is a command line, which is run. */
   readonly takesCommand?: boolean;
+  /** Absolute paths that the start's arguments name, whatever the task is: what the agent needs beside its program. */
+  readonly reads?: readonly string[];
   /** What a person types to get the program; undefined where nobody can know. */
   readonly install: string | undefined;
+}
+
+/** A file by which an agent is logged in, and that it may renew. */
+export interface LoginFile {
+  /** Below HOME. */
+  readonly file: string;
+  /** A variable that names another folder for it, and which part of `file` that stands for. */
+  readonly movedBy?: { readonly variable: string; readonly folder: string };
 }
 
 /** A program that can work on a task, and how to start it. */
@@ -86,6 +96,8 @@ export interface AgentDefinition {
   readonly environmentNames: readonly string[];
   /** Variables that the worker gets whatever the server's environment says. */
   readonly fixedEnvironment: Readonly<Record<string, string>>;
+  /** What of the server's HOME a worker in a sandbox gets a copy of. */
+  readonly logins?: readonly LoginFile[];
 }
 
 /** An agent as it can be started on this machine. */

@@ -107,6 +107,9 @@ function readEntry(name: string, given: unknown, base: AgentDefinition | undefin
           // A headless program has flags of its own for both, which the file doesn't name.
           ignoresServers: protocol !== "acp",
           ignoresConversation: protocol !== "acp",
+          reads: command
+            .slice(1)
+            .filter((part) => path.isAbsolute(part) && !part.includes("{task}")),
           start: (context) => {
             const text = protocol === "plain" ? context.task : promptWithoutResume(context);
             return { command: command.map((part) => insertTask(part, text)) };

@@ -96,6 +96,8 @@ export interface GitRepository {
   worktreePath(branch: string): string;
   /** That worktree's own repository: an absolute folder. */
   worktreeGitDir(branch: string): string;
+  /** The folder of the clone's objects, which the repositories of its worktrees borrow. */
+  readonly objects: string;
   /**
    * Clears up behind a kill or somebody's hand, so that the branch can have a worktree.
    * @throws FactoryError WORKTREE_IN_USE where what is left holds work
@@ -251,6 +253,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     },
     worktreePath: (branch) => layout.worktree(branch),
     worktreeGitDir: (branch) => layout.ownRepository(branch),
+    objects: join(layout.repository, "objects"),
     settleWorktree: (branch, { signal } = {}) =>
       changing(branch, () => settleWorktree(context, branch, signal), signal),
     assertFree: (branch) => assertFree(context, branch),

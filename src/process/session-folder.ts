@@ -41,6 +41,8 @@ export interface CreateSessionFolderOptions {
   readonly folder: string;
   /** For an agent that is spoken to, see `appendInput`. Default false: it reads from /dev/null. */
   readonly hasInput?: boolean;
+  /** For a worker of another user, who passes through to what is its own in there. Default false. */
+  readonly isPassable?: boolean;
 }
 
 /**
@@ -49,12 +51,12 @@ export interface CreateSessionFolderOptions {
  * Fails with HOST_FAILURE when the disk is full, the path not writable, or a name taken otherwise.
  */
 export async function createSessionFolder(options: CreateSessionFolderOptions): Promise<void> {
-  const { folder, hasInput = false } = options;
+  const { folder, hasInput = false, isPassable = false } = options;
   const paths = sessionPaths(requireDeepPath(folder));
   try {
     await mkdir(folder, { recursive: true });
     // The mode of mkdir would also be wrong where the folder was there before.
-    await chmod(folder, 0o700);
+    await chmod(folder, isPassable ? 0o711 : 0o700);
     await mkdir(paths.temporary, { recursive: true, mode: 0o700 });
     const spoken = hasInput ? [paths.input] : [];
     for (const file of [paths.stdout, paths.stderr, ...spoken]) {

@@ -1,9 +1,8 @@
 // All that locks one worker in, in one call: its user, its folders, its way to the network, and the command.
-import { chmod, chown, lstat, mkdir } from "node:fs/promises";
-import path from "node:path";
+import { mkdir } from "node:fs/promises";
 import { execa } from "execa";
 import { hostFailure } from "../process/host-failure.ts";
-import type { ProgramPaths, SandboxedCommand, SandboxUser } from "./compose.ts";
+import type { SandboxedCommand, SandboxUser } from "./compose.ts";
 import { apiPort } from "./compose.ts";
 import { createControlFolder } from "./control.ts";
 import type { WorkerNetwork } from "./network/open.ts";
@@ -11,10 +10,10 @@ import { openWorkerNetwork } from "./network/open.ts";
 import type { NetworkPolicy } from "./network/policy.ts";
 import type { Refusal } from "./network/refusals.ts";
 import type { Resolve } from "./network/resolver.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox, SandboxKind } from "./sandbox.ts";
 import { userOf } from "./users.ts";
 
-/** Where a worker reaches Factory's API: its FACTORY_URL, and what its MCP client is told. */
+/** Where a worker reaches Factory's API if that is handed on: its FACTORY_URL, and what its MCP client is told. */
 export const apiUrlInside = `http://127.0.0.1:${String(apiPort)}`;
 
 export interface WorkerNetworkPlace {
@@ -26,8 +25,13 @@ export interface WorkerNetworkPlace {
   /** Called once for each host and port that the worker was refused. */
   readonly onRefused: (refusal: Refusal) => void;
   readonly resolve: Resolve;
-  /** Where this server's API listens. */
-  readonly api: { readonly host: string; readonly port: number };
+  /** Where Factory's API listens, in plain HTTP; undefined: workers reach it by the proxy. */
+  readonly api: ApiPlace | undefined;
+}
+
+export interface ApiPlace {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface LockInOptions extends WorkerNetworkPlace {
@@ -37,8 +41,12 @@ export interface LockInOptions extends WorkerNetworkPlace {
   readonly directory: string;
   /** Folders that become the worker's own: the worktree, its repository, HOME, TMPDIR. Made where they are missing. */
   readonly writable: readonly string[];
+  /** Files that the worker's own programs open by their path, such as /dev/stdout. */
+  readonly own: readonly string[];
+  /** What all workers of this kind are shown. */
+  readonly kind: SandboxKind;
+  /** What this worker is shown beside it. */
   readonly readable: readonly string[];
-  readonly programs: ProgramPaths;
   readonly maxProcesses?: number | undefined;
 }
 
@@ -53,20 +61,20 @@ export interface LockedIn extends SandboxedCommand {
  * @throws FactoryError SANDBOX_UNAVAILABLE, HOST_FAILURE, INTERNAL
  */
 export async function lockIn(sandbox: Sandbox, options: LockInOptions): Promise<LockedIn> {
-  const { programs, readable, writable, control, command, directory, maxProcesses } = options;
-  await sandbox.prove({ programs, readable });
+  const { kind, writable, control, command, directory, maxProcesses } = options;
+  await sandbox.prove(kind);
   const user = await userOf(options.worktreeId);
-  for (const folder of writable) await giveTo(folder, user);
+  await giveTo(user, { folders: writable, files: options.own });
   await createControlFolder({ folder: control, user, home: options.environment.HOME });
   const network = await openNetworkOf(options);
   try {
     const composed = await sandbox.compose({
       command,
-      environment: { ...options.environment, FACTORY_URL: apiUrlInside },
+      environment: options.environment,
       directory,
       writable,
-      readable,
-      programs,
+      readable: [...kind.readable, ...options.readable],
+      programs: kind.programs,
       control,
       hasNetwork: true,
       user,
@@ -89,24 +97,26 @@ export async function openNetworkOf(place: WorkerNetworkPlace): Promise<WorkerNe
   return openWorkerNetwork({ ...place, folder: place.control, user });
 }
 
-/** Makes the folder the user's own, with all in it, and nobody else's. Links in it are not followed. */
-async function giveTo(folder: string, user: SandboxUser | undefined): Promise<void> {
+/**
+ * Makes them the user's own, with all that is in the folders, and nobody else's. Links are not followed. Each time, as
+ * the server writes there too between two sessions.
+ */
+async function giveTo(
+  user: SandboxUser | undefined,
+  { folders, files }: { readonly folders: readonly string[]; readonly files: readonly string[] },
+): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
     if (user === undefined) return;
-    const { uid, gid } = await lstat(folder);
-    if (uid === user.uid && gid === user.gid) return;
-    // From the folder on, whatever was in it before: a follow-up of the same worktree has the same user.
-    await execa("chown", ["-RhP", "--", `${String(user.uid)}:${String(user.gid)}`, folder], {
+    const owner = `${String(user.uid)}:${String(user.gid)}`;
+    await execa("chown", ["-RhP", "--", owner, ...folders, ...files], {
       stdin: "ignore",
       stdout: "ignore",
       maxBuffer: 10_000,
       timeout: chownTimeoutMs,
     });
-    await chown(folder, user.uid, user.gid);
-    await chmod(folder, 0o700);
   } catch (error) {
-    throw hostFailure(error, `give ${path.basename(folder)} (${folder}) to the worker's user`);
+    throw hostFailure(error, `give ${folders.join(", ")} to the worker's user`);
   }
 }
 

@@ -30,7 +30,7 @@ export interface Home {
  */
 const layoutVersion = 2;
 const layoutFile = "layout-version";
-const folders = ["repositories", "worktrees", "sessions", "bin"];
+const folders = ["repositories", "worktrees", "sessions", "homes", "bin"];
 
 /**
  * Makes the folder where it is missing and takes it for this process.
@@ -47,6 +47,8 @@ export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): P
       for (const name of folders) {
         const folder = join(path, name);
         await mkdir(folder, { recursive: true, mode: 0o700 });
+        // As root, workers in a sandbox are users of their own, which must get through to their folders.
+        await chmod(folder, isRoot ? 0o711 : 0o700);
         await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
       }
       const runnerId = await keep(join(path, "runner-id"), () => crypto.randomUUID());

@@ -8,7 +8,6 @@ import { checkSessions } from "../database/check-sessions.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
 import { startEmbeddedPostgres } from "../database/embedded.ts";
 import { applyMigrations } from "../database/migrate.ts";
-import { FactoryError } from "../errors.ts";
 import { createEventLog } from "../events/follow.ts";
 import { createNotices } from "../events/notices.ts";
 import { createEventReader } from "../events/read.ts";
@@ -24,11 +23,13 @@ import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
 import { registerRunner, renewalMs, type RunnerFacts } from "../runners/lease.ts";
 import { createSight } from "../runners/sight.ts";
+import { createSandbox, warningOf } from "../sandbox/sandbox.ts";
 import { createSealer } from "../seal.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readVersion } from "../version.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createParentService } from "../workers/parents.ts";
+import { createSandboxes } from "../workers/sandbox/sandboxes.ts";
 import { createSecrets } from "../workers/secrets.ts";
 import { createRunner, type Runner } from "../workers/runner.ts";
 import { createWorkerService } from "../workers/service.ts";
@@ -106,12 +107,6 @@ async function start(
   logger: Logger,
   closers: Closers,
 ): Promise<Omit<RunningServer, "stop">> {
-  if (config.sandbox.mode !== "off") {
-    throw new FactoryError(
-      "SANDBOX_UNAVAILABLE",
-      `FACTORY_SANDBOX is ${config.sandbox.mode}, but this version starts no worker in a sandbox yet: set it to off`,
-    );
-  }
   const home = await openHome(config.home, config.isRoot, {
     lost(owner) {
       logger.fatal(`FACTORY_HOME was taken over by ${owner}, to which this server was silent`);
@@ -123,6 +118,16 @@ async function start(
     },
   });
   closers.add("FACTORY_HOME", () => home.release());
+  const sandbox = await createSandbox({
+    mode: config.role === "api" ? "off" : config.sandbox.mode,
+    home: config.home,
+    folder: config.home,
+    searchPath: withoutNpmFolders(config.environment),
+  });
+  const warning = warningOf(sandbox);
+  if (warning !== undefined) logger.warn(warning);
+  // Workers in a sandbox are other users then, and read what the server writes for them.
+  if (sandbox.isUsed && config.isRoot) process.umask(0o022);
   const version = readVersion();
   const traces = await startTraces(config, { version, instance: home.runnerId, logger });
   if (traces !== undefined) closers.add("traces", () => traces.close());
@@ -277,6 +282,16 @@ async function start(
       queue,
       agents: registry,
       host,
+      sandboxes: createSandboxes({
+        prisma,
+        sandbox,
+        settings: config.sandbox,
+        home: config.home,
+        apiUrl: host.url,
+        environment: config.environment,
+        redact,
+        logger,
+      }),
       killGraceMs: config.killGrace * 1000,
       startTimeoutMs: config.startTimeout * 1000,
       facts,

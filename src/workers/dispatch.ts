@@ -237,6 +237,8 @@ async function record(
       push: input.push ?? false,
       maxCostUsd: input.maxCostUsd ?? null,
       maxTurns: input.maxTurns ?? null,
+      sandboxRequest: input.sandbox ?? null,
+      network: input.network ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
       inputHash,
       traceparent: currentTrace() ?? null,

@@ -52,6 +52,12 @@ export interface WorkerPermissionPayload {
   readonly request: PermissionRequestPayload;
 }
 
+export interface WorkerBlockedPayload {
+  readonly host: string;
+  readonly port: number;
+  readonly reason: "unlisted" | "private";
+}
+
 /** A worker's event, by its type. */
 export interface WorkerEventPayloads {
   readonly status: WorkerStatusPayload;
@@ -61,6 +67,7 @@ export interface WorkerEventPayloads {
   readonly toolCall: WorkerToolCallPayload;
   readonly usage: WorkerUsagePayload;
   readonly permission: WorkerPermissionPayload;
+  readonly blocked: WorkerBlockedPayload;
 }
 
 export interface ParentEventPayload extends WorkerStatusPayload {

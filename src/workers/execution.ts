@@ -27,6 +27,7 @@ import { createOutputStore } from "./output.ts";
 import { prepare } from "./prepare.ts";
 import { pushWork } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
+import type { Sandboxes } from "./sandbox/sandboxes.ts";
 import { redactAll } from "./secrets.ts";
 import { sessionFolder, sessionNonce, startAgent, type WorkerHost } from "./start.ts";
 import { supervise } from "./supervise.ts";
@@ -43,6 +44,7 @@ export interface ExecutionDependencies {
   readonly worktrees: WorktreeService;
   readonly agents: AgentRegistry;
   readonly host: WorkerHost;
+  readonly sandboxes: Sandboxes;
   readonly killGraceMs: number;
   /** Within which an agent must have answered what comes before its first turn. */
   readonly startTimeoutMs: number;
@@ -78,6 +80,7 @@ async function executeWithin(
       waitOut(AbortSignal.any([ending.signal, leaving]), logger),
     );
     const outcome = await watchStarts({ ...deps, logger }, running, { token, ending, leaving });
+    await insist(() => closeSandbox(deps, running.session, true), patience);
     const work = await insist(() => readEndedWork({ ...deps, logger }, running.session), patience);
     const pushed = await pushWork({ ...deps, logger }, session, {
       work,
@@ -104,6 +107,7 @@ async function executeWithin(
       nonce: sessionNonce(session),
       graceMs: deps.killGraceMs,
     });
+    await insist(() => closeSandbox(deps, session, true), patience);
     const wasEnded = ending.signal.aborted && error === ending.signal.reason;
     const { redact } = deps.host.secrets;
     const failure = wasEnded ? cancelled : describeFailure(error, logger);
@@ -115,7 +119,16 @@ async function executeWithin(
     await cleanUp(deps, session, ended, false);
   } finally {
     ending.close();
+    await closeSandbox(deps, session, false);
   }
+}
+
+function closeSandbox(
+  { sandboxes, host }: ExecutionDependencies,
+  session: WorkerSession,
+  hasEnded: boolean,
+): Promise<void> {
+  return sandboxes.close(session, { folder: sessionFolder(host.home, session), hasEnded });
 }
 
 /** An outage of the database must lose nothing, however long it takes. */
@@ -148,6 +161,7 @@ async function begin(
   const record = readLaunch(session, nonce);
   const found = await findAgent(sessionFolder(deps.host.home, session), nonce, record);
   if ("identity" in found) {
+    await deps.sandboxes.reopen(session, sessionFolder(deps.host.home, session));
     return { session: await setRunning(deps, session, found.identity, leaving), found };
   }
   if (session.status !== "PREPARING") {

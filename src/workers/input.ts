@@ -1,7 +1,7 @@
 // What a dispatch may say, checked before anything is created.
 import { createHash } from "node:crypto";
 import { FactoryError } from "../errors.ts";
-import type { PermissionPolicy, WorktreeCleanup } from "../generated/prisma/enums.ts";
+import type { PermissionPolicy, SandboxRequest, WorktreeCleanup } from "../generated/prisma/enums.ts";
 import { repositoryFromIssueUrl } from "../issues/url.ts";
 import { checkBase, checkBranch, checkOwner, checkRepositoryName } from "../git/names.ts";
 import type { RepositoryName } from "../repositories/service.ts";
@@ -39,6 +39,9 @@ export interface DispatchInput {
   readonly push?: true | undefined;
   readonly maxCostUsd?: number | undefined;
   readonly maxTurns?: number | undefined;
+  readonly sandbox?: SandboxRequest | undefined;
+  /** As FACTORY_NETWORK is written. */
+  readonly network?: string | undefined;
 }
 
 /** @throws FactoryError BAD_INPUT that names the field. */

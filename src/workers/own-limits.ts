@@ -9,7 +9,15 @@ import type { DispatchInput } from "./input.ts";
 
 export type OwnLimits = Pick<
   WorkerSession,
-  "number" | "push" | "priority" | "retries" | "timeoutSeconds" | "maxCostUsd" | "maxTurns"
+  | "number"
+  | "push"
+  | "priority"
+  | "retries"
+  | "timeoutSeconds"
+  | "maxCostUsd"
+  | "maxTurns"
+  | "sandboxRequest"
+  | "network"
 >;
 
 /** What dispatchWorker takes where nothing is given. */
@@ -44,6 +52,13 @@ export function holdToOwnLimits(
       `${agent.name} doesn't report its cost, and ${name} has maxCostUsd ${String(own.maxCostUsd)}`,
     );
   }
+  if (input.sandbox === "OFF" && own.sandboxRequest !== "OFF") {
+    faults.push(`sandbox is OFF, and ${name} was not dispatched with that`);
+  }
+  if (input.network !== undefined && !isWithin(input.network, own.network)) {
+    const most = own.network === null ? "no list of its own" : own.network;
+    faults.push(`network is ${input.network}, and ${name} has ${most}`);
+  }
   if (faults.length > 0) {
     throw forbidden(
       `a worker's token gives at most what its own session was dispatched with: ${faults.join("; ")}`,
@@ -58,5 +73,15 @@ export function holdToOwnLimits(
       (canDo(agent, "MAX_COST_USD") ? (own.maxCostUsd ?? undefined) : undefined),
     maxTurns:
       input.maxTurns ?? (canDo(agent, "MAX_TURNS") ? (own.maxTurns ?? undefined) : undefined),
+    sandbox: input.sandbox ?? own.sandboxRequest ?? undefined,
+    network: input.network ?? own.network ?? undefined,
   };
+}
+
+/** Whether it opens nothing that the worker's own list doesn't: the same text, or NONE and hosts of that list. */
+function isWithin(asked: string, own: string | null): boolean {
+  if (asked === own) return true;
+  const [mode, ...hosts] = asked.split(",");
+  const allowed = own?.split(",") ?? [];
+  return mode === "NONE" && hosts.every((host) => allowed.includes(host));
 }

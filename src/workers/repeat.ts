@@ -24,5 +24,7 @@ export async function inputOf(
     push: previous.push || undefined,
     maxCostUsd: previous.maxCostUsd ?? undefined,
     maxTurns: previous.maxTurns ?? undefined,
+    sandbox: previous.sandboxRequest ?? undefined,
+    network: previous.network ?? undefined,
   };
 }

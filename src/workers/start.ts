@@ -18,6 +18,7 @@ import { workerName } from "./find.ts";
 import { createLaunchRecord } from "./launch-record.ts";
 import type { Prepared } from "./prepare.ts";
 import { composePrompt } from "./prompt.ts";
+import type { Sandboxes } from "./sandbox/sandboxes.ts";
 import type { Secrets } from "./secrets.ts";
 import { beginTalk } from "./talk/begin.ts";
 import { agentTraceOf } from "./trace.ts";
@@ -52,12 +53,14 @@ export function sessionNonce({ id, attempt }: Pick<WorkerSession, "id" | "attemp
   return `${id}-${String(attempt)}`;
 }
 
+/** @throws FactoryError SANDBOX_UNAVAILABLE, HOST_FAILURE */
 export async function startAgent(
   deps: {
     readonly prisma: PrismaClient;
     readonly agents: AgentRegistry;
     readonly repositories: RepositoryService;
     readonly host: WorkerHost;
+    readonly sandboxes: Sandboxes;
   },
   ready: Prepared,
   speaker: { readonly token: string; readonly parentSession: string },
@@ -72,8 +75,10 @@ export async function startAgent(
   const folder = sessionFolder(host.home, prepared);
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
+  const isLockedIn = deps.sandboxes.isFor(prepared);
+  const url = isLockedIn ? deps.sandboxes.apiUrl : host.url;
   const mcpServers =
-    way.ignoresServers === true ? [] : [mcpServerFor({ url: host.url, token: speaker.token })];
+    way.ignoresServers === true ? [] : [mcpServerFor({ url, token: speaker.token })];
   const { prompt, resume, note } = await composePrompt({ ...deps, ...host, signal }, ready, {
     protocol: agent.way.protocol,
     hasReportTool: mcpServers.length > 0,
@@ -90,9 +95,14 @@ export async function startAgent(
     environment: host.environment,
   };
   const launched = createLaunchRecord(sessionNonce(prepared));
-  const begun = { note, starts, launch: launched, redact: host.secrets.redact };
+  const sandbox = isLockedIn ? "BUBBLEWRAP" : "NONE";
+  const begun = { note, starts, launch: launched, sandbox, redact: host.secrets.redact } as const;
   const { session, isSpokenTo } = await beginTalk(deps.prisma, prepared, agent, context, begun);
-  await createSessionFolder({ folder, hasInput: isSpokenTo });
+  await createSessionFolder({
+    folder,
+    hasInput: isSpokenTo,
+    isPassable: isLockedIn && process.getuid?.() === 0,
+  });
   const start = way.start(context);
   for (const [file, content] of Object.entries(start.files ?? {})) {
     await writeFile(file, content, { mode: 0o600 });
@@ -105,7 +115,7 @@ export async function startAgent(
     binFolder: join(host.home, "bin"),
     tmpFolder: temporary,
     factory: {
-      FACTORY_URL: host.url,
+      FACTORY_URL: url,
       FACTORY_TOKEN: speaker.token,
       FACTORY_WORKER: workerName(session),
       FACTORY_PARENT_SESSION: speaker.parentSession,
@@ -122,12 +132,25 @@ export async function startAgent(
       GIT_COMMITTER_EMAIL: host.identity.email,
     },
   });
+  const locked = isLockedIn
+    ? await deps.sandboxes.lockIn({
+        session: { ...session, worktreeId: worktree.id },
+        repository,
+        agent,
+        start,
+        environment: env,
+        folder,
+        worktree: worktree.path,
+        gitDirectory: context.gitDir,
+        objects: git.objects,
+      })
+    : { command: start.command, environment: env };
   const { identity } = await step("spawn", { facts: { agent: session.agent } }, () =>
     launch({
       folder,
-      command: start.command,
+      command: locked.command,
       cwd: worktree.path,
-      env,
+      env: locked.environment,
       nonce: launched.nonce,
       exitKey: launched.exitKey,
     }),

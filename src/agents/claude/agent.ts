@@ -47,6 +47,12 @@ export function claude(isRoot: boolean): AgentDefinition {
       // As root it refuses bypassPermissions unless told that it is contained.
       ...(isRoot ? { IS_SANDBOX: "1" } : {}),
     },
+    logins: [
+      {
+        file: ".claude/.credentials.json",
+        movedBy: { variable: "CLAUDE_CONFIG_DIR", folder: ".claude" },
+      },
+    ],
   };
 }
 

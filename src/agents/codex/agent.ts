@@ -32,6 +32,7 @@ export function codex(): AgentDefinition {
       "CODEX_PATH",
     ],
     fixedEnvironment: {},
+    logins: [{ file: ".codex/auth.json", movedBy: { variable: "CODEX_HOME", folder: ".codex" } }],
   };
 }
 

@@ -32,6 +32,7 @@ export function gemini(): AgentDefinition {
       // Else it starts itself again as a child, and the parent ignores SIGTERM.
       GEMINI_CLI_NO_RELAUNCH: "true",
     },
+    logins: [{ file: ".gemini/oauth_creds.json" }],
   };
 }
 

@@ -37,6 +37,12 @@ export function opencode(): AgentDefinition {
       "XDG_DATA_HOME",
     ],
     fixedEnvironment: { OPENCODE_DISABLE_AUTOUPDATE: "1" },
+    logins: [
+      {
+        file: ".local/share/opencode/auth.json",
+        movedBy: { variable: "XDG_DATA_HOME", folder: ".local/share" },
+      },
+    ],
   };
 }
 

@@ -17,8 +17,8 @@ export interface WorkerNetworkOptions extends ProxyOptions {
   readonly folder: string;
   /** Who may connect; undefined: the server's own user. */
   readonly user: SandboxUser | undefined;
-  /** Where Factory's own API listens. */
-  readonly api: { readonly host: string; readonly port: number };
+  /** Where Factory's own API listens; undefined: nothing is handed on to it. */
+  readonly api: { readonly host: string; readonly port: number } | undefined;
 }
 
 export interface WorkerNetwork {
@@ -39,14 +39,16 @@ const longestSocketPath = 107;
 export async function openWorkerNetwork(options: WorkerNetworkOptions): Promise<WorkerNetwork> {
   const { folder, user, api } = options;
   const proxy = createWorkerProxy(options);
-  const forwarder = createForwarder(api);
+  const forwarder = api === undefined ? undefined : createForwarder(api);
   const sockets = [
     { server: proxy.server, file: path.join(folder, controlNames.proxySocket) },
-    { server: forwarder.server, file: path.join(folder, controlNames.apiSocket) },
+    ...(forwarder === undefined
+      ? []
+      : [{ server: forwarder.server, file: path.join(folder, controlNames.apiSocket) }]),
   ];
   const close = async () => {
     proxy.close();
-    forwarder.close();
+    forwarder?.close();
     for (const { file } of sockets) await rm(file, { force: true });
   };
   try {

@@ -2,6 +2,7 @@ import type { AgentCapability } from "../../agents/definition.ts";
 import type {
   PermissionPolicy,
   ReportOutcome,
+  WorkerSandbox,
   WorkerStatus,
   WorktreeCleanup,
 } from "../../generated/prisma/enums.ts";
@@ -41,6 +42,17 @@ export const PermissionPolicyRef = builder.enumType("PermissionPolicy", {
     ALLOW: { description: "It is allowed: a worker is kept to its worktree." },
     DENY: { description: "It is rejected." },
   } satisfies Record<PermissionPolicy, object>,
+});
+
+export const WorkerSandboxRef = builder.enumType("WorkerSandbox", {
+  description: "What a worker is kept in.",
+  values: {
+    BUBBLEWRAP: {
+      description:
+        "A sandbox of bubblewrap: it sees its worktree, the system's programs and no other process, and reaches listed hosts alone.",
+    },
+    NONE: { description: "Nothing: it can do what the server's user can." },
+  } satisfies Record<WorkerSandbox, object>,
 });
 
 export const ReportOutcomeRef = builder.enumType("ReportOutcome", {

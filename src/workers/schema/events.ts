@@ -17,6 +17,17 @@ const OutputChannelRef = builder.enumType("OutputChannel", {
   },
 });
 
+const BlockReasonRef = builder.enumType("BlockReason", {
+  description: "Why a worker was refused a host.",
+  values: {
+    UNLISTED: { description: "No list has it." },
+    PRIVATE: {
+      description:
+        "A list has it, but its addresses are private, and no list has its whole name and port.",
+    },
+  } as const,
+});
+
 interface EventBase {
   readonly sequence: number;
   readonly at: Date;
@@ -41,6 +52,7 @@ const typeNames: Readonly<Record<string, string>> = {
   toolCall: "WorkerToolCallEvent",
   usage: "WorkerUsageEvent",
   permission: "WorkerPermissionEvent",
+  blocked: "WorkerBlockedEvent",
 } satisfies Record<keyof WorkerEventPayloads, string>;
 
 /** Written by record.ts, report.ts and output.ts alone, each with its type's payload. */
@@ -122,6 +134,25 @@ builder.objectRef<StoredEvent>("WorkerReportEvent").implement({
       nullable: true,
       description: "What became of the work, where it said so.",
       resolve: (event): ReportOutcome | null => payloadOf("report", event).outcome,
+    }),
+  }),
+});
+
+builder.objectRef<StoredEvent>("WorkerBlockedEvent").implement({
+  description:
+    "The worker's sandbox refused it a host, once for each host and port, 200 at most. Allow it by FACTORY_NETWORK.",
+  interfaces: [WorkerEventRef],
+  fields: (t) => ({
+    host: t.string({
+      description: "A name in lower case, or an address.",
+      resolve: (event) => payloadOf("blocked", event).host,
+    }),
+    port: t.int({ resolve: (event) => payloadOf("blocked", event).port, description: "Of TCP." }),
+    reason: t.field({
+      type: BlockReasonRef,
+      description: "Why.",
+      resolve: (event) =>
+        payloadOf("blocked", event).reason === "private" ? "PRIVATE" : "UNLISTED",
     }),
   }),
 });

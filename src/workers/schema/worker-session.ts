@@ -3,7 +3,12 @@ import { canSeeWorker, visibleWorkers, type Viewer } from "../../access/viewer.t
 import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../../graphql/builder.ts";
 import { workerName } from "../find.ts";
-import { PermissionPolicyRef, WorkerStatusRef, WorktreeCleanupRef } from "./enums.ts";
+import {
+  PermissionPolicyRef,
+  WorkerSandboxRef,
+  WorkerStatusRef,
+  WorktreeCleanupRef,
+} from "./enums.ts";
 
 /** "RATE_LIMITED (the model's server …), …" */
 function describeAgentCodes(): string {
@@ -181,6 +186,15 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     maxTurns: t.exposeInt("maxTurns", {
       nullable: true,
       description: "As dispatched; null: no limit.",
+    }),
+    sandbox: t.expose("sandbox", {
+      type: WorkerSandboxRef,
+      nullable: true,
+      description: "What its agent was started in; null until it starts.",
+    }),
+    blockedCount: t.exposeInt("blockedCount", {
+      description:
+        "How many hosts its sandbox has refused it, each port counted by itself, 200 at most: see WorkerBlockedEvent.",
     }),
     pushedTo: t.exposeString("pushedTo", {
       nullable: true,

@@ -4,6 +4,7 @@ import { protocolOf } from "../../agents/protocols.ts";
 import type { AgentEvent } from "../../agents/talk.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { Prisma, type WorkerSession } from "../../generated/prisma/client.ts";
+import type { WorkerSandbox } from "../../generated/prisma/enums.ts";
 import { launchAsJson, type LaunchRecord } from "../launch-record.ts";
 import { redactAll, type Redact } from "../secrets.ts";
 import { asJson, type StoredTalk } from "./stored.ts";
@@ -14,6 +15,7 @@ export interface Begun {
   /** Which start of the agent within its attempt this is. */
   readonly starts: number;
   readonly launch: LaunchRecord;
+  readonly sandbox: WorkerSandbox;
   readonly redact: Redact;
 }
 
@@ -23,7 +25,7 @@ export async function beginTalk(
   session: WorkerSession,
   { way }: ResolvedAgent,
   context: StartContext,
-  { note, starts, launch, redact }: Begun,
+  { note, starts, launch, sandbox, redact }: Begun,
 ): Promise<{ session: WorkerSession; isSpokenTo: boolean }> {
   const protocol = protocolOf(way.protocol);
   const step = protocol?.begin(context);
@@ -54,6 +56,7 @@ export async function beginTalk(
       stdoutOffset: 0,
       stderrOffset: 0,
       launch: launchAsJson(launch),
+      sandbox,
       talk: talk === undefined ? Prisma.DbNull : asJson(talk),
     },
   });

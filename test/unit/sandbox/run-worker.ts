@@ -10,7 +10,7 @@ import { launch } from "../../../src/process/launch.ts";
 import { createSessionFolder, sessionPaths } from "../../../src/process/session-folder.ts";
 import { createResolver } from "../../../src/sandbox/network/resolver.ts";
 import { createSandbox } from "../../../src/sandbox/sandbox.ts";
-import { lockIn, openNetworkOf } from "../../../src/sandbox/worker.ts";
+import { apiUrlInside, lockIn, openNetworkOf } from "../../../src/sandbox/worker.ts";
 
 export interface WorkerResult {
   readonly stdout: string;
@@ -99,11 +99,12 @@ async function run({ base }: { readonly base: string }): Promise<WorkerResult> {
   const locked = await lockIn(sandbox, {
     ...place,
     command: ["/bin/bash", "-c", script],
-    environment: { PATH: "/usr/bin:/bin", HOME: own },
+    environment: { PATH: "/usr/bin:/bin", HOME: own, FACTORY_URL: apiUrlInside },
     directory: worktree,
     writable: [worktree, own, sessionPaths(folder).temporary],
+    own: [],
+    kind: { programs: { files: [], links: {} }, readable: [] },
     readable: [path.join(clone, ".git/objects")],
-    programs: { files: [], links: {} },
     maxProcesses: 200,
   });
   const { identity } = await launch({

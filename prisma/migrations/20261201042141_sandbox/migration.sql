@@ -1,0 +1,14 @@
+-- CreateEnum
+CREATE TYPE "WorkerSandbox" AS ENUM ('BUBBLEWRAP', 'NONE');
+
+-- CreateEnum
+CREATE TYPE "SandboxRequest" AS ENUM ('REQUIRED', 'OFF');
+
+-- AlterTable
+ALTER TABLE "Repository" ADD COLUMN     "network" TEXT;
+
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "blockedCount" INTEGER NOT NULL DEFAULT 0,
+ADD COLUMN     "network" TEXT,
+ADD COLUMN     "sandbox" "WorkerSandbox",
+ADD COLUMN     "sandboxRequest" "SandboxRequest";

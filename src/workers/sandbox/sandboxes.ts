@@ -1,0 +1,217 @@
+// The sandboxes of this runner's workers: what each is started with, and its way to the network while it runs.
+import { mkdir } from "node:fs/promises";
+import path from "node:path";
+import type { AgentStart, ResolvedAgent } from "../../agents/definition.ts";
+import type { SandboxSettings } from "../../config.ts";
+import type { PrismaClient } from "../../database/client.ts";
+import { FactoryError } from "../../errors.ts";
+import type { Repository, WorkerSession } from "../../generated/prisma/client.ts";
+import type { Logger } from "../../log.ts";
+import { sessionPaths } from "../../process/session-folder.ts";
+import { builtInHosts, hostOfRemote, hostsOfVariables } from "../../sandbox/network/built-in-hosts.ts";
+import type { WorkerNetwork } from "../../sandbox/network/open.ts";
+import type { NetworkPolicy } from "../../sandbox/network/policy.ts";
+import type { Refusal } from "../../sandbox/network/refusals.ts";
+import { createResolver } from "../../sandbox/network/resolver.ts";
+import type { Sandbox } from "../../sandbox/sandbox.ts";
+import { apiUrlInside, lockIn, openNetworkOf, type ApiPlace } from "../../sandbox/worker.ts";
+import type { Redact } from "../secrets.ts";
+import { findHome } from "./home.ts";
+import { lendLogins, takeBackLogins } from "./login.ts";
+import { recordRefusal } from "./refusals.ts";
+import { findShown } from "./shown.ts";
+
+export interface SandboxesOptions {
+  readonly prisma: PrismaClient;
+  readonly sandbox: Sandbox;
+  readonly settings: SandboxSettings;
+  /** FACTORY_HOME. */
+  readonly home: string;
+  /** Where workers reach Factory's API. */
+  readonly apiUrl: string;
+  /** The server's. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly redact: Redact;
+  readonly logger: Logger;
+}
+
+/** What is started in place of the agent's own command. */
+export interface LockedStart {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface LockInInput {
+  readonly session: WorkerSession & { readonly worktreeId: string };
+  readonly repository: Repository;
+  readonly agent: ResolvedAgent;
+  readonly start: AgentStart;
+  readonly environment: Readonly<Record<string, string>>;
+  /** The session's folder. */
+  readonly folder: string;
+  readonly worktree: string;
+  /** The worktree's repository. */
+  readonly gitDirectory: string;
+  /** The clone's, from which it borrows. */
+  readonly objects: string;
+}
+
+export interface Sandboxes {
+  /** Whether the session's worker is started in one. */
+  isFor(session: WorkerSession): boolean;
+  /** Where a worker in a sandbox reaches Factory's API. */
+  readonly apiUrl: string;
+  /** @throws FactoryError SANDBOX_UNAVAILABLE, HOST_FAILURE, INTERNAL */
+  lockIn(input: LockInInput): Promise<LockedStart>;
+  /** For a worker that runs on from before this server's start. @throws FactoryError HOST_FAILURE */
+  reopen(session: WorkerSession, folder: string): Promise<void>;
+  /** Its processes have ended, or this server leaves them to the next one. */
+  close(session: WorkerSession, how: { readonly folder: string; readonly hasEnded: boolean }): Promise<void>;
+}
+
+interface Open {
+  readonly network: WorkerNetwork;
+  /** Refusals that are being recorded. */
+  readonly recording: Set<Promise<void>>;
+}
+
+export function createSandboxes(options: SandboxesOptions): Sandboxes {
+  const { prisma, sandbox, settings, home, environment, redact, logger } = options;
+  const resolve = createResolver();
+  const open = new Map<string, Open>();
+  const api = placeOf(options.apiUrl);
+
+  function policyOf(
+    agent: string,
+    repository: Pick<Repository, "url"> | null,
+    variables: Readonly<Record<string, string>>,
+  ): NetworkPolicy {
+    const remote = repository === null ? undefined : hostOfRemote(repository.url);
+    return {
+      rules: settings.network,
+      builtIn: builtInHosts(agent),
+      named: [
+        ...(remote === undefined ? [] : [remote]),
+        ...hostsOfVariables(variables),
+        ...(api === undefined ? hostsOfVariables({ API_BASE_URL: options.apiUrl }) : []),
+      ],
+    };
+  }
+
+  /** What it is refused is told in its stream. */
+  function listenFor(session: WorkerSession, recording: Open["recording"]) {
+    return (refusal: Refusal) => {
+      const recorded = recordRefusal(prisma, session, refusal, redact)
+        .catch((error: unknown) => {
+          logger.warn({ err: error, worker: session.number }, "a refusal was not recorded");
+        })
+        .finally(() => recording.delete(recorded));
+      recording.add(recorded);
+    };
+  }
+
+  function placeFor(
+    session: WorkerSession & { readonly worktreeId: string },
+    folder: string,
+    recording: Open["recording"],
+    policy: NetworkPolicy,
+  ) {
+    return {
+      worktreeId: session.worktreeId,
+      control: path.join(folder, "net"),
+      policy,
+      onRefused: listenFor(session, recording),
+      resolve,
+      api,
+    };
+  }
+
+  async function closeNetwork(sessionId: string): Promise<void> {
+    const opened = open.get(sessionId);
+    if (opened === undefined) return;
+    open.delete(sessionId);
+    await opened.network.close();
+    await Promise.all(opened.recording);
+  }
+
+  return {
+    apiUrl: api === undefined ? options.apiUrl : apiUrlInside,
+    isFor: () => sandbox.isUsed,
+    async lockIn(input) {
+      const { session, agent, start, folder } = input;
+      // Of an earlier start of the same attempt.
+      await closeNetwork(session.id);
+      const conversation = await findHome(prisma, home, session);
+      const { kind, environment: shown } = await findShown({
+        agent,
+        start,
+        environment: input.environment,
+        home,
+      });
+      const recording = new Set<Promise<void>>();
+      const { temporary, stdout, stderr } = sessionPaths(folder);
+      // As root, the worker is another user, which must get through to its own.
+      await mkdir(path.dirname(conversation), { recursive: true, mode: 0o711 });
+      await mkdir(conversation, { recursive: true, mode: 0o700 });
+      await lendLogins({
+        logins: agent.definition.logins ?? [],
+        environment,
+        home: conversation,
+        record: path.join(folder, "logins.json"),
+      });
+      const locked = await lockIn(sandbox, {
+        ...placeFor(session, folder, recording, policyOf(session.agent, input.repository, shown)),
+        command: start.command,
+        environment: { ...shown, HOME: conversation },
+        directory: input.worktree,
+        writable: [input.worktree, input.gitDirectory, conversation, temporary],
+        own: [stdout, stderr],
+        kind,
+        readable: [input.objects],
+        maxProcesses: settings.maxProcesses,
+      });
+      open.set(session.id, { network: locked.network, recording });
+      return { command: locked.command, environment: locked.environment };
+    },
+    async reopen(session, folder) {
+      if (session.sandbox !== "BUBBLEWRAP" || open.has(session.id)) return;
+      const { worktreeId, repositoryId } = session;
+      if (worktreeId === null) throw new FactoryError("INTERNAL", "the session has no worktree");
+      const repository =
+        repositoryId === null
+          ? null
+          : await prisma.repository.findUnique({ where: { id: repositoryId } });
+      const recording = new Set<Promise<void>>();
+      const policy = policyOf(session.agent, repository, definedIn(environment));
+      const place = placeFor({ ...session, worktreeId }, folder, recording, policy);
+      open.set(session.id, { network: await openNetworkOf(place), recording });
+    },
+    async close(session, { folder, hasEnded }) {
+      await closeNetwork(session.id);
+      if (!hasEnded || session.sandbox !== "BUBBLEWRAP" || session.worktreeId === null) return;
+      const { worktreeId } = session;
+      const conversation = await findHome(prisma, home, { ...session, worktreeId });
+      const record = path.join(folder, "logins.json");
+      for (const reason of await takeBackLogins({ home: conversation, record })) {
+        logger.warn({ worker: session.number }, reason);
+      }
+    },
+  };
+}
+
+/** undefined: it speaks TLS, and is reached by the proxy, as the name in its certificate must be. */
+function placeOf(apiUrl: string): ApiPlace | undefined {
+  const url = new URL(apiUrl);
+  if (url.protocol !== "http:") return undefined;
+  return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 80) };
+}
+
+function definedIn(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(environment).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const],
+    ),
+  );
+}
