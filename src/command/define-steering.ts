@@ -5,6 +5,7 @@ import { takesText } from "./takes-text.ts";
 import type { Act } from "./act.ts";
 import {
   jsonFlag,
+  type AllowOptions,
   type CancelOptions,
   type KeyOption,
   type AnswerOptions,
@@ -66,6 +67,19 @@ export function defineSteeringCommands(program: Command, act: Act): void {
     .action(
       act(async (name: string, option: string | undefined, options: AnswerOptions) =>
         (await import("./answer.ts")).answer(name, option, options),
+      ),
+    );
+  program
+    .command("allow")
+    .summary("let a worker in a sandbox reach a host")
+    .description("Let a worker in a sandbox reach a host, at once while it runs.")
+    .argument(...worker)
+    .argument("HOST", "such as example.com, *.example.com or git.example.com:8443")
+    .option("--repository", "also the workers of its repository that start from now on")
+    .option(...jsonFlag)
+    .action(
+      act(async (name: string, host: string, options: AllowOptions) =>
+        (await import("./steer.ts")).allow(name, host, options),
       ),
     );
   const report = program

@@ -161,6 +161,17 @@ function defineDispatch(program: Command, act: Act): void {
       "how often it may start again when its runner is lost",
       parseWholeNumber,
     )
+    .addOption(
+      choice("--sandbox <WHETHER>", "whether it is started in a sandbox", ["required", "off"]),
+    )
+    .addOption(
+      choice("--network <WHICH>", "what it may reach from its sandbox beside listed hosts", [
+        "list",
+        "open",
+        "none",
+      ]),
+    )
+    .option("--allow-host <HOST...>", "hosts more that it may reach from its sandbox")
     .option("--wait", "wait for its end; the exit code is 0 only where it succeeded")
     .option("--follow", "the same, and print what it prints meanwhile")
     .option(...jsonFlag)

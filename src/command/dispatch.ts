@@ -80,6 +80,11 @@ function toInput(task: string, options: DispatchOptions, own: OwnWorker | undefi
     maxCostUsd: options.maxCost,
     maxTurns: options.maxTurns,
     retries: options.retries,
+    sandbox: options.sandbox,
+    network:
+      options.network === undefined && options.allowHost === undefined
+        ? undefined
+        : { mode: options.network, allow: options.allowHost },
   };
   // As JSON, what is undefined is left out, and the server's default holds.
   return { task, parentSession: parent, ...given };

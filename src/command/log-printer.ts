@@ -39,6 +39,11 @@ export class LogPrinter {
           `→ ${event.outcome === null ? "" : `${event.outcome}: `}${oneLine(event.message)}`,
         );
         break;
+      case "WorkerBlockedEvent":
+        this.#printBeside(
+          `✗ its sandbox refused it ${oneLine(event.host)}:${String(event.port)} ("factory allow WORKER HOST")`,
+        );
+        break;
       case "WorkerStatusEvent":
       case "WorkerUsageEvent":
         break;

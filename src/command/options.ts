@@ -42,6 +42,9 @@ export interface DispatchOptions extends JsonOption {
   readonly maxCost?: number;
   readonly maxTurns?: number;
   readonly retries?: number;
+  readonly sandbox?: string;
+  readonly network?: string;
+  readonly allowHost?: readonly string[];
   readonly wait?: boolean;
   readonly follow?: boolean;
 }
@@ -64,6 +67,10 @@ export interface LogsOptions extends JsonOption {
 export interface CancelOptions extends JsonOption {
   readonly reason?: string;
   readonly children?: boolean;
+}
+
+export interface AllowOptions extends JsonOption {
+  readonly repository?: boolean;
 }
 
 export interface KeyOption extends JsonOption {

@@ -2,10 +2,11 @@
 import { ask } from "./ask.ts";
 import { exitCodes, findServer } from "./connection.ts";
 import { document } from "./document.ts";
+import { oneLine } from "./harmless.ts";
 import { hint, printJson, say } from "./print.ts";
 import { naming } from "./suggest.ts";
 import { isFinal, showStatus, workerFields, type Worker } from "./worker-fields.ts";
-import type { CancelOptions, KeyOption } from "./options.ts";
+import type { AllowOptions, CancelOptions, KeyOption } from "./options.ts";
 
 interface Input {
   readonly input: object;
@@ -30,6 +31,13 @@ const retryDocument = document<
   Input
 >(`mutation ($input: RetryWorkerInput!) {
   retryWorker(input: $input) { created worker { ${workerFields} } }
+}`);
+
+const allowDocument = document<
+  { readonly allowHost: { readonly worker: Worker } },
+  Input
+>(`mutation ($input: AllowHostInput!) {
+  allowHost(input: $input) { worker { ${workerFields} } }
 }`);
 
 export async function cancel(id: string, options: CancelOptions): Promise<number> {
@@ -76,6 +84,25 @@ export async function retry(id: string, { key, json = false }: KeyOption): Promi
   if (json) printJson({ ...worker, created });
   else say(`${worker.name} does the task of ${id} again: ${showStatus(worker.status)}`);
   if (!json) hint(`factory logs ${worker.name} -f   shows what it prints`);
+  return exitCodes.done;
+}
+
+export async function allow(
+  id: string,
+  host: string,
+  { repository = false, json = false }: AllowOptions,
+): Promise<number> {
+  const server = await findServer();
+  const input = { id, host, forRepository: repository };
+  const { allowHost } = await naming(server, { worker: id }, () =>
+    ask(server, allowDocument, { input }),
+  );
+  const { worker } = allowHost;
+  if (json) printJson(worker);
+  else {
+    const who = repository ? `${worker.name} and later workers of its repository` : worker.name;
+    say(`${who} may reach ${oneLine(host)}`);
+  }
   return exitCodes.done;
 }
 

@@ -29,6 +29,12 @@ export type WorkerEvent =
       readonly toolCallStatus: string;
     }
   | { readonly __typename: "WorkerUsageEvent" }
+  | {
+      readonly __typename: "WorkerBlockedEvent";
+      readonly host: string;
+      readonly port: number;
+      readonly blockReason: string;
+    }
   | { readonly __typename: "WorkerPermissionEvent"; readonly request: PermissionRequest };
 
 export interface PermissionRequest {
@@ -62,6 +68,7 @@ const eventFields = `
   ... on WorkerMessageEvent { role text }
   ... on WorkerToolCallEvent { toolCallId title kind toolCallStatus content }
   ... on WorkerUsageEvent { usage { inputTokens outputTokens costUsd } }
+  ... on WorkerBlockedEvent { host port blockReason: reason }
   ... on WorkerPermissionEvent { request { ${permissionFields} } }`;
 
 const pageSize = 1_000;

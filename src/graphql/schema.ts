@@ -2,6 +2,7 @@
 import "./scalars.ts";
 import "./builder-connection.ts";
 import "../repositories/schema.ts";
+import "../repositories/schema-network.ts";
 import "../worktrees/schema.ts";
 import "../worktrees/schema-changes.ts";
 import "../workers/schema/worker-session.ts";

@@ -3,6 +3,7 @@
 import { readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { counted } from "../counted.ts";
+import { removeTree } from "../process/remove-tree.ts";
 import { removeSessionFolder } from "../process/session-folder.ts";
 import { terminateAll } from "../process/terminate.ts";
 import { sessionNonce } from "../workers/start.ts";
@@ -21,6 +22,7 @@ export async function sweep(deps: MaintenanceDependencies, signal: AbortSignal):
       )),
     );
   }
+  lines.push(...(await step(logger, "Clearing homes", () => sweepHomes(deps, signal))));
   lines.push(
     ...(await step(logger, "Looking for rows without work", () =>
       repositories.sweep(deps.runnerId),
@@ -91,3 +93,26 @@ async function sweepSession(
       : `Ended ${processes} of ${name}, which isn't under way here any more, and removed its folder.`,
   ];
 }
+
+/** What agents kept of their conversations goes with the worktree in which they had them. */
+async function sweepHomes(
+  { prisma, home }: MaintenanceDependencies,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const folder = join(home, "homes");
+  let removed = 0;
+  for (const id of await readdir(folder)) {
+    signal.throwIfAborted();
+    if (!worktreeId.test(id)) continue;
+    if ((await prisma.worktree.findUnique({ where: { id }, select: { id: true } })) !== null)
+      continue;
+    await removeTree(join(folder, id));
+    removed += 1;
+  }
+  if (removed === 0) return [];
+  return [
+    `Removed the conversations of ${counted(removed, "worktree", "worktrees")} that are gone.`,
+  ];
+}
+
+const worktreeId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { FactoryError } from "../errors.ts";
-import { PermissionPolicy, WorktreeCleanup } from "../generated/prisma/enums.ts";
+import { PermissionPolicy, SandboxRequest, WorktreeCleanup } from "../generated/prisma/enums.ts";
 import { ask, repositoryNames } from "./call.ts";
 import { selectionOf } from "./described.ts";
 import { reply } from "./reply.ts";
@@ -81,6 +81,19 @@ export const dispatchWorker = defineRoute({
       .describe("Push the branch when the work succeeded. Default: false."),
     maxCostUsd: z.number().optional().describe("In US dollars. Default: no limit."),
     maxTurns: z.int32().optional().describe("How often the model may be asked. Default: no limit."),
+    sandbox: z
+      .enum(SandboxRequest)
+      .optional()
+      .describe("Whether it is started in a sandbox. Default: as FACTORY_SANDBOX says."),
+    network: z
+      .strictObject({
+        mode: z.enum(["LIST", "OPEN", "NONE"]).optional(),
+        allow: z.array(z.string()).optional(),
+      })
+      .optional()
+      .describe(
+        "Hosts that it may reach from its sandbox beside those that are listed: example.com, *.example.com, git.example.com:8443.",
+      ),
     idempotencyKey: z
       .string()
       .optional()

@@ -211,4 +211,42 @@ const cancelWorker = defineRoute({
   },
 });
 
-export const sessionRoutes = [dispatchWorker, getSession, listWorkers, cancelWorker];
+const allow = {
+  document: `mutation ($input: AllowHostInput!) {
+    allowHost(input: $input) { worker ${selectionOf(workerShape)} }
+  }`,
+  as: z.object({ allowHost: z.object({ worker: workerShape }) }),
+};
+
+const allowHost = defineRoute({
+  method: "post",
+  path: "/api/agents/sessions/{name}/allow-host",
+  operationId: "allowHost",
+  tag,
+  summary: "Allow a worker a host",
+  description:
+    "Lets a worker in a sandbox reach a host, at once while it runs. The operator's token alone.",
+  params: sessionParams,
+  body: z.strictObject({
+    host: z
+      .string()
+      .describe(
+        "Such as example.com, *.example.com or git.example.com:8443; without a port: 80 and 443.",
+      ),
+    forRepository: z
+      .boolean()
+      .optional()
+      .describe("Also for the workers of its repository that start from now on."),
+  }),
+  example: { host: "example.com" },
+  answers: { 200: { description: "The worker.", body: worker } },
+  errors: ["WORKER_NOT_FOUND", "WORKER_NOT_RUNNING", "REPOSITORY_NOT_FOUND"],
+  async run({ params: { name }, body: { host, forRepository } }, call) {
+    const { allowHost: allowed } = await ask(call, allow, {
+      input: { id: name, host, forRepository },
+    });
+    return reply(200, describeWorker(allowed.worker));
+  },
+});
+
+export const sessionRoutes = [dispatchWorker, getSession, listWorkers, cancelWorker, allowHost];

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import {
   PermissionPolicy,
+  WorkerSandbox,
   WorkerStatus,
   WorktreeCleanup,
   WorktreeStatus,
@@ -62,6 +63,8 @@ export const workerShape = described("WorkerSession", {
   push: z.boolean(),
   maxCostUsd: z.number().nullable(),
   maxTurns: z.int().nullable(),
+  sandbox: z.enum(WorkerSandbox).nullable(),
+  blockedCount: z.int(),
   pushedTo: z.string().nullable(),
   diffStatistics: described("DiffStatistics", {
     filesChanged: z.int(),

@@ -24,6 +24,13 @@ export interface Home {
   release(): Promise<void>;
 }
 
+export interface HomeUsers {
+  /** Whether the server is root. */
+  readonly isRoot: boolean;
+  /** Whether its workers are users of their own then, which must get through to their folders. */
+  readonly hasOthers: boolean;
+}
+
 /**
  * What the folder's files mean. Raised by a change that an older version of Factory would misread; such a
  * change also says here how it takes up the older folder.
@@ -36,7 +43,8 @@ const folders = ["repositories", "worktrees", "sessions", "homes", "bin"];
  * Makes the folder where it is missing and takes it for this process.
  * @throws FactoryError HOST_FAILURE where it can't be used, or another server uses it.
  */
-export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): Promise<Home> {
+export function openHome(path: string, users: HomeUsers, watcher: HomeWatcher): Promise<Home> {
+  const { isRoot, hasOthers } = users;
   return tellHome(path, async () => {
     await mkdir(path, { recursive: true });
     // As root the embedded database runs as a user of its own, which must get through to its folder.
@@ -47,8 +55,7 @@ export function openHome(path: string, isRoot: boolean, watcher: HomeWatcher): P
       for (const name of folders) {
         const folder = join(path, name);
         await mkdir(folder, { recursive: true, mode: 0o700 });
-        // As root, workers in a sandbox are users of their own, which must get through to their folders.
-        await chmod(folder, isRoot ? 0o711 : 0o700);
+        await chmod(folder, isRoot && hasOthers ? 0o711 : 0o700);
         await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
       }
       const runnerId = await keep(join(path, "runner-id"), () => crypto.randomUUID());

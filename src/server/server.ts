@@ -107,17 +107,6 @@ async function start(
   logger: Logger,
   closers: Closers,
 ): Promise<Omit<RunningServer, "stop">> {
-  const home = await openHome(config.home, config.isRoot, {
-    lost(owner) {
-      logger.fatal(`FACTORY_HOME was taken over by ${owner}, to which this server was silent`);
-      // As an operator would: in order, and without touching what is another's now.
-      process.kill(process.pid, "SIGTERM");
-    },
-    failed(error) {
-      logger.warn({ err: error }, "FACTORY_HOME could not be marked as in use");
-    },
-  });
-  closers.add("FACTORY_HOME", () => home.release());
   const sandbox = await createSandbox({
     mode: config.role === "api" ? "off" : config.sandbox.mode,
     home: config.home,
@@ -128,6 +117,22 @@ async function start(
   if (warning !== undefined) logger.warn(warning);
   // Workers in a sandbox are other users then, and read what the server writes for them.
   if (sandbox.isUsed && config.isRoot) process.umask(0o022);
+  const { isRoot } = config;
+  const home = await openHome(
+    config.home,
+    { isRoot, hasOthers: sandbox.isUsed },
+    {
+      lost(owner) {
+        logger.fatal(`FACTORY_HOME was taken over by ${owner}, to which this server was silent`);
+        // As an operator would: in order, and without touching what is another's now.
+        process.kill(process.pid, "SIGTERM");
+      },
+      failed(error) {
+        logger.warn({ err: error }, "FACTORY_HOME could not be marked as in use");
+      },
+    },
+  );
+  closers.add("FACTORY_HOME", () => home.release());
   const version = readVersion();
   const traces = await startTraces(config, { version, instance: home.runnerId, logger });
   if (traces !== undefined) closers.add("traces", () => traces.close());
@@ -284,11 +289,16 @@ async function start(
       host,
       sandboxes: createSandboxes({
         prisma,
+        notices,
         sandbox,
         settings: config.sandbox,
         home: config.home,
         apiUrl: host.url,
         environment: config.environment,
+        environmentNames: (name) =>
+          registry.list().some((agent) => agent.name === name)
+            ? registry.get(name).environmentNames
+            : [],
         redact,
         logger,
       }),

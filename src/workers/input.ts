@@ -1,7 +1,11 @@
 // What a dispatch may say, checked before anything is created.
 import { createHash } from "node:crypto";
 import { FactoryError } from "../errors.ts";
-import type { PermissionPolicy, SandboxRequest, WorktreeCleanup } from "../generated/prisma/enums.ts";
+import type {
+  PermissionPolicy,
+  SandboxRequest,
+  WorktreeCleanup,
+} from "../generated/prisma/enums.ts";
 import { repositoryFromIssueUrl } from "../issues/url.ts";
 import { checkBase, checkBranch, checkOwner, checkRepositoryName } from "../git/names.ts";
 import type { RepositoryName } from "../repositories/service.ts";

@@ -53,11 +53,12 @@ export function holdToOwnLimits(
     );
   }
   if (input.sandbox === "OFF" && own.sandboxRequest !== "OFF") {
-    faults.push(`sandbox is OFF, and ${name} was not dispatched with that`);
+    faults.push(`sandbox is OFF, and ${name} has ${own.sandboxRequest ?? "the server's choice"}`);
   }
   if (input.network !== undefined && !isWithin(input.network, own.network)) {
-    const most = own.network === null ? "no list of its own" : own.network;
-    faults.push(`network is ${input.network}, and ${name} has ${most}`);
+    faults.push(
+      `network is ${input.network}, and ${name} has ${own.network ?? "no list of its own"}`,
+    );
   }
   if (faults.length > 0) {
     throw forbidden(

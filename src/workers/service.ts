@@ -9,6 +9,7 @@ import type { GitCommit } from "../git/git.ts";
 import type { Logger } from "../log.ts";
 import type { RunnerCalls } from "../runners/calls.ts";
 import { checkText } from "../text.ts";
+import { allowHost, type AllowedHost } from "./allow-host.ts";
 import { cancelFamily, cancelWorker } from "./cancel.ts";
 import {
   commitsMethod,
@@ -65,6 +66,7 @@ export interface WorkerService {
   /** To one that runs: its next turn. To an ended one: a new session, with created: true. */
   send(session: WorkerSession, message: Message, viewer: Viewer): Promise<Dispatched>;
   answerPermission(id: string, answer: PermissionAnswer): Promise<WorkerSession>;
+  allowHost(id: string, host: AllowedHost): Promise<WorkerSession>;
   /** For each id, what it asks for and nobody has answered yet. */
   pendingPermissions(ids: readonly string[]): Promise<PermissionRequestPayload[][]>;
   /** For each session's stream, the latest changes of its status, oldest first. */
@@ -144,6 +146,7 @@ export function createWorkerService(deps: WorkerServiceDependencies): WorkerServ
     send: (session, message, viewer) =>
       sendMessage(deps, session, hideFrom(viewer, message), viewer),
     answerPermission: (id, answer) => answerPermission(prisma, id, answer),
+    allowHost: (id, host) => allowHost(prisma, id, host),
     pendingPermissions: (ids) => listPending(prisma, ids),
     statusEvents: (streamIds) => readStatusEvents(pool, streamIds),
     waitingMessages: (ids) => listWaiting(prisma, ids),

@@ -104,6 +104,7 @@ describe("the document", () => {
         "GET /api/agents/sessions/{name} 200",
         "GET /api/agents/sessions/{name}/workers 200",
         "POST /api/agents/sessions/{name}/cancel 200",
+        "POST /api/agents/sessions/{name}/allow-host 200",
         "GET /api/agents/sessions/{name}/events 200 204",
         "GET /api/agents/sessions/{name}/workers/events 200",
       ].toSorted(),
@@ -441,6 +442,20 @@ describe("sessions", () => {
       statusReason: expect.stringContaining("not needed"),
     });
     expect(await rest.post(path)).toMatchObject({ status: 200, body: { status: "CANCELLED" } });
+    await gate.dispose();
+  });
+
+  test("are allowed a host while they run, and their repository at any time", async () => {
+    const gate = await createGate();
+    const name = await dispatch({ task: gate.wait, network: { allow: ["one.example"] } });
+    const path = `/api/agents/sessions/${name}/allow-host`;
+    const host = { host: "two.example:8443" };
+    expect(await rest.post(path, host)).toMatchObject({ status: 200, body: { name } });
+    expectRefusal(await rest.post(path, { host: "*" }), "BAD_INPUT", "OPEN");
+    await gate.open();
+    await untilEnded(server, name);
+    expectRefusal(await rest.post(path, host), "WORKER_NOT_RUNNING", name);
+    expect(await rest.post(path, { ...host, forRepository: true })).toMatchObject({ status: 200 });
     await gate.dispose();
   });
 

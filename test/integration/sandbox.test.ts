@@ -8,7 +8,14 @@ import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { cloned } from "../support/repositories.ts";
 import { describeSandbox } from "../support/sandbox.ts";
-import { dispatch, dispatchMany, eventually, untilEnded, type Ended } from "../support/workers.ts";
+import {
+  dispatch,
+  dispatchMany,
+  dispatchMutation,
+  eventually,
+  untilEnded,
+  type Ended,
+} from "../support/workers.ts";
 
 const providerKey = "sk-the-provider-key-of-the-server";
 
@@ -48,16 +55,25 @@ describeSandbox("a worker in a sandbox", () => {
     return untilEnded(server, id);
   }
 
+  async function refusalOf(more: object): Promise<string[]> {
+    const input = { parentSession: "lead", repository, agent: "shell", task: "true", ...more };
+    return server.codes(dispatchMutation, { input });
+  }
+
   interface Facts {
     readonly sandbox: string | null;
     readonly blockedCount: number;
-    readonly events: readonly { readonly host?: string; readonly reason?: string }[];
+    readonly events: readonly {
+      readonly text?: string;
+      readonly host?: string;
+      readonly reason?: string;
+    }[];
   }
 
   async function factsOf({ id }: Ended): Promise<Facts> {
     const { workerSession } = await server.query<{ workerSession: Facts }>(
       `query ($id: ID!) { workerSession(id: $id) {
-        sandbox blockedCount events { ... on WorkerBlockedEvent { host port reason } } } }`,
+        sandbox blockedCount events { ... on WorkerOutputEvent { text } ... on WorkerBlockedEvent { host port reason } } } }`,
       { id },
     );
     return workerSession;
@@ -131,6 +147,48 @@ describeSandbox("a worker in a sandbox", () => {
     expect(ended).toMatchObject({ stderr: "", stdout: "fetched\nlisted\n200" });
   });
 
+  test("is let through to a host that is allowed for it while it runs, and its repository's next one at once", async () => {
+    const host = `localhost:${String(neighbourPort)}`;
+    const ask = `curl -sf --max-time 20 --noproxy '' http://${host}/`;
+    const { id } = await dispatch(server, {
+      parentSession: "lead",
+      repository,
+      branch: "allowed",
+      task: `until ${ask}; do sleep 0.2; done`,
+    });
+    await eventually(async () => (await factsOf({ id } as Ended)).blockedCount === 1);
+    const asked = `mutation ($input: AllowHostInput!) { allowHost(input: $input) { worker { network { mode allow } } } }`;
+    expect(await server.codes(asked, { input: { id, host: "http://x/" } })).toEqual(["BAD_INPUT"]);
+    const answer = await server.query(asked, { input: { id, host, forRepository: true } });
+    expect(answer).toEqual({ allowHost: { worker: { network: { mode: "LIST", allow: [host] } } } });
+    expect((await untilEnded(server, id)).stdout).toBe("the neighbour\n");
+    expect((await run(ask)).stdout).toBe("the neighbour\n");
+    expect((await run(ask, { network: { mode: "NONE" } })).stdout).toBe("");
+    const { setRepositoryNetwork } = await server.query<{ setRepositoryNetwork: object }>(
+      `mutation ($input: SetRepositoryNetworkInput!) { setRepositoryNetwork(input: $input) { repository { network { mode allow } } } }`,
+      { input: { ...repository, network: null } },
+    );
+    expect(setRepositoryNetwork).toEqual({ repository: { network: null } });
+    expect((await run(ask)).stdout).toBe("");
+    expect((await run(ask, { network: { allow: [host] } })).stdout).toBe("the neighbour\n");
+  });
+
+  test("is never given up where the server requires it, and none can ask for more than it has", async () => {
+    const off = await run("id -u", { sandbox: "OFF" });
+    expect(off).toMatchObject({ status: "FAILED", failureCode: "FORBIDDEN", stdout: "" });
+    const odd = { network: { allow: ["a b"] } };
+    expect(await refusalOf(odd)).toEqual(["BAD_INPUT"]);
+    const child = `factory dispatch true --agent shell --branch child`;
+    const { stdout } = await run(
+      `${child} --sandbox off 2>&1; ${child} --allow-host example.com 2>&1; ${child} --network open 2>&1; factory allow $FACTORY_WORKER example.com 2>&1; ${child} --network none`,
+    );
+    expect(stdout).toMatch(/sandbox is OFF, and worker-\d+ has the server's choice/);
+    expect(stdout).toMatch(/network is example.com, and worker-\d+ has no list of its own/);
+    expect(stdout).toMatch(/network is OPEN, and/);
+    expect(stdout).toMatch(/operator/);
+    expect(stdout).toMatch(/worker-\d+ queued/i);
+  });
+
   test("what it started in the background is gone at its end, whatever it did to stay", async () => {
     const mark = `stays-${String(process.pid)}-${String(Date.now())}`;
     const ended = await run(
@@ -160,8 +218,10 @@ describeSandbox("a worker in a sandbox", () => {
       branch: "outlives",
       task: `echo up; until curl -sf --max-time 5 -H "Authorization: Bearer $FACTORY_TOKEN" -H "content-type: application/json" -d '{"query":"{ __typename }"}' $FACTORY_URL/graphql -o answer && [ -e .git ] && [ -s answer ] && [ -e "$HOME/killed" ]; do sleep 0.2; done; curl -s --max-time 20 http://unlisted.example/; factory report "still here"`,
     });
-    await eventually(async () => (await factsOf({ id } as Ended)).sandbox === "BUBBLEWRAP");
-    await eventually(async () => (await homesOf(server)).length > 0);
+    // It runs: before that there is nothing of it to find.
+    await eventually(async () =>
+      (await factsOf({ id } as Ended)).events.some(({ text }) => text === "up\n"),
+    );
     await server.kill();
     for (const home of await homesOf(server)) await writeFile(join(home, "killed"), "");
     server = await server.restart();

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
 import {
+  joinNetworkRules,
   matchesHost,
   normalizeHost,
   parseHostPattern,
   parseNetworkRules,
+  writeNetworkRules,
 } from "../../src/network-rules.ts";
 
 describe("a list of hosts", () => {
@@ -100,4 +102,29 @@ test.each([
   ["1.2.3.4.5", undefined],
 ])("%s is the host %s", (text, host) => {
   expect(normalizeHost(text)).toBe(host);
+});
+
+test.each(["", "OPEN", "NONE,api.example.com", "*.example.com:8443,10.0.0.5:*,[2001:db8::1]:443"])(
+  "what was read is written as it was: %j",
+  (text) => {
+    const rules = parseNetworkRules(text);
+    expect(typeof rules === "string" ? rules : writeNetworkRules(rules)).toBe(text);
+  },
+);
+
+test.each([
+  [["a.example"], "a.example"],
+  [["a.example", "b.example"], "a.example,b.example"],
+  [["a.example", "OPEN"], "OPEN,a.example"],
+  [["OPEN", "b.example"], "OPEN,b.example"],
+  [["OPEN,a.example", "NONE,b.example"], "NONE,b.example"],
+  [["NONE,a.example", "b.example"], "NONE,a.example,b.example"],
+  [["a.example", "NONE", "c.example"], "NONE,c.example"],
+])("%j together are %j", (texts, together) => {
+  const all = texts.map((text) => {
+    const rules = parseNetworkRules(text);
+    if (typeof rules === "string") throw new Error(rules);
+    return rules;
+  });
+  expect(writeNetworkRules(joinNetworkRules(all))).toBe(together);
 });

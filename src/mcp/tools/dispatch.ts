@@ -69,6 +69,17 @@ export const dispatchWorker = defineTool({
     push: z.boolean().optional().describe("Push the branch when it has succeeded. Default: false."),
     maxCostUsd: z.number().optional().describe("Ends the worker when it has cost so much."),
     maxTurns: z.int().optional().describe("Ends the worker after so many turns of its model."),
+    sandbox: z
+      .enum(["REQUIRED", "OFF"])
+      .optional()
+      .describe("Whether it runs in a sandbox. Default: as the server is set."),
+    network: z
+      .strictObject({
+        mode: z.enum(["LIST", "OPEN", "NONE"]).optional(),
+        allow: z.array(z.string()).optional(),
+      })
+      .optional()
+      .describe("Hosts that it may reach from its sandbox beside the usual ones."),
     idempotencyKey: z
       .string()
       .optional()

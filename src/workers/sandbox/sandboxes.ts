@@ -5,16 +5,23 @@ import type { AgentStart, ResolvedAgent } from "../../agents/definition.ts";
 import type { SandboxSettings } from "../../config.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { FactoryError } from "../../errors.ts";
+import type { Notices } from "../../events/notices.ts";
 import type { Repository, WorkerSession } from "../../generated/prisma/client.ts";
 import type { Logger } from "../../log.ts";
+import { joinNetworkRules, parseNetworkRules, type NetworkRules } from "../../network-rules.ts";
 import { sessionPaths } from "../../process/session-folder.ts";
-import { builtInHosts, hostOfRemote, hostsOfVariables } from "../../sandbox/network/built-in-hosts.ts";
+import {
+  builtInHosts,
+  hostOfRemote,
+  hostsOfVariables,
+} from "../../sandbox/network/built-in-hosts.ts";
 import type { WorkerNetwork } from "../../sandbox/network/open.ts";
 import type { NetworkPolicy } from "../../sandbox/network/policy.ts";
 import type { Refusal } from "../../sandbox/network/refusals.ts";
 import { createResolver } from "../../sandbox/network/resolver.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { apiUrlInside, lockIn, openNetworkOf, type ApiPlace } from "../../sandbox/worker.ts";
+import { workerTopic } from "../events.ts";
 import type { Redact } from "../secrets.ts";
 import { findHome } from "./home.ts";
 import { lendLogins, takeBackLogins } from "./login.ts";
@@ -23,6 +30,7 @@ import { findShown } from "./shown.ts";
 
 export interface SandboxesOptions {
   readonly prisma: PrismaClient;
+  readonly notices: Notices;
   readonly sandbox: Sandbox;
   readonly settings: SandboxSettings;
   /** FACTORY_HOME. */
@@ -31,6 +39,8 @@ export interface SandboxesOptions {
   readonly apiUrl: string;
   /** The server's. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The variables that an agent of this name gets of them. */
+  readonly environmentNames: (agent: string) => readonly string[];
   readonly redact: Redact;
   readonly logger: Logger;
 }
@@ -57,7 +67,7 @@ export interface LockInInput {
 }
 
 export interface Sandboxes {
-  /** Whether the session's worker is started in one. */
+  /** Whether the session's worker is started in one. @throws FactoryError FORBIDDEN */
   isFor(session: WorkerSession): boolean;
   /** Where a worker in a sandbox reaches Factory's API. */
   readonly apiUrl: string;
@@ -66,29 +76,48 @@ export interface Sandboxes {
   /** For a worker that runs on from before this server's start. @throws FactoryError HOST_FAILURE */
   reopen(session: WorkerSession, folder: string): Promise<void>;
   /** Its processes have ended, or this server leaves them to the next one. */
-  close(session: WorkerSession, how: { readonly folder: string; readonly hasEnded: boolean }): Promise<void>;
+  close(
+    session: WorkerSession,
+    how: { readonly folder: string; readonly hasEnded: boolean },
+  ): Promise<void>;
 }
 
 interface Open {
   readonly network: WorkerNetwork;
+  /** Ends the watch for hosts that are allowed meanwhile. */
+  readonly unwatch: () => void;
   /** Refusals that are being recorded. */
   readonly recording: Set<Promise<void>>;
 }
 
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
-  const { prisma, sandbox, settings, home, environment, redact, logger } = options;
+  const { prisma, notices, sandbox, settings, home, environment, redact, logger } = options;
   const resolve = createResolver();
   const open = new Map<string, Open>();
   const api = placeOf(options.apiUrl);
 
+  /** Those of the server's that the agent gets. */
+  function variablesOf(agent: string): Record<string, string> {
+    const names = options.environmentNames(agent);
+    return Object.fromEntries(
+      names.flatMap((name) => {
+        const value = environment[name];
+        return value === undefined ? [] : [[name, value] as const];
+      }),
+    );
+  }
+
   function policyOf(
-    agent: string,
-    repository: Pick<Repository, "url"> | null,
+    { agent, network }: Pick<WorkerSession, "agent" | "network">,
+    repository: Pick<Repository, "url" | "network"> | null,
     variables: Readonly<Record<string, string>>,
   ): NetworkPolicy {
     const remote = repository === null ? undefined : hostOfRemote(repository.url);
     return {
-      rules: settings.network,
+      rules: joinNetworkRules([
+        settings.network,
+        ...[repository?.network, network].flatMap((text) => rulesOf(text)),
+      ]),
       builtIn: builtInHosts(agent),
       named: [
         ...(remote === undefined ? [] : [remote]),
@@ -126,17 +155,47 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     };
   }
 
+  function keep(
+    { id }: WorkerSession,
+    network: WorkerNetwork,
+    recording: Open["recording"],
+    variables: Readonly<Record<string, string>>,
+  ): void {
+    const renew = async () => {
+      const session = await prisma.workerSession.findUnique({
+        where: { id },
+        include: { repository: true },
+      });
+      if (session !== null) network.setPolicy(policyOf(session, session.repository, variables));
+    };
+    const unwatch = notices.watch(workerTopic(id), () => {
+      renew().catch((error: unknown) => {
+        logger.warn({ err: error }, "a worker's list of hosts could not be read anew");
+      });
+    });
+    open.set(id, { network, unwatch, recording });
+  }
+
   async function closeNetwork(sessionId: string): Promise<void> {
     const opened = open.get(sessionId);
     if (opened === undefined) return;
     open.delete(sessionId);
+    opened.unwatch();
     await opened.network.close();
     await Promise.all(opened.recording);
   }
 
   return {
     apiUrl: api === undefined ? options.apiUrl : apiUrlInside,
-    isFor: () => sandbox.isUsed,
+    isFor({ sandboxRequest }) {
+      if (sandboxRequest === "OFF" && sandbox.mode === "required") {
+        throw new FactoryError(
+          "FORBIDDEN",
+          "sandbox is OFF, and FACTORY_SANDBOX is required where it runs: dispatch it without, or change the setting",
+        );
+      }
+      return sandboxRequest === "REQUIRED" || (sandboxRequest !== "OFF" && sandbox.isUsed);
+    },
     async lockIn(input) {
       const { session, agent, start, folder } = input;
       // Of an earlier start of the same attempt.
@@ -148,6 +207,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         environment: input.environment,
         home,
       });
+      const variables = variablesOf(session.agent);
       const recording = new Set<Promise<void>>();
       const { temporary, stdout, stderr } = sessionPaths(folder);
       // As root, the worker is another user, which must get through to its own.
@@ -160,7 +220,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         record: path.join(folder, "logins.json"),
       });
       const locked = await lockIn(sandbox, {
-        ...placeFor(session, folder, recording, policyOf(session.agent, input.repository, shown)),
+        ...placeFor(session, folder, recording, policyOf(session, input.repository, variables)),
         command: start.command,
         environment: { ...shown, HOME: conversation },
         directory: input.worktree,
@@ -170,7 +230,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         readable: [input.objects],
         maxProcesses: settings.maxProcesses,
       });
-      open.set(session.id, { network: locked.network, recording });
+      keep(session, locked.network, recording, variables);
       return { command: locked.command, environment: locked.environment };
     },
     async reopen(session, folder) {
@@ -182,9 +242,10 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
           ? null
           : await prisma.repository.findUnique({ where: { id: repositoryId } });
       const recording = new Set<Promise<void>>();
-      const policy = policyOf(session.agent, repository, definedIn(environment));
+      const variables = variablesOf(session.agent);
+      const policy = policyOf(session, repository, variables);
       const place = placeFor({ ...session, worktreeId }, folder, recording, policy);
-      open.set(session.id, { network: await openNetworkOf(place), recording });
+      keep(session, await openNetworkOf(place), recording, variables);
     },
     async close(session, { folder, hasEnded }) {
       await closeNetwork(session.id);
@@ -199,19 +260,17 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
   };
 }
 
+/** What is stored was checked before. */
+function rulesOf(text: string | null | undefined): NetworkRules[] {
+  if (text == null) return [];
+  const parsed = parseNetworkRules(text);
+  if (typeof parsed === "string") throw new Error(`a stored list of hosts: ${parsed}`);
+  return [parsed];
+}
+
 /** undefined: it speaks TLS, and is reached by the proxy, as the name in its certificate must be. */
 function placeOf(apiUrl: string): ApiPlace | undefined {
   const url = new URL(apiUrl);
   if (url.protocol !== "http:") return undefined;
   return { host: url.hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(url.port || 80) };
-}
-
-function definedIn(
-  environment: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value] as const],
-    ),
-  );
 }

@@ -36,7 +36,7 @@ const foldersOfSettings = [
 ];
 
 export async function findShown({ agent, start, environment, home }: ShownInput): Promise<Shown> {
-  const { find } = createProgramFinder(environment["PATH"] ?? "");
+  const finder = createProgramFinder(environment["PATH"] ?? "");
   const given = Object.entries(environment).filter(([name]) => !foldersOfSettings.includes(name));
   // Of the server's own environment alone: others are what a dispatch says.
   const fromServer = new Set([...agent.definition.environmentNames, ...networkVariables]);
@@ -51,7 +51,7 @@ export async function findShown({ agent, start, environment, home }: ShownInput)
   ];
   const programs = await findProgramPaths({
     programs: [start.command[0] ?? "", agent.way.program, process.execPath, ...named.values()],
-    find,
+    find: (program) => finder.find(program),
   });
   return {
     kind: {

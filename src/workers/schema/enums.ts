@@ -2,6 +2,7 @@ import type { AgentCapability } from "../../agents/definition.ts";
 import type {
   PermissionPolicy,
   ReportOutcome,
+  SandboxRequest,
   WorkerSandbox,
   WorkerStatus,
   WorktreeCleanup,
@@ -53,6 +54,14 @@ export const WorkerSandboxRef = builder.enumType("WorkerSandbox", {
     },
     NONE: { description: "Nothing: it can do what the server's user can." },
   } satisfies Record<WorkerSandbox, object>,
+});
+
+export const SandboxRequestRef = builder.enumType("SandboxRequest", {
+  description: "Whether a worker is started in a sandbox, whatever FACTORY_SANDBOX says.",
+  values: {
+    REQUIRED: { description: "In one, or not at all: SANDBOX_UNAVAILABLE." },
+    OFF: { description: "Without. Refused (FORBIDDEN) where FACTORY_SANDBOX is required." },
+  } satisfies Record<SandboxRequest, object>,
 });
 
 export const ReportOutcomeRef = builder.enumType("ReportOutcome", {

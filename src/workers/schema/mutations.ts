@@ -1,7 +1,13 @@
-import { assertCommands, forbidden } from "../../access/viewer.ts";
+import { assertCommands, assertOperator, forbidden } from "../../access/viewer.ts";
 import { builder } from "../../graphql/builder.ts";
+import { NetworkInputRef, readNetworkInput } from "../../repositories/schema-network.ts";
 import { RepositoryInputRef } from "../../repositories/schema.ts";
-import { PermissionPolicyRef, ReportOutcomeRef, WorktreeCleanupRef } from "./enums.ts";
+import {
+  PermissionPolicyRef,
+  ReportOutcomeRef,
+  SandboxRequestRef,
+  WorktreeCleanupRef,
+} from "./enums.ts";
 import { WorkerSessionRef } from "./worker-session.ts";
 import type { Dispatched } from "../dispatch.ts";
 
@@ -74,6 +80,16 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
       description:
         "How often the model may be asked, 1 or more. Reaching it interrupts the agent gently, then ends it. Default: no limit.",
     }),
+    sandbox: t.field({
+      type: SandboxRequestRef,
+      description:
+        "Default: the parent worker's, else as FACTORY_SANDBOX says where it runs. With a worker's token OFF is FORBIDDEN, unless the worker itself has it.",
+    }),
+    network: t.field({
+      type: NetworkInputRef,
+      description:
+        "Hosts that it may reach from its sandbox, beside those of FACTORY_NETWORK and of its repository. With a worker's token: the worker's own is the default, and nothing more may be opened.",
+    }),
     idempotencyKey: t.string({
       description:
         "Per parent, kept for ever, checked first: the same key with the same input returns the first session, with created: false, however often and however concurrently it is sent; with another input IDEMPOTENCY_MISMATCH.",
@@ -102,6 +118,22 @@ const RetryWorkerInput = builder.inputType("RetryWorkerInput", {
   }),
 });
 
+const AllowHostInput = builder.inputType("AllowHostInput", {
+  description: "A host that a worker may reach.",
+  fields: (t) => ({
+    id: t.id({ required: true, description: workerId }),
+    host: t.string({
+      required: true,
+      description:
+        "Such as example.com, *.example.com, git.example.com:8443 or 10.0.0.5:*; without a port: 80 and 443.",
+    }),
+    forRepository: t.boolean({
+      defaultValue: false,
+      description: "Also for the workers of its repository that start from now on.",
+    }),
+  }),
+});
+
 const ReportWorkerInput = builder.inputType("ReportWorkerInput", {
   description: "What a worker tells its parent.",
   fields: (t) => ({
@@ -126,6 +158,7 @@ const DispatchWorkerPayload = builder.objectRef<Dispatched>("DispatchWorkerPaylo
 });
 
 const CancelWorkerPayload = workerPayload("CancelWorkerPayload", "A session to be cancelled.");
+const AllowHostPayload = workerPayload("AllowHostPayload", "The session that may reach the host.");
 const ReportWorkerPayload = workerPayload("ReportWorkerPayload", "The session that reported.");
 
 export function workerPayload(name: string, description: string) {
@@ -169,6 +202,8 @@ builder.mutationFields((t) => ({
           push: input.push === true ? true : undefined,
           maxCostUsd: input.maxCostUsd ?? undefined,
           maxTurns: input.maxTurns ?? undefined,
+          sandbox: input.sandbox ?? undefined,
+          network: input.network == null ? undefined : readNetworkInput(input.network),
           idempotencyKey: input.idempotencyKey ?? undefined,
         },
         viewer,
@@ -200,6 +235,20 @@ builder.mutationFields((t) => ({
       const session = await workers.get(id);
       assertCommands(viewer, session);
       return workers.retry(session, idempotencyKey ?? undefined, viewer);
+    },
+  }),
+  allowHost: t.field({
+    type: AllowHostPayload,
+    nullable: true,
+    description:
+      "Lets a worker in a sandbox reach a host, at once while it runs; what it was refused before it has to ask again. One that has ended takes it for its repository alone. Operator only. Errors: BAD_INPUT, WORKER_NOT_FOUND, WORKER_NOT_RUNNING, REPOSITORY_NOT_FOUND, FORBIDDEN.",
+    args: {
+      input: t.arg({ type: AllowHostInput, required: true, description: "Which host for whom." }),
+    },
+    async resolve(_root, { input: { id, host, forRepository } }, { viewer, workers }) {
+      assertOperator(viewer);
+      const session = await workers.get(id);
+      return workers.allowHost(session.id, { host, forRepository: forRepository === true });
     },
   }),
   reportWorker: t.field({

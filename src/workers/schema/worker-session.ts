@@ -2,6 +2,7 @@ import { agentFailureCodes } from "../../errors.ts";
 import { canSeeWorker, visibleWorkers, type Viewer } from "../../access/viewer.ts";
 import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../../graphql/builder.ts";
+import { NetworkRef, showNetwork } from "../../repositories/schema-network.ts";
 import { workerName } from "../find.ts";
 import {
   PermissionPolicyRef,
@@ -191,6 +192,14 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       type: WorkerSandboxRef,
       nullable: true,
       description: "What its agent was started in; null until it starts.",
+    }),
+    network: t.field({
+      type: NetworkRef,
+      nullable: true,
+      description:
+        "What it may reach beside FACTORY_NETWORK and its repository's list; null: nothing more.",
+      select: { network: true },
+      resolve: ({ network }) => showNetwork(network),
     }),
     blockedCount: t.exposeInt("blockedCount", {
       description:

@@ -12,6 +12,8 @@ const unlimited: OwnLimits = {
   timeoutSeconds: null,
   maxCostUsd: null,
   maxTurns: null,
+  sandboxRequest: null,
+  network: null,
 };
 
 function hold(
@@ -47,6 +49,12 @@ test.each([
   [limits, { timeoutSeconds: 61 }, "timeoutSeconds"],
   [limits, { maxCostUsd: 2.01 }, "maxCostUsd"],
   [limits, { maxTurns: 6 }, "maxTurns"],
+  [{}, { sandbox: "OFF" as const }, "sandbox"],
+  [{ sandboxRequest: "REQUIRED" as const }, { sandbox: "OFF" as const }, "sandbox"],
+  [{}, { network: "example.com" }, "network"],
+  [{}, { network: "OPEN" }, "network"],
+  [{ network: "NONE,a.example" }, { network: "a.example" }, "network"],
+  [{ network: "a.example" }, { network: "NONE,b.example" }, "network"],
 ])("of %j no worker gives %j, and is told which: %s", (own, asked, field) => {
   expect(() => hold(own, asked)).toThrow(new RegExp(`: ${field} is .*, and worker-7 has `));
 });
@@ -68,4 +76,12 @@ test("what isn't asked for is the worker's own, where the agent can be held to i
 test("a worker that may cost so much dispatches no model that doesn't report its cost", () => {
   expect(() => hold(limits, {}, "codex-stream-json")).toThrow(/one doesn't report its cost/);
   expect(hold({}, {}, "codex-stream-json").maxCostUsd).toBeUndefined();
+});
+
+test("the sandbox and its hosts are the worker's own, or less", () => {
+  const own = { sandboxRequest: "REQUIRED", network: "a.example,b.example" } as const;
+  expect(hold(own, {})).toMatchObject({ sandbox: "REQUIRED", network: own.network });
+  expect(hold(own, { network: "NONE,b.example" })).toMatchObject({ network: "NONE,b.example" });
+  expect(hold({}, { network: "NONE" })).toMatchObject({ network: "NONE" });
+  expect(hold({ sandboxRequest: "OFF" }, {})).toMatchObject({ sandbox: "OFF" });
 });
