@@ -68,7 +68,7 @@ const eventFields = `
   ... on WorkerMessageEvent { role text }
   ... on WorkerToolCallEvent { toolCallId title kind toolCallStatus content }
   ... on WorkerUsageEvent { usage { inputTokens outputTokens costUsd } }
-  ... on WorkerBlockedEvent { host port blockReason: reason }
+  ... on WorkerBlockedEvent { host port blockReason }
   ... on WorkerPermissionEvent { request { ${permissionFields} } }`;
 
 const pageSize = 1_000;

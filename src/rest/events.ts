@@ -9,7 +9,7 @@ import { wholeNumber } from "./query.ts";
 import { emptyReply, replyWithEvents } from "./reply.ts";
 import { defineRoute } from "./route.ts";
 import { sessionNotFound, sessionParams } from "./sessions.ts";
-import { permissionShape, usageShape, workerShape } from "./workers.ts";
+import { blockedHostShape, permissionShape, usageShape, workerShape } from "./workers.ts";
 
 const event = { sequence: z.int(), at: dateTime };
 /** null without a final status. */
@@ -57,6 +57,7 @@ const workerEvent = z
     }),
     workerEventOf("WorkerUsageEvent", { usage: usageShape }),
     workerEventOf("WorkerPermissionEvent", { request: permissionShape }),
+    workerEventOf("WorkerBlockedEvent", blockedHostShape),
   ])
   .meta({ id: "WorkerEvent", description: "Something that a worker did." });
 

@@ -22,6 +22,12 @@ export const permissionShape = described("PermissionRequest", {
   ),
 }).meta({ id: "PermissionRequest" });
 
+export const blockedHostShape = {
+  host: z.string(),
+  port: z.int(),
+  blockReason: z.enum(["UNLISTED", "PRIVATE"]),
+};
+
 export const usageShape = described("Usage", {
   inputTokens: z.int(),
   outputTokens: z.int(),
@@ -64,7 +70,7 @@ export const workerShape = described("WorkerSession", {
   maxCostUsd: z.number().nullable(),
   maxTurns: z.int().nullable(),
   sandbox: z.enum(WorkerSandbox).nullable(),
-  blockedCount: z.int(),
+  blockedHosts: z.array(described("BlockedHost", blockedHostShape)),
   pushedTo: z.string().nullable(),
   diffStatistics: described("DiffStatistics", {
     filesChanged: z.int(),

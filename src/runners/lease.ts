@@ -19,20 +19,24 @@ export interface RunnerFacts {
   /** Sessions that it runs at once. */
   readonly capacity: number;
   readonly leaseSeconds: number;
+  /** Whether its workers are started in a sandbox where a dispatch doesn't say. */
+  readonly hasSandbox: boolean;
+  /** Why it can't start any in one; null: it can. */
+  readonly noSandboxReason: string | null;
   /** As they are now: programs come and go. */
   readonly agents: () => readonly AgentListing[];
 }
 
 /** Writes the row by which worktrees and sessions know who holds them, with a lease from now on. */
 export async function registerRunner(prisma: PrismaClient, facts: RunnerFacts): Promise<void> {
-  const { id, host, version, capacity } = facts;
+  const { id, host, version, capacity, hasSandbox, noSandboxReason } = facts;
   await prisma.$transaction(async (transaction) => {
     // Two servers of one host that start at once must not both find the name free.
     await transaction.$queryRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`runner ${host}`}, 0))::text`;
     const taken = await transaction.runner.findFirst({ where: { name: host, NOT: { id } } });
     // A second FACTORY_HOME on one host.
     const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
-    const data = { name, host, capacity, version };
+    const data = { name, host, capacity, version, hasSandbox, noSandboxReason };
     await transaction.runner.upsert({ where: { id }, create: { id, ...data }, update: data });
     await renewLease(transaction, facts);
   });

@@ -19,6 +19,16 @@ const RunnerRef = builder.objectRef<ListedRunner>("Runner").implement({
       description:
         "Sessions that take a slot of it: PREPARING and RUNNING. More than `capacity` for a while where several that waited for a permission go on at once.",
     }),
+    hasSandbox: t.exposeBoolean("hasSandbox", {
+      nullable: true,
+      description:
+        "Whether it starts workers in a sandbox where a dispatch doesn't say, by its FACTORY_SANDBOX; null: a runner of an older version doesn't tell.",
+    }),
+    noSandboxReason: t.exposeString("noSandboxReason", {
+      nullable: true,
+      description:
+        "Why it can't start workers in a sandbox, and what to do about it; null: it can.",
+    }),
     lastSeenAt: t.expose("lastSeenAt", {
       type: "DateTime",
       description: "When it last renewed its lease.",

@@ -54,6 +54,8 @@ export interface HttpDependencies extends SignInDependencies {
   /** Factory's own. */
   readonly version: string;
   readonly threadPool: Pick<ThreadPoolWatch, "waitedMs">;
+  /** What an operator should know of this server while it is ready. */
+  readonly warning?: string | undefined;
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
   readonly logger: Logger;
@@ -114,7 +116,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.get("/readyz", async (context) => {
     try {
       await untilAborted(deps.checkReady(), AbortSignal.timeout(readyTimeoutMs));
-      return context.text("ready\n");
+      return context.text(deps.warning === undefined ? "ready\n" : `ready\n${deps.warning}\n`);
     } catch (error) {
       logger.warn({ err: error }, "the server is not ready");
       return context.text("not ready: the database or the queue can't be reached\n", 503);

@@ -23,7 +23,7 @@ import { createAgentDirectory } from "../runners/agents.ts";
 import { createRunnerCalls } from "../runners/calls.ts";
 import { registerRunner, renewalMs, type RunnerFacts } from "../runners/lease.ts";
 import { createSight } from "../runners/sight.ts";
-import { createSandbox, warningOf } from "../sandbox/sandbox.ts";
+import { createSandbox, warningOf, type Sandbox } from "../sandbox/sandbox.ts";
 import { createSealer } from "../seal.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readVersion } from "../version.ts";
@@ -249,9 +249,9 @@ async function start(
     return Promise.resolve();
   });
   const signInLink = createSignInLink();
-  const edge = { token, signInLink, version, logger, closers, database, queue, metrics };
+  const edge = { warning, token, signInLink, version, logger, closers, database, queue, metrics };
   const facts =
-    runnerId === undefined ? undefined : factsOf(config, runnerId, () => registry.list());
+    runnerId === undefined ? undefined : factsOf(config, runnerId, sandbox, () => registry.list());
   if (facts !== undefined) {
     await registerRunner(prisma, facts);
     await git.moveOver(() => home.raiseLayout());
@@ -328,9 +328,18 @@ async function start(
   return { url, token, isTokenNew, createSignInLink: () => url + signInLink.create() };
 }
 
-function factsOf(config: Config, id: string, agents: RunnerFacts["agents"]): RunnerFacts {
+function factsOf(
+  config: Config,
+  id: string,
+  { availability, isUsed }: Sandbox,
+  agents: RunnerFacts["agents"],
+): RunnerFacts {
   const { maxWorkers: capacity, leaseSeconds } = config;
-  return { id, host: hostname(), version: readVersion(), capacity, leaseSeconds, agents };
+  const noSandboxReason = availability.available
+    ? null
+    : `${availability.reason}: ${availability.remedy}`;
+  const known = { id, host: hostname(), version: readVersion(), capacity, leaseSeconds, agents };
+  return { ...known, hasSandbox: isUsed, noSandboxReason };
 }
 
 async function openDatabase(
@@ -356,6 +365,8 @@ async function openDatabase(
 }
 
 interface Edge {
+  /** What an operator should know of this server while it is ready; undefined: nothing. */
+  readonly warning: string | undefined;
   readonly token: string;
   readonly signInLink: SignInLink;
   readonly version: string;
@@ -383,6 +394,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     return Promise.resolve();
   });
   const app = createHttpApp({
+    warning: edge.warning,
     threadPool,
     graphql,
     rest,

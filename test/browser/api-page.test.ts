@@ -39,7 +39,7 @@ test("shows every operation and tries them with the browser's cookie, and nothin
   const { page, requests, complaints } = await openMonitor(browser, factory, "/api");
   const operations = page.locator(".opblock");
   await operations.first().waitFor();
-  expect(await operations.count()).toBe(15);
+  expect(await operations.count()).toBe(16);
 
   expect(await tryOut(page, "listRepositories", {})).toContain("acme/app");
   // A POST without a body, and a branch with a slash.

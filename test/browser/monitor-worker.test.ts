@@ -18,6 +18,7 @@ import {
   panel,
   widthBeyond,
 } from "../support/monitor.ts";
+import { availability } from "../support/sandbox.ts";
 import { pendingOf, untilAsked, untilSaid, writeScriptedAgents } from "../support/talks.ts";
 import { createGate, dispatch, untilEnded, untilPrinted } from "../support/workers.ts";
 
@@ -305,4 +306,30 @@ test("it fits a phone, and says so where there is no such worker", async () => {
   await page.getByText("There is no worker-999999").waitFor();
   await expectAccessible(page);
   expectNoComplaints(opened, factory);
+});
+
+const testInSandbox = availability.available ? test : test.skip;
+
+testInSandbox("what its sandbox refused is shown, and can be allowed at once", async () => {
+  const server = await startFactory({ git, env: { FACTORY_SANDBOX: "required" } });
+  try {
+    const { name, id } = await dispatch(server, {
+      parentSession: "ada",
+      repository,
+      task: "until curl -s --max-time 20 http://unlisted.example/ | grep -v Blocked; do sleep 0.2; done",
+    });
+    const opened = await openMonitor(browser, server, `/workers/${name}`);
+    const { page } = opened;
+    const refused = panel(page, "Refused hosts");
+    await refused.getByText("unlisted.example:80").waitFor();
+    await panel(page, "Facts").getByText("files, processes and network").waitFor();
+    await expectAccessible(page);
+    await refused.getByRole("button", { name: "Allow now: unlisted.example:80" }).click();
+    await refused.getByText("allowed").waitFor();
+    // The name leads nowhere, which is the proxy's answer from then on.
+    expect((await untilEnded(server, id)).stdout).toContain("could not reach unlisted.example:80");
+    expectNoComplaints(opened, server);
+  } finally {
+    await server.dispose();
+  }
 });

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
-import { cloned } from "../support/repositories.ts";
+import { cloned, deleteWorktree, inspectWorktree } from "../support/repositories.ts";
 import { describeSandbox } from "../support/sandbox.ts";
 import {
   dispatch,
@@ -62,18 +62,18 @@ describeSandbox("a worker in a sandbox", () => {
 
   interface Facts {
     readonly sandbox: string | null;
-    readonly blockedCount: number;
+    readonly blockedHosts: readonly object[];
     readonly events: readonly {
       readonly text?: string;
       readonly host?: string;
-      readonly reason?: string;
+      readonly blockReason?: string;
     }[];
   }
 
   async function factsOf({ id }: Ended): Promise<Facts> {
     const { workerSession } = await server.query<{ workerSession: Facts }>(
       `query ($id: ID!) { workerSession(id: $id) {
-        sandbox blockedCount events { ... on WorkerOutputEvent { text } ... on WorkerBlockedEvent { host port reason } } } }`,
+        sandbox blockedHosts { host port blockReason } events { ... on WorkerOutputEvent { text } ... on WorkerBlockedEvent { host port blockReason } } } }`,
       { id },
     );
     return workerSession;
@@ -89,7 +89,7 @@ describeSandbox("a worker in a sandbox", () => {
     expect(await git.git("acme", "locked", "log", "--format=%s", "-1", "inside")).toBe(
       "From inside",
     );
-    expect(await factsOf(ended)).toMatchObject({ sandbox: "BUBBLEWRAP", blockedCount: 0 });
+    expect(await factsOf(ended)).toMatchObject({ sandbox: "BUBBLEWRAP", blockedHosts: [] });
   });
 
   test("a second session of its worktree goes on there, after the server has written in it too", async () => {
@@ -102,6 +102,14 @@ describeSandbox("a worker in a sandbox", () => {
       { branch: "twice" },
     );
     expect(second).toMatchObject({ stderr: "", stdout: "twice\ntwo\none\n", status: "SUCCEEDED" });
+    const third = await run("echo left >left", { branch: "twice" });
+    expect(third.statusReason).toContain("1 changed file");
+    const name = { ...repository, branch: "twice" };
+    expect(await inspectWorktree(server, name)).toMatchObject({
+      changedFiles: 1,
+      diff: { text: expect.stringContaining("+two") },
+    });
+    await deleteWorktree(server, { ...name, force: true });
   });
 
   test("sees nothing of the server: its variables, its files, other sessions, keys, its processes", async () => {
@@ -132,12 +140,14 @@ describeSandbox("a worker in a sandbox", () => {
     );
     expect(ended.stdout).not.toContain("the neighbour");
     expect(ended.stdout).toContain("Blocked by Factory: unlisted.example:80 is not allowed");
+    const streamed = await server.fetch(`/api/agents/sessions/${ended.name}/events?after=0`);
+    expect(await streamed.text()).toContain('"__typename":"WorkerBlockedEvent"');
     const facts = await factsOf(ended);
     expect(facts.events.filter(({ host }) => host !== undefined)).toEqual([
-      { host: "unlisted.example", port: 80, reason: "UNLISTED" },
-      { host: "localhost", port: neighbourPort, reason: "UNLISTED" },
+      { host: "unlisted.example", port: 80, blockReason: "UNLISTED" },
+      { host: "localhost", port: neighbourPort, blockReason: "UNLISTED" },
     ]);
-    expect(facts.blockedCount).toBe(2);
+    expect(facts.blockedHosts).toEqual(facts.events.filter(({ host }) => host !== undefined));
   });
 
   test("fetches from its repository's host, and speaks with Factory by its own token", async () => {
@@ -156,7 +166,7 @@ describeSandbox("a worker in a sandbox", () => {
       branch: "allowed",
       task: `until ${ask}; do sleep 0.2; done`,
     });
-    await eventually(async () => (await factsOf({ id } as Ended)).blockedCount === 1);
+    await eventually(async () => (await factsOf({ id } as Ended)).blockedHosts.length === 1);
     const asked = `mutation ($input: AllowHostInput!) { allowHost(input: $input) { worker { network { mode allow } } } }`;
     expect(await server.codes(asked, { input: { id, host: "http://x/" } })).toEqual(["BAD_INPUT"]);
     const answer = await server.query(asked, { input: { id, host, forRepository: true } });
@@ -227,7 +237,7 @@ describeSandbox("a worker in a sandbox", () => {
     server = await server.restart();
     const ended = await untilEnded(server, id);
     expect(ended).toMatchObject({ status: "SUCCEEDED", summary: "still here" });
-    expect((await factsOf(ended)).blockedCount).toBe(1);
+    expect((await factsOf(ended)).blockedHosts).toHaveLength(1);
   });
 });
 

@@ -8,7 +8,11 @@ CREATE TYPE "SandboxRequest" AS ENUM ('REQUIRED', 'OFF');
 ALTER TABLE "Repository" ADD COLUMN     "network" TEXT;
 
 -- AlterTable
-ALTER TABLE "WorkerSession" ADD COLUMN     "blockedCount" INTEGER NOT NULL DEFAULT 0,
+ALTER TABLE "Runner" ADD COLUMN     "hasSandbox" BOOLEAN,
+ADD COLUMN     "noSandboxReason" TEXT;
+
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "blocked" JSONB NOT NULL DEFAULT '[]',
 ADD COLUMN     "network" TEXT,
 ADD COLUMN     "sandbox" "WorkerSandbox",
 ADD COLUMN     "sandboxRequest" "SandboxRequest";

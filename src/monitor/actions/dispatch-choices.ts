@@ -17,6 +17,8 @@ export interface Choices {
   readonly maxTurns: string;
   readonly cleanup: string;
   readonly permissions: string;
+  readonly sandbox: string;
+  readonly allowedHosts: string;
   readonly push: boolean;
 }
 
@@ -38,6 +40,8 @@ const beginning: Choices = {
   maxTurns: "",
   cleanup: "KEEP",
   permissions: "",
+  sandbox: "",
+  allowedHosts: "",
   push: false,
 };
 
@@ -63,6 +67,7 @@ type DispatchInput = VariablesOf<typeof dispatchWorker>["input"];
 export function toInput(choices: Choices, work: Work, idempotencyKey: string): DispatchInput {
   const repository = readName(choices.repository);
   const timeout = toNumber(choices.timeoutMinutes);
+  const hosts = choices.allowedHosts.split(/[\s,]+/).filter(Boolean);
   return {
     idempotencyKey,
     task: work.task,
@@ -73,6 +78,8 @@ export function toInput(choices: Choices, work: Work, idempotencyKey: string): D
     push: choices.push,
     cleanup: cleanups.find((cleanup) => cleanup === choices.cleanup) ?? "KEEP",
     permissions: policies.find((policy) => policy === choices.permissions) ?? null,
+    sandbox: sandboxes.find((sandbox) => sandbox === choices.sandbox) ?? null,
+    network: hosts.length === 0 ? null : { allow: hosts },
     repository: repository ?? null,
     base: toText(choices.base),
     branch: toText(work.branch),
@@ -85,6 +92,7 @@ export function toInput(choices: Choices, work: Work, idempotencyKey: string): D
 
 export const cleanups = ["KEEP", "ON_SUCCESS", "ALWAYS"] as const;
 export const policies = ["ASK", "ALLOW", "DENY"] as const;
+const sandboxes = ["REQUIRED", "OFF"] as const;
 
 function toText(text: string): string | null {
   return text.trim() === "" ? null : text.trim();

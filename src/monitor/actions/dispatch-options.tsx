@@ -14,6 +14,12 @@ const permissionChoices = [
   { value: "DENY", label: "Deny" },
 ];
 
+const sandboxChoices = [
+  { value: "", label: "As the server has it" },
+  { value: "REQUIRED", label: "Required" },
+  { value: "OFF", label: "Off" },
+];
+
 /** What most dispatches leave as it is. */
 export function DispatchOptions({
   choices,
@@ -78,6 +84,21 @@ export function DispatchOptions({
           value={choices.retries}
           onValue={(retries) => onChoose({ retries })}
           hint="How often, where its runner is lost."
+        />
+      </div>
+      <div className="field-row">
+        <SelectField
+          label="Sandbox"
+          value={choices.sandbox}
+          onValue={(sandbox) => onChoose({ sandbox })}
+          choices={sandboxChoices}
+        />
+        <TextField
+          label="Hosts that it may reach"
+          value={choices.allowedHosts}
+          onValue={(allowedHosts) => onChoose({ allowedHosts })}
+          placeholder="the listed ones"
+          hint="Beside those, from its sandbox; with commas between."
         />
       </div>
       <CheckField

@@ -22,20 +22,26 @@ export interface LoginPlaces {
 /** Far above what any agent keeps there. */
 const maxBytes = 256 * 1024;
 
-const recordSchema = z.array(
-  z.object({
-    /** Below the worker's HOME. */
-    file: z.string(),
-    source: z.string(),
-    /** SHA-256 of what was lent. */
-    digest: z.string(),
-  }),
-);
+const recordSchema = z.object({
+  /** The worker's HOME. */
+  home: z.string(),
+  lent: z.array(
+    z.object({
+      /** Below HOME. */
+      file: z.string(),
+      source: z.string(),
+      /** SHA-256 of what was lent. */
+      digest: z.string(),
+    }),
+  ),
+});
+
+type LoginRecord = z.infer<typeof recordSchema>;
 
 /** Copies what is there. A file that can't be read is left out: the agent says then that it has no login. */
 export async function lendLogins(places: LoginPlaces): Promise<void> {
   const { logins, environment, home, record } = places;
-  const lent: z.infer<typeof recordSchema> = [];
+  const lent: LoginRecord["lent"] = [];
   for (const login of logins) {
     const source = sourceOf(login, environment);
     const folder = await ownFolder(home, path.dirname(login.file));
@@ -46,21 +52,20 @@ export async function lendLogins(places: LoginPlaces): Promise<void> {
     await writeFile(target, text, { mode: 0o600, flag: "wx" });
     lent.push({ file: login.file, source, digest: digestOf(text) });
   }
-  await writeFile(record, JSON.stringify(lent), { mode: 0o600 });
+  const written: LoginRecord = { home, lent };
+  await writeFile(record, JSON.stringify(written), { mode: 0o600 });
 }
 
 /**
  * Takes a renewed login back where it is the same account's and nobody else has renewed it meanwhile, and removes the
  * copy. @returns why one was not taken back, a sentence each
  */
-export async function takeBackLogins({
-  home,
-  record,
-}: Pick<LoginPlaces, "home" | "record">): Promise<string[]> {
+export async function takeBackLogins(record: string): Promise<string[]> {
   const written = await readIfThere(record);
   if (written === undefined) return [];
   const refused: string[] = [];
-  for (const { file, source, digest } of recordSchema.parse(JSON.parse(written))) {
+  const { home, lent } = recordSchema.parse(JSON.parse(written));
+  for (const { file, source, digest } of lent) {
     const target = path.join(home, file);
     const renewed = await readIfThere(target, home);
     // By way of a link in the place of its folder the server's own would be removed.

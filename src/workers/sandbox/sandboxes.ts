@@ -73,7 +73,7 @@ export interface Sandboxes {
   readonly apiUrl: string;
   /** @throws FactoryError SANDBOX_UNAVAILABLE, HOST_FAILURE, INTERNAL */
   lockIn(input: LockInInput): Promise<LockedStart>;
-  /** For a worker that runs on from before this server's start. @throws FactoryError HOST_FAILURE */
+  /** For a worker that runs on from before this server's start. */
   reopen(session: WorkerSession, folder: string): Promise<void>;
   /** Its processes have ended, or this server leaves them to the next one. */
   close(
@@ -89,6 +89,9 @@ interface Open {
   /** Refusals that are being recorded. */
   readonly recording: Set<Promise<void>>;
 }
+
+/** In the session's folder. */
+const loginRecord = "logins.json";
 
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
   const { prisma, notices, sandbox, settings, home, environment, redact, logger } = options;
@@ -217,7 +220,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         logins: agent.definition.logins ?? [],
         environment,
         home: conversation,
-        record: path.join(folder, "logins.json"),
+        record: path.join(folder, loginRecord),
       });
       const locked = await lockIn(sandbox, {
         ...placeFor(session, folder, recording, policyOf(session, input.repository, variables)),
@@ -245,15 +248,21 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       const variables = variablesOf(session.agent);
       const policy = policyOf(session, repository, variables);
       const place = placeFor({ ...session, worktreeId }, folder, recording, policy);
-      keep(session, await openNetworkOf(place), recording, variables);
+      try {
+        keep(session, await openNetworkOf(place), recording, variables);
+      } catch (error) {
+        // It works on without: to end it for that would lose what it does.
+        logger.error(
+          { err: error, worker: session.number },
+          "a worker's network was not opened again",
+        );
+      }
     },
     async close(session, { folder, hasEnded }) {
       await closeNetwork(session.id);
-      if (!hasEnded || session.sandbox !== "BUBBLEWRAP" || session.worktreeId === null) return;
-      const { worktreeId } = session;
-      const conversation = await findHome(prisma, home, { ...session, worktreeId });
-      const record = path.join(folder, "logins.json");
-      for (const reason of await takeBackLogins({ home: conversation, record })) {
+      // Without a sandbox its folder is the worker's own to write.
+      if (!hasEnded || session.sandbox === "NONE") return;
+      for (const reason of await takeBackLogins(path.join(folder, loginRecord))) {
         logger.warn({ worker: session.number }, reason);
       }
     },

@@ -4,7 +4,7 @@ import { builder } from "../../graphql/builder.ts";
 import type { ParentEventPayload, WorkerEventPayloads } from "../events.ts";
 import { ReportOutcomeRef, WorkerStatusRef } from "./enums.ts";
 import { PermissionRequestRef } from "./permissions.ts";
-import { WorkerSessionRef } from "./worker-session.ts";
+import { BlockReasonRef, WorkerSessionRef } from "./worker-session.ts";
 import { mostStatusEvents } from "../status-events.ts";
 import { assertSeesParent, assertSeesWorker, type Viewer } from "../../access/viewer.ts";
 import type { WorkerService } from "../service.ts";
@@ -15,17 +15,6 @@ const OutputChannelRef = builder.enumType("OutputChannel", {
     STDOUT: { description: "Its standard output." },
     STDERR: { description: "Its standard error." },
   },
-});
-
-const BlockReasonRef = builder.enumType("BlockReason", {
-  description: "Why a worker was refused a host.",
-  values: {
-    UNLISTED: { description: "No list has it." },
-    PRIVATE: {
-      description:
-        "A list has it, but its addresses are private, and no list has its whole name and port.",
-    },
-  } as const,
 });
 
 interface EventBase {
@@ -148,11 +137,10 @@ builder.objectRef<StoredEvent>("WorkerBlockedEvent").implement({
       resolve: (event) => payloadOf("blocked", event).host,
     }),
     port: t.int({ resolve: (event) => payloadOf("blocked", event).port, description: "Of TCP." }),
-    reason: t.field({
+    blockReason: t.field({
       type: BlockReasonRef,
       description: "Why.",
-      resolve: (event) =>
-        payloadOf("blocked", event).reason === "private" ? "PRIVATE" : "UNLISTED",
+      resolve: (event) => payloadOf("blocked", event).reason,
     }),
   }),
 });

@@ -3,7 +3,9 @@ import { canSeeWorker, visibleWorkers, type Viewer } from "../../access/viewer.t
 import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
 import { builder, encodeGlobalId } from "../../graphql/builder.ts";
 import { NetworkRef, showNetwork } from "../../repositories/schema-network.ts";
+import type { WorkerBlockedPayload } from "../events.ts";
 import { workerName } from "../find.ts";
+import { readBlocked } from "../sandbox/refusals.ts";
 import {
   PermissionPolicyRef,
   WorkerSandboxRef,
@@ -32,6 +34,27 @@ const CommitRef = builder.objectRef<Commit>("Commit").implement({
     subject: t.exposeString("subject", { description: "The first line of its message." }),
     authorName: t.exposeString("authorName", { description: "Who wrote it." }),
     committedAt: t.expose("committedAt", { type: "DateTime", description: "When it was made." }),
+  }),
+});
+
+export const BlockReasonRef = builder.enumType("BlockReason", {
+  description: "Why a worker was refused a host.",
+  values: {
+    UNLISTED: { description: "No list has it.", value: "unlisted" },
+    PRIVATE: {
+      description:
+        "A list has it, but its addresses are private, and no list has its whole name and port.",
+      value: "private",
+    },
+  } as const,
+});
+
+const BlockedHostRef = builder.objectRef<WorkerBlockedPayload>("BlockedHost").implement({
+  description: "A host that a worker was refused.",
+  fields: (t) => ({
+    host: t.exposeString("host", { description: "A name in lower case, or an address." }),
+    port: t.exposeInt("port", { description: "Of TCP." }),
+    blockReason: t.expose("reason", { type: BlockReasonRef, description: "Why." }),
   }),
 });
 
@@ -201,9 +224,12 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       select: { network: true },
       resolve: ({ network }) => showNetwork(network),
     }),
-    blockedCount: t.exposeInt("blockedCount", {
+    blockedHosts: t.field({
+      type: [BlockedHostRef],
       description:
-        "How many hosts its sandbox has refused it, each port counted by itself, 200 at most: see WorkerBlockedEvent.",
+        "What its sandbox has refused it, each host and port once, 200 at most; see WorkerBlockedEvent and allowHost.",
+      select: { blocked: true },
+      resolve: ({ blocked }) => readBlocked(blocked),
     }),
     pushedTo: t.exposeString("pushedTo", {
       nullable: true,

@@ -32,6 +32,8 @@ const examples: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     push: true,
     maxCostUsd: 1.5,
     maxTurns: 3,
+    sandbox: "REQUIRED",
+    network: { mode: "NONE", allow: ["example.com"] },
     idempotencyKey: "k",
   },
   wait_for_workers: { parentSession: "p", after: 1, timeoutSeconds: 1 },

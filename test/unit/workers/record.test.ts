@@ -166,6 +166,7 @@ test("two sessions can't occupy one worktree", async () => {
     talk: Prisma.DbNull,
     launch: Prisma.DbNull,
     commits: [],
+    blocked: [],
     streamId: stream.id,
     tokenHash: null,
   };

@@ -31,18 +31,18 @@ test("a login is lent, a renewed one comes back, and the copy goes", async () =>
   await lendLogins(places());
   expect(await readFile(copy(), "utf8")).toBe(login("one"));
   await writeFile(copy(), login("renewed"));
-  expect(await takeBackLogins(places())).toEqual([]);
+  expect(await takeBackLogins(places().record)).toEqual([]);
   expect(await readFile(source(), "utf8")).toBe(login("renewed"));
   await expect(lstat(copy())).rejects.toThrow("ENOENT");
   // Once.
-  expect(await takeBackLogins(places())).toEqual([]);
+  expect(await takeBackLogins(places().record)).toEqual([]);
 });
 
 test("another account's login, and anything else, is left out and named", async () => {
   for (const other of [login("theirs", "mallory"), "[]", "nonsense", '{"account":"ada"}']) {
     await lendLogins(places());
     await writeFile(copy(), other);
-    expect(await takeBackLogins(places())).toEqual([
+    expect(await takeBackLogins(places().record)).toEqual([
       expect.stringContaining("is another login than"),
     ]);
     expect(await readFile(source(), "utf8")).toBe(login("one"));
@@ -53,7 +53,7 @@ test("one that was renewed elsewhere meanwhile stays", async () => {
   await lendLogins(places());
   await writeFile(copy(), login("here"));
   await writeFile(source(), login("elsewhere"));
-  expect(await takeBackLogins(places())).toEqual([]);
+  expect(await takeBackLogins(places().record)).toEqual([]);
   expect(await readFile(source(), "utf8")).toBe(login("elsewhere"));
 });
 
@@ -63,7 +63,7 @@ test("what a worker put in the place of a folder is not followed, at the start n
   expect((await lstat(path.join(base, "worker/.agent"))).isDirectory()).toBe(true);
   await rm(path.join(base, "worker/.agent"), { recursive: true });
   await symlink(path.join(base, "server/.agent"), path.join(base, "worker/.agent"));
-  expect(await takeBackLogins(places())).toEqual([]);
+  expect(await takeBackLogins(places().record)).toEqual([]);
   expect(await readFile(source(), "utf8")).toBe(login("one"));
 });
 

@@ -5,6 +5,7 @@ import { Ago, Since } from "../../components/time.tsx";
 import { count, tellCost, tellDuration, tellWholeUsage } from "../../components/words.ts";
 import { isLive } from "../../live/states.ts";
 import { workerPath } from "../../routes.ts";
+import { BlockedHosts } from "./blocked-hosts.tsx";
 import { ParentLink } from "./head.tsx";
 import type { Worker } from "./operations.ts";
 import { Timeline } from "./timeline.tsx";
@@ -19,6 +20,7 @@ export function Facts({ worker }: { worker: Worker }) {
           <p className="fact-body summary">{summary}</p>
         </Panel>
       )}
+      <BlockedHosts worker={worker} />
       <Panel title="Timeline">
         <div className="fact-body">
           <Timeline worker={worker} />
@@ -55,6 +57,7 @@ export function Facts({ worker }: { worker: Worker }) {
           <Fact name="Exit">{worker.signal ?? worker.exitCode}</Fact>
           <Fact name="Priority">{worker.priority === 0 ? null : worker.priority}</Fact>
           <Fact name="Limits">{tellLimits(worker)}</Fact>
+          <Fact name="Sandbox">{worker.sandbox === null ? null : sandboxes[worker.sandbox]}</Fact>
           <Fact name="Permissions">{worker.permissions?.toLowerCase()}</Fact>
           <Fact name="Afterwards">{cleanups[worker.cleanup]}</Fact>
           <Fact name="Dispatched">
@@ -88,6 +91,11 @@ const cleanups: Readonly<Record<Worker["cleanup"], string | null>> = {
   KEEP: null,
   ON_SUCCESS: "its worktree goes where it succeeded",
   ALWAYS: "its worktree goes",
+};
+
+const sandboxes: Readonly<Record<NonNullable<Worker["sandbox"]>, string>> = {
+  BUBBLEWRAP: "files, processes and network",
+  NONE: "none",
 };
 
 function tellLimits({ timeoutSeconds, maxCostUsd, maxTurns }: Worker): string {

@@ -22,6 +22,12 @@ export const workerQuery = graphql(`
       cleanup
       permissions
       push
+      sandbox
+      blockedHosts {
+        host
+        port
+        blockReason
+      }
       pushedTo
       maxCostUsd
       maxTurns
@@ -141,6 +147,17 @@ export const sendMessage = graphql(`
   mutation SendMessage($input: SendMessageInput!) {
     sendMessage(input: $input) {
       created
+      worker {
+        id
+        name
+      }
+    }
+  }
+`);
+
+export const allowHost = graphql(`
+  mutation AllowHost($input: AllowHostInput!) {
+    allowHost(input: $input) {
       worker {
         id
         name

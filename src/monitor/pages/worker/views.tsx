@@ -64,6 +64,7 @@ const telling = new Set([
   "WorkerPermissionEvent",
   "WorkerUsageEvent",
   "WorkerReportEvent",
+  "WorkerBlockedEvent",
 ]);
 
 function useWorkerStream({ id, lastSequence }: Worker, onChange: () => void): WorkerStream {

@@ -61,6 +61,9 @@ export function append(builder: Builder, event: WorkerEvent): void {
     case "WorkerUsageEvent":
       appendUsage(list, event);
       break;
+    case "WorkerBlockedEvent":
+      // The facts beside the stream list them, with what can be done about it.
+      break;
     case "WorkerReportEvent": {
       const { message, outcome } = event;
       list.push({ type: "report", id: nextId(), sequence, at, message, outcome });
