@@ -28,7 +28,7 @@ function workerEventOf<Name extends string, Fields extends Readonly<Record<strin
   return described(typeName, shape).meta({ id: typeName });
 }
 
-const workerEvent = z
+export const workerEvent = z
   .discriminatedUnion("__typename", [
     workerEventOf("WorkerStatusEvent", {
       previousStatus: nullableStatus,
