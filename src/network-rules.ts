@@ -28,6 +28,13 @@ export function writeNetworkRules({ mode, hosts }: NetworkRules): string {
   return [...(mode === "LIST" ? [] : [mode]), ...hosts.map(writeHostPattern)].join(",");
 }
 
+/** What `writeNetworkRules` has written and was stored; null: nothing is listed. */
+export function readStoredRules(text: string | null): NetworkRules {
+  const rules = text === null ? defaultRules : parseNetworkRules(text);
+  if (typeof rules === "string") throw new Error(`a stored list of hosts: ${rules}`);
+  return rules;
+}
+
 export function writeHostPattern({ host, isWildcard, port }: HostPattern): string {
   const name = host.includes(":") ? `[${host}]` : host;
   const ports = port === undefined ? "" : `:${port === "any" ? "*" : String(port)}`;

@@ -27,7 +27,7 @@ export function buildWorkerEnvironment(options: WorkerEnvironmentOptions): Recor
   const { source, agent, start, factory, binFolder, tmpFolder } = options;
   const localeNames = Object.keys(source).filter((name) => name.startsWith("LC_"));
   return {
-    ...pick(source, [...commonNames, ...localeNames, ...agent.environmentNames]),
+    ...pickVariables(source, [...commonNames, ...localeNames, ...agent.environmentNames]),
     ...agent.fixedEnvironment,
     ...start,
     ...factory,
@@ -38,7 +38,7 @@ export function buildWorkerEnvironment(options: WorkerEnvironmentOptions): Recor
 }
 
 /** An empty variable counts as an unset one, as it does among the server's settings. */
-function pick(
+export function pickVariables(
   source: Readonly<Record<string, string | undefined>>,
   names: readonly string[],
 ): Record<string, string> {

@@ -20,6 +20,8 @@ export interface AgentRegistryOptions {
 export interface AgentRegistry {
   /** Built-in agents first, then the file's, in its order. */
   list(): AgentListing[];
+  /** undefined: there is none of that name. */
+  find(name: string): AgentDefinition | undefined;
   /** @throws FactoryError AGENT_UNKNOWN, which names the known agents. */
   get(name: string): AgentDefinition;
   /**
@@ -71,6 +73,7 @@ export function createAgentRegistry(options: AgentRegistryOptions): AgentRegistr
   }
 
   return {
+    find: (name) => agents.get(name),
     get,
     list: () =>
       [...agents.values()].map((agent) => {

@@ -3,8 +3,8 @@ import { assertOperator } from "../access/viewer.ts";
 import { FactoryError } from "../errors.ts";
 import { builder } from "../graphql/builder.ts";
 import {
-  defaultRules,
   parseNetworkRules,
+  readStoredRules,
   writeHostPattern,
   writeNetworkRules,
 } from "../network-rules.ts";
@@ -85,8 +85,7 @@ export function readNetworkInput({
 
 export function showNetwork(stored: string | null): Network | null {
   if (stored === null) return null;
-  const parsed = parseNetworkRules(stored);
-  const { mode, hosts } = typeof parsed === "string" ? defaultRules : parsed;
+  const { mode, hosts } = readStoredRules(stored);
   return { mode, allow: hosts.map(writeHostPattern) };
 }
 

@@ -295,10 +295,7 @@ async function start(
         home: config.home,
         apiUrl: host.url,
         environment: config.environment,
-        environmentNames: (name) =>
-          registry.list().some((agent) => agent.name === name)
-            ? registry.get(name).environmentNames
-            : [],
+        environmentNames: (name) => registry.find(name)?.environmentNames ?? [],
         redact,
         logger,
       }),

@@ -4,9 +4,9 @@ import { FactoryError } from "../errors.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import {
-  defaultRules,
   parseHostPattern,
   parseNetworkRules,
+  readStoredRules,
   writeHostPattern,
   writeNetworkRules,
 } from "../network-rules.ts";
@@ -69,10 +69,8 @@ export async function allowHost(
 
 /** @throws FactoryError BAD_INPUT where the list is full */
 function withHost(stored: string | null, host: string): string {
-  const before = stored === null ? defaultRules : parseNetworkRules(stored);
-  if (typeof before !== "string" && before.hosts.map(writeHostPattern).includes(host)) {
-    return writeNetworkRules(before);
-  }
+  const before = readStoredRules(stored);
+  if (before.hosts.map(writeHostPattern).includes(host)) return writeNetworkRules(before);
   const parsed = parseNetworkRules([stored ?? "", host].filter(Boolean).join(","));
   if (typeof parsed === "string") throw new FactoryError("BAD_INPUT", `host ${parsed}`);
   return writeNetworkRules(parsed);

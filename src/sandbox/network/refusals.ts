@@ -1,4 +1,5 @@
 // What a worker was refused, told once for each host and port, and counted.
+import { writeHostPattern } from "../../network-rules.ts";
 import type { RefusalReason } from "./policy.ts";
 
 export interface Refusal {
@@ -35,7 +36,7 @@ export function createRefusalLog(tell: (refusal: Refusal) => void): RefusalLog {
 
 /** What the program inside sees, as HTTP's status line: of npm, curl and git some show nothing else. */
 export function explainRefusal({ host, port, reason }: Refusal): string {
-  const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const place = writeHostPattern({ host, isWildcard: false, port });
   return reason === "unlisted"
     ? `Blocked by Factory: ${place} is not allowed for this worker (setting FACTORY_NETWORK)`
     : `Blocked by Factory: ${place} is at a private address (name the host in FACTORY_NETWORK to allow it)`;

@@ -2,13 +2,14 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { AgentStart, ResolvedAgent } from "../../agents/definition.ts";
+import { pickVariables } from "../../agents/environment.ts";
 import type { SandboxSettings } from "../../config.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { FactoryError } from "../../errors.ts";
 import type { Notices } from "../../events/notices.ts";
 import type { Repository, WorkerSession } from "../../generated/prisma/client.ts";
 import type { Logger } from "../../log.ts";
-import { joinNetworkRules, parseNetworkRules, type NetworkRules } from "../../network-rules.ts";
+import { joinNetworkRules, readStoredRules } from "../../network-rules.ts";
 import { sessionPaths } from "../../process/session-folder.ts";
 import {
   builtInHosts,
@@ -101,13 +102,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   /** Those of the server's that the agent gets. */
   function variablesOf(agent: string): Record<string, string> {
-    const names = options.environmentNames(agent);
-    return Object.fromEntries(
-      names.flatMap((name) => {
-        const value = environment[name];
-        return value === undefined ? [] : [[name, value] as const];
-      }),
-    );
+    return pickVariables(environment, options.environmentNames(agent));
   }
 
   function policyOf(
@@ -119,7 +114,8 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     return {
       rules: joinNetworkRules([
         settings.network,
-        ...[repository?.network, network].flatMap((text) => rulesOf(text)),
+        readStoredRules(repository?.network ?? null),
+        readStoredRules(network),
       ]),
       builtIn: builtInHosts(agent),
       named: [
@@ -267,14 +263,6 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       }
     },
   };
-}
-
-/** What is stored was checked before. */
-function rulesOf(text: string | null | undefined): NetworkRules[] {
-  if (text == null) return [];
-  const parsed = parseNetworkRules(text);
-  if (typeof parsed === "string") throw new Error(`a stored list of hosts: ${parsed}`);
-  return [parsed];
 }
 
 /** undefined: it speaks TLS, and is reached by the proxy, as the name in its certificate must be. */
