@@ -1,5 +1,5 @@
 // The server dies or is stopped while workers run: they go on, and the next start takes them up.
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execFile } from "node:child_process";
@@ -116,15 +116,17 @@ test("fault 2: a worker that ends while the server is down: its exact exit code 
       dispatch(server, {
         parentSession: "meanwhile",
         repository,
-        task: `${noteStart()}; echo begun; ${gate.wait}; git commit -q --allow-empty -m Late; echo last; echo error >&2; ${end}`,
+        task: `echo begun; ${gate.wait}; git commit -q --allow-empty -m Late; echo last; echo error >&2; ${end}`,
       }),
     ),
   );
   await Promise.all(workers.map(({ id }) => untilPrinted(server, id, "begun\n")));
-  const pids = (await readStarts()).map(Number);
   await server.kill();
   await gate.open(3);
-  await eventually(async () => !(await Promise.all(pids.map(isAlive))).includes(true));
+  for (const { id } of workers) {
+    // It is noted a moment after its processes are gone.
+    await eventually(async () => (await readdir(folderOf(server, id))).includes("exit.json"));
+  }
   const allEnded = Date.now();
   server = await server.restart();
   for (const [index, { id }] of workers.entries()) {
