@@ -40,10 +40,10 @@ export async function composeConfiguration(
 ): Promise<string> {
   const common = await readText(join(repository, worktreeConfiguration));
   return `${common}[core]
-	worktree = ${quote(folder)}
+	worktree = ${quoteValue(folder)}
 [user]
-	name = ${quote(name)}
-	email = ${quote(email)}
+	name = ${quoteValue(name)}
+	email = ${quoteValue(email)}
 `;
 }
 
@@ -52,7 +52,7 @@ function ordinaryConfiguration(initial: string, { url }: Remote): string {
   return `${initial}[core]
 	logAllRefUpdates = true
 [remote "origin"]
-	url = ${quote(url)}
+	url = ${quoteValue(url)}
 	fetch = +refs/heads/*:refs/remotes/origin/*
 [gc]
 	auto = 0
@@ -74,13 +74,13 @@ function pristineConfiguration(initial: string, { url }: Remote): string {
 	; Larger files aren't read into memory, and count as binary.
 	bigFileThreshold = 32m
 [remote "origin"]
-	url = ${quote(url)}
+	url = ${quoteValue(url)}
 	fetch = +refs/heads/*:refs/remotes/origin/*
 	fetch = +refs/tags/*:refs/tags/*
 	; A branch of that name would be written through refs/remotes/origin/HEAD, which is symbolic.
 	fetch = ^refs/heads/HEAD
 	tagOpt = --no-tags
-[credential ${quote(originOf(url))}]
+[credential ${quoteValue(originOf(url))}]
 	; The secrets come by the environment of the one call that needs them, and only for this host.
 	helper = "!f() { test \\"$1\\" = get && test -n \\"$FACTORY_GIT_USERNAME$FACTORY_GIT_PASSWORD\\" && printf 'username=%s\\\\npassword=%s\\\\n' \\"$FACTORY_GIT_USERNAME\\" \\"$FACTORY_GIT_PASSWORD\\"; }; f"
 [checkout]
@@ -175,7 +175,7 @@ export async function readControlBranch(control: string): Promise<string | undef
 }
 
 /** A value between quotes, as git-config(1) reads it. */
-function quote(text: string): string {
+export function quoteValue(text: string): string {
   return `"${text.replace(/["\\]/g, "\\$&").replaceAll("\n", "\\n")}"`;
 }
 

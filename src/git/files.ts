@@ -84,7 +84,11 @@ export async function isThere(path: string): Promise<boolean> {
 export const partSuffix = ".part";
 
 /** Readers see the old or the new content, never a part. Makes the folder where needed. */
-export async function replaceFile(path: string, content: string, mode = 0o644): Promise<void> {
+export async function replaceFile(
+  path: string,
+  content: string | Buffer,
+  mode = 0o644,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 });
   // Not by the file's own name, which may be as long as a name may be.
   const making = join(dirname(path), `${randomUUID()}${partSuffix}`);

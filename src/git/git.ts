@@ -1,6 +1,6 @@
 // The only way to git: what is exported here, and the pure functions of names.ts, remote-url.ts.
 import { basename, dirname, join } from "node:path";
-import type { Environment } from "./environment.ts";
+import { buildGitEnvironment, type Environment } from "./environment.ts";
 import type { FetchResult } from "./fetch.ts";
 import { moveToTrash, removeTrash } from "./files.ts";
 import { layOut, type RepositoryName } from "./layout.ts";
@@ -10,6 +10,7 @@ import { createRepository, type GitRepository } from "./repository.ts";
 import type { Logger } from "../log.ts";
 import { readIdentity, type Identity } from "./identity.ts";
 import { createRunner, type GitCallReport } from "./run.ts";
+import { createServing } from "./serve.ts";
 import { createSharedRun, type SharedRun } from "./shared-run.ts";
 import { listRepositoryFolders, sweepHome, sweepTrash } from "./sweep.ts";
 
@@ -31,6 +32,7 @@ export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";
 export type { GitRepository, WorktreeReader } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";
+export type { ServeInput } from "./serve.ts";
 export type { SweepInput, WorktreeFolders } from "./sweep.ts";
 
 export interface Git {
@@ -84,6 +86,7 @@ export function createGit(options: GitOptions): Git {
     },
   });
   const mutex = createKeyedMutex({ timeoutMs: lockTimeoutMs });
+  const serving = createServing(buildGitEnvironment(environment, protocols));
   const fetches = new Map<string, SharedRun<FetchResult>>();
   let identity: Promise<Identity> | undefined;
   const identify = () =>
@@ -104,6 +107,7 @@ export function createGit(options: GitOptions): Git {
       identity: identify,
       protocols,
       mutex,
+      serving,
       shareFetch(run) {
         let shared = fetches.get(layout.repository);
         if (shared === undefined) {

@@ -18,15 +18,40 @@ export async function readCloneRefs(
   branch: string,
   signal: AbortSignal | undefined,
 ): Promise<CloneRefs> {
+  const lines = await readRefLines({ git, place }, [`refs/heads/${branch}`, ...ofRemote], signal);
+  const isLocal = (line: string) => line.slice(41).startsWith("refs/heads/");
+  // The pattern also stands for a folder of that name.
+  const ref = Buffer.from(`refs/heads/${branch}`).toString("latin1");
+  const tip = lines.find((line) => line.slice(41) === ref)?.slice(0, 40) ?? null;
+  return { packed: packRefLines(lines.filter((line) => !isLocal(line))), tip };
+}
+
+/** The branches and tags of the remote under the names that they have there, as packed-refs has them. */
+export async function readRemoteRefFile(
+  context: Pick<WorktreeContext, "git" | "place">,
+  signal: AbortSignal | undefined,
+): Promise<Buffer> {
+  const lines = await readRefLines(context, ofRemote, signal);
+  return packRefLines(
+    lines.map((line) => line.replace(/^(.{40} refs\/)remotes\/origin\//, "$1heads/")),
+  );
+}
+
+const ofRemote = ["refs/remotes/origin/", "refs/tags/"];
+
+/** A line for each ref, in git's order: id, space, name, as latin1, since names need not be UTF-8. */
+async function readRefLines(
+  { git, place }: Pick<WorktreeContext, "git" | "place">,
+  patterns: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string[]> {
   const chunks: Buffer[] = [];
   await git({
     arguments: [
       "for-each-ref",
       // The one that stands for another is no line of that file.
       "--format=%(if)%(symref)%(then)%(else)%(objectname) %(refname)%(end)",
-      `refs/heads/${branch}`,
-      "refs/remotes/origin/",
-      "refs/tags/",
+      ...patterns,
     ],
     place,
     signal,
@@ -36,13 +61,12 @@ export async function readCloneRefs(
     },
   });
   const lines = Buffer.concat(chunks).toString("latin1").split("\n");
-  const isLocal = (line: string) => line.slice(41).startsWith("refs/heads/");
-  const remote = lines.filter((line) => line !== "" && !isLocal(line));
-  // The pattern also stands for a folder of that name.
-  const ref = Buffer.from(`refs/heads/${branch}`).toString("latin1");
-  const tip = lines.find((line) => line.slice(41) === ref)?.slice(0, 40) ?? null;
-  const text = ["# pack-refs with: sorted ", ...remote].map((line) => `${line}\n`).join("");
-  return { packed: Buffer.from(text, "latin1"), tip };
+  return lines.filter((line) => line !== "");
+}
+
+function packRefLines(lines: readonly string[]): Buffer {
+  const text = ["# pack-refs with: sorted ", ...lines].map((line) => `${line}\n`).join("");
+  return Buffer.from(text, "latin1");
 }
 
 /**

@@ -43,6 +43,7 @@ import {
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
 import type { GitRunner } from "./run.ts";
+import { serveFetch, type GitServing, type ServeInput } from "./serve.ts";
 import {
   listWorktreeFolders,
   sweepRepository,
@@ -82,6 +83,11 @@ export interface GitRepository {
    * @throws FactoryError NOT_FOUND, BRANCH_CONFLICT, FORBIDDEN, and as `clone`
    */
   push(input: PushInput): Promise<PushResult>;
+  /**
+   * Serves what a client fetches, in the place of the remote: what that has now, out of the clone.
+   * @throws FactoryError as `fetch`, REPOSITORY_NOT_READY, SERVICE_UNAVAILABLE
+   */
+  serve(input: ServeInput): Promise<void>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
   /** Without tags, and of the branches those that one of this name can be or collide with. */
@@ -175,6 +181,7 @@ export interface RepositoryParts {
   readonly identity: () => Promise<Identity>;
   readonly protocols: readonly string[];
   readonly mutex: KeyedMutex;
+  readonly serving: GitServing;
   /** The shared fetch of this repository, made where there is none. */
   readonly shareFetch: (
     run: (signal: AbortSignal) => Promise<FetchResult>,
@@ -239,6 +246,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     },
     fetch,
     push: (input) => pushBranch(context, input),
+    serve: (input) => serveFetch(parts.serving, context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
     hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),

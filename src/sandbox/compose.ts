@@ -20,8 +20,17 @@ export const controlNames = {
   passwd: "passwd",
   group: "group",
   hosts: "hosts",
+  gitConfiguration: "gitconfig",
   inside: "inside.pl",
 } as const;
+
+/** Those of the names above whose files are in /etc inside. */
+const shownInEtc = [
+  controlNames.passwd,
+  controlNames.group,
+  controlNames.hosts,
+  controlNames.gitConfiguration,
+];
 
 /** A user that no other process of the system runs as. */
 export interface SandboxUser {
@@ -114,7 +123,7 @@ export async function composeSandbox(
       .flatMap(([link, target]) => ["--symlink", target, link]),
     ...binds.flatMap(({ option, folder }) => [option, folder, folder]),
     ...["--ro-bind", control, controlFolder],
-    ...[controlNames.passwd, controlNames.group, controlNames.hosts].flatMap((name) => [
+    ...shownInEtc.flatMap((name) => [
       "--ro-bind",
       path.join(control, name),
       path.join("/etc", name),

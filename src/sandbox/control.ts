@@ -15,6 +15,8 @@ export interface ControlFolderOptions {
   readonly user: SandboxUser | undefined;
   /** The worker's HOME, as programs find it in /etc/passwd. */
   readonly home: string;
+  /** What git reads in /etc/gitconfig. Default: nothing. */
+  readonly gitConfiguration?: string | undefined;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface ControlFolderOptions {
  * @throws FactoryError HOST_FAILURE
  */
 export async function createControlFolder(options: ControlFolderOptions): Promise<void> {
-  const { folder, user, home } = options;
+  const { folder, user, home, gitConfiguration = "" } = options;
   const { uid, gid } = user ?? { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
   const files = {
     [controlNames.passwd]: [
@@ -37,6 +39,7 @@ export async function createControlFolder(options: ControlFolderOptions): Promis
     for (const [name, lines] of Object.entries(files)) {
       await writeShown(path.join(folder, name), lines.map((line) => `${line}\n`).join(""));
     }
+    await writeShown(path.join(folder, controlNames.gitConfiguration), gitConfiguration);
     await writeShown(path.join(folder, controlNames.inside), await readFile(insideProgram));
     if (user !== undefined) {
       // The folder keeps others out, and the worker sees it read-only.

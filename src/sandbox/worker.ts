@@ -3,11 +3,12 @@ import { mkdir } from "node:fs/promises";
 import { execa } from "execa";
 import { hostFailure } from "../process/host-failure.ts";
 import type { SandboxedCommand, SandboxUser } from "./compose.ts";
-import { apiPort } from "./compose.ts";
+import { apiPort, proxyPort } from "./compose.ts";
 import { createControlFolder } from "./control.ts";
 import type { WorkerNetwork } from "./network/open.ts";
 import { openWorkerNetwork } from "./network/open.ts";
 import type { NetworkPolicy } from "./network/policy.ts";
+import type { Serve } from "./network/proxy.ts";
 import type { Refusal } from "./network/refusals.ts";
 import type { Resolve } from "./network/resolver.ts";
 import type { Sandbox, SandboxKind } from "./sandbox.ts";
@@ -15,6 +16,9 @@ import { userOf } from "./users.ts";
 
 /** Where a worker reaches Factory's API if that is handed on: its FACTORY_URL, and what its MCP client is told. */
 export const apiUrlInside = `http://127.0.0.1:${String(apiPort)}`;
+
+/** Where a worker reaches what answers in its proxy itself. */
+export const proxyUrlInside = `http://127.0.0.1:${String(proxyPort)}`;
 
 export interface WorkerNetworkPlace {
   /** Unique to the worktree: by it the worker's user is known where the server is root. */
@@ -27,6 +31,8 @@ export interface WorkerNetworkPlace {
   readonly resolve: Resolve;
   /** Where Factory's API listens, in plain HTTP; undefined: workers reach it by the proxy. */
   readonly api: ApiPlace | undefined;
+  /** Answers requests to the proxy itself. */
+  readonly serve: Serve | undefined;
 }
 
 export interface ApiPlace {
@@ -48,6 +54,8 @@ export interface LockInOptions extends WorkerNetworkPlace {
   /** What this worker is shown beside it. */
   readonly readable: readonly string[];
   readonly maxProcesses?: number | undefined;
+  /** What git reads in /etc/gitconfig. */
+  readonly gitConfiguration: string;
 }
 
 export interface LockedIn extends SandboxedCommand {
@@ -65,7 +73,12 @@ export async function lockIn(sandbox: Sandbox, options: LockInOptions): Promise<
   await sandbox.prove(kind);
   const user = await userOf(options.worktreeId);
   await giveTo(user, { folders: writable, files: options.own });
-  await createControlFolder({ folder: control, user, home: options.environment.HOME });
+  await createControlFolder({
+    folder: control,
+    user,
+    home: options.environment.HOME,
+    gitConfiguration: options.gitConfiguration,
+  });
   const network = await openNetworkOf(options);
   try {
     const composed = await sandbox.compose({

@@ -289,6 +289,7 @@ async function start(
       host,
       sandboxes: createSandboxes({
         prisma,
+        repositories: services.repositories,
         notices,
         sandbox,
         settings: config.sandbox,

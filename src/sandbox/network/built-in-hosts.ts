@@ -74,9 +74,3 @@ export function hostsOfVariables(environment: Readonly<Record<string, string>>):
     return [{ host, isWildcard: false, port }];
   });
 }
-
-/** The host that a repository is fetched from, by its url of http or https; undefined: it is reached in another way. */
-export function hostOfRemote(remote: string): HostPattern | undefined {
-  const [found] = hostsOfVariables({ REMOTE_BASE_URL: remote });
-  return found;
-}

@@ -19,8 +19,13 @@ export interface ProxyOptions {
   readonly onRefused: (refusal: Refusal) => void;
   /** The server's, from `createResolver`; this worker gets its part of it. */
   readonly resolve: Resolve;
+  /** Answers requests to the proxy itself, whose target is a path. Default: they are refused. */
+  readonly serve?: Serve | undefined;
   readonly limits?: Partial<ProxyLimits>;
 }
+
+/** Never throws. When the client or the proxy goes, `response` closes. */
+export type Serve = (message: IncomingMessage, response: ServerResponse) => void;
 
 export interface ProxyLimits {
   /** Connections of the worker at a time; further ones are closed at once. */
@@ -168,7 +173,11 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
     socket.once("close", () => clients.delete(socket));
   });
   server.on("connect", (message, socket, head) => void tunnel(message, socket, head));
-  server.on("request", (message, response) => void forward(message, response));
+  const { serve } = options;
+  server.on("request", (message, response) => {
+    if (serve !== undefined && message.url?.startsWith("/") === true) serve(message, response);
+    else void forward(message, response);
+  });
   return {
     server,
     refusals,

@@ -10,12 +10,9 @@ import type { Notices } from "../../events/notices.ts";
 import type { Repository, WorkerSession } from "../../generated/prisma/client.ts";
 import type { Logger } from "../../log.ts";
 import { joinNetworkRules, readStoredRules } from "../../network-rules.ts";
+import type { RepositoryService } from "../../repositories/service.ts";
 import { sessionPaths } from "../../process/session-folder.ts";
-import {
-  builtInHosts,
-  hostOfRemote,
-  hostsOfVariables,
-} from "../../sandbox/network/built-in-hosts.ts";
+import { builtInHosts, hostsOfVariables } from "../../sandbox/network/built-in-hosts.ts";
 import type { WorkerNetwork } from "../../sandbox/network/open.ts";
 import type { NetworkPolicy } from "../../sandbox/network/policy.ts";
 import type { Refusal } from "../../sandbox/network/refusals.ts";
@@ -24,6 +21,7 @@ import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { apiUrlInside, lockIn, openNetworkOf, type ApiPlace } from "../../sandbox/worker.ts";
 import { workerTopic } from "../events.ts";
 import type { Redact } from "../secrets.ts";
+import { configureGit, createGitRelay } from "./git-relay.ts";
 import { findHome } from "./home.ts";
 import { lendLogins, takeBackLogins } from "./login.ts";
 import { recordRefusal } from "./refusals.ts";
@@ -31,6 +29,7 @@ import { findShown } from "./shown.ts";
 
 export interface SandboxesOptions {
   readonly prisma: PrismaClient;
+  readonly repositories: Pick<RepositoryService, "open">;
   readonly notices: Notices;
   readonly sandbox: Sandbox;
   readonly settings: SandboxSettings;
@@ -95,7 +94,8 @@ interface Open {
 const loginRecord = "logins.json";
 
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
-  const { prisma, notices, sandbox, settings, home, environment, redact, logger } = options;
+  const { prisma, repositories, notices, sandbox, settings, home, environment, redact, logger } =
+    options;
   const resolve = createResolver();
   const open = new Map<string, Open>();
   const api = placeOf(options.apiUrl);
@@ -107,10 +107,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   function policyOf(
     { agent, network }: Pick<WorkerSession, "agent" | "network">,
-    repository: Pick<Repository, "url" | "network"> | null,
+    repository: Pick<Repository, "network"> | null,
     variables: Readonly<Record<string, string>>,
   ): NetworkPolicy {
-    const remote = repository === null ? undefined : hostOfRemote(repository.url);
     return {
       rules: joinNetworkRules([
         settings.network,
@@ -119,7 +118,6 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       ]),
       builtIn: builtInHosts(agent),
       named: [
-        ...(remote === undefined ? [] : [remote]),
         ...hostsOfVariables(variables),
         ...(api === undefined ? hostsOfVariables({ API_BASE_URL: options.apiUrl }) : []),
       ],
@@ -140,6 +138,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   function placeFor(
     session: WorkerSession & { readonly worktreeId: string },
+    repository: Repository | null,
     folder: string,
     recording: Open["recording"],
     policy: NetworkPolicy,
@@ -151,6 +150,15 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       onRefused: listenFor(session, recording),
       resolve,
       api,
+      serve:
+        repository === null
+          ? undefined
+          : createGitRelay({
+              repository,
+              clone: repositories.open(repository),
+              view: path.join(folder, "remote.git"),
+              logger: logger.child({ worker: session.number }),
+            }),
     };
   }
 
@@ -219,7 +227,14 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         record: path.join(folder, loginRecord),
       });
       const locked = await lockIn(sandbox, {
-        ...placeFor(session, folder, recording, policyOf(session, input.repository, variables)),
+        ...placeFor(
+          session,
+          input.repository,
+          folder,
+          recording,
+          policyOf(session, input.repository, variables),
+        ),
+        gitConfiguration: configureGit(input.repository),
         command: start.command,
         environment: { ...shown, HOME: conversation },
         directory: input.worktree,
@@ -243,7 +258,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       const recording = new Set<Promise<void>>();
       const variables = variablesOf(session.agent);
       const policy = policyOf(session, repository, variables);
-      const place = placeFor({ ...session, worktreeId }, folder, recording, policy);
+      const place = placeFor({ ...session, worktreeId }, repository, folder, recording, policy);
       try {
         keep(session, await openNetworkOf(place), recording, variables);
       } catch (error) {

@@ -94,6 +94,7 @@ async function run({ base }: { readonly base: string }): Promise<WorkerResult> {
     onRefused: () => undefined,
     resolve: createResolver(),
     api: { host: "127.0.0.1", port },
+    serve: undefined,
   } as const;
   const before = git(clone, "rev-parse", "HEAD");
   const locked = await lockIn(sandbox, {
@@ -106,6 +107,7 @@ async function run({ base }: { readonly base: string }): Promise<WorkerResult> {
     kind: { programs: { files: [], links: {} }, readable: [] },
     readable: [path.join(clone, ".git/objects")],
     maxProcesses: 200,
+    gitConfiguration: "",
   });
   const { identity } = await launch({
     folder,

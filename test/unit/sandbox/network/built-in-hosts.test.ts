@@ -1,9 +1,5 @@
 import { expect, test } from "@jest/globals";
-import {
-  builtInHosts,
-  hostOfRemote,
-  hostsOfVariables,
-} from "../../../../src/sandbox/network/built-in-hosts.ts";
+import { builtInHosts, hostsOfVariables } from "../../../../src/sandbox/network/built-in-hosts.ts";
 
 const names = (agent: string) => builtInHosts(agent).map(({ host }) => host);
 
@@ -27,13 +23,4 @@ test("a provider that a variable names is reached there, at that port", () => {
     { host: "127.0.0.1", isWildcard: false, port: 8080 },
     { host: "llm.example", isWildcard: false, port: 443 },
   ]);
-});
-
-test("a repository's host is known by its url of http alone", () => {
-  expect(hostOfRemote("https://git.example/a/b.git")).toMatchObject({
-    host: "git.example",
-    port: 443,
-  });
-  expect(hostOfRemote("git@git.example:a/b.git")).toBeUndefined();
-  expect(hostOfRemote("/srv/git/a")).toBeUndefined();
 });
