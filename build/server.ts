@@ -8,7 +8,13 @@ const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 
 /** What the compiler leaves behind: files that the sources find beside them. */
-const assets = ["git/limited.sh", "process/shim.sh", "sandbox/inside.pl", "sandbox/canary.pl"];
+const assets = [
+  "git/limited.sh",
+  "git/hooks/pre-receive",
+  "process/shim.sh",
+  "sandbox/inside.pl",
+  "sandbox/canary.pl",
+];
 
 // All but the monitor, whose build is another, and which a server may be handing out just now.
 for (const name of await readdir(dist).catch(() => [])) {

@@ -14,6 +14,8 @@ export interface PromptFacts {
   readonly issue?: PromptIssue | undefined;
   /** Whether the branch is pushed once the work has succeeded. */
   readonly push: boolean;
+  /** Whether the agent may push it itself. Default: false. */
+  readonly agentPush?: boolean;
   /** Whether the agent has the tool `report` of Factory's MCP server. */
   readonly hasReportTool?: boolean;
 }
@@ -82,17 +84,24 @@ function cutMiddle(text: string): string {
   return kept.toWellFormed();
 }
 
-function describePlace({ repository, branch, base, worktree, push }: PromptFacts): string {
+function describePushing({ branch, push, agentPush = false }: PromptFacts): string {
+  const atEnd = "once you have succeeded, Factory pushes the branch.";
+  if (agentPush) {
+    const how = `You may push your branch, and no other, never by force: git push origin ${branch}.`;
+    return push ? `${how} If you don't, ${atEnd}` : how;
+  }
+  return push ? `Don't push: ${atEnd}` : "Don't push.";
+}
+
+function describePlace(facts: PromptFacts): string {
+  const { repository, branch, base, worktree } = facts;
   const origin = base === null || base === "" ? "" : `, which started from ${base}`;
-  const pushing = push
-    ? "Don't push: once you have succeeded, Factory pushes the branch."
-    : "Don't push.";
   return `Where you work:
 
 - In a git worktree of your own of the repository ${repository}: ${worktree}. It is your working directory, and it has the branch ${branch} checked out${origin}.
 - Other agents work on the same repository, each in a worktree of its own. Change no files outside yours, stay on your branch, and leave other branches and worktrees as they are.
 - Commit your work to your branch, with messages that say what changed and why. What isn't committed doesn't count as done.
-- ${pushing}`;
+- ${describePushing(facts)}`;
 }
 
 function describeReporting(hasReportTool: boolean): string {

@@ -43,7 +43,13 @@ import {
 import { parseRemoteUrl, type Credentials } from "./remote-url.ts";
 import { removeWorktree, type RemoveWorktreeInput } from "./remove-worktree.ts";
 import type { GitRunner } from "./run.ts";
-import { serveFetch, type GitServing, type ServeInput } from "./serve.ts";
+import {
+  serveFetch,
+  servePush,
+  type GitServing,
+  type ServeInput,
+  type ServePushInput,
+} from "./serve.ts";
 import {
   listWorktreeFolders,
   sweepRepository,
@@ -87,7 +93,13 @@ export interface GitRepository {
    * Serves what a client fetches, in the place of the remote: what that has now, out of the clone.
    * @throws FactoryError as `fetch`, REPOSITORY_NOT_READY, SERVICE_UNAVAILABLE
    */
-  serve(input: ServeInput): Promise<void>;
+  serveFetch(input: ServeInput): Promise<void>;
+  /**
+   * Takes what a client pushes where the remote takes it, never by force.
+   * @returns where the remote has the branch now; undefined: nothing was pushed
+   * @throws FactoryError as `serveFetch`
+   */
+  servePush(input: ServePushInput): Promise<string | undefined>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
   /** Without tags, and of the branches those that one of this name can be or collide with. */
@@ -246,7 +258,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     },
     fetch,
     push: (input) => pushBranch(context, input),
-    serve: (input) => serveFetch(parts.serving, context, input),
+    serveFetch: (input) => serveFetch(parts.serving, context, input),
+    servePush: (input) => servePush(parts.serving, context, input),
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
     hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),

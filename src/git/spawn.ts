@@ -173,7 +173,7 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
 }
 
 /** Starts it in a group of its own, too, where that can be had. */
-const limited = join(import.meta.dirname, "limited.sh");
+export const limited = join(import.meta.dirname, "limited.sh");
 
 function findBinary(isUntrusted: boolean, launcher: string | undefined): string | [string, string] {
   if (isUntrusted) return [limited, "git"];

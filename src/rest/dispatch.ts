@@ -79,6 +79,10 @@ export const dispatchWorker = defineRoute({
       .boolean()
       .optional()
       .describe("Push the branch when the work succeeded. Default: false."),
+    agentPush: z
+      .boolean()
+      .optional()
+      .describe("Let the agent push its branch itself, from its sandbox. Default: false."),
     maxCostUsd: z.number().optional().describe("In US dollars. Default: no limit."),
     maxTurns: z.int32().optional().describe("How often the model may be asked. Default: no limit."),
     sandbox: z

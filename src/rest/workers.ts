@@ -67,6 +67,7 @@ export const workerShape = described("WorkerSession", {
   cleanup: z.enum(WorktreeCleanup),
   permissions: z.enum(PermissionPolicy).nullable(),
   push: z.boolean(),
+  agentPush: z.boolean(),
   maxCostUsd: z.number().nullable(),
   maxTurns: z.int().nullable(),
   sandbox: z.enum(WorkerSandbox).nullable(),

@@ -131,7 +131,8 @@ export async function conclude(
         linesAdded: changes?.insertions ?? null,
         linesRemoved: changes?.deletions ?? null,
         // Also where it was cancelled then: it is there.
-        pushedTo: pushed !== null && "to" in pushed ? pushed.to : null,
+        // Else as its agent has pushed it.
+        ...(pushed !== null && "to" in pushed ? { pushedTo: pushed.to } : {}),
       },
     });
     if (changed === undefined) return undefined;

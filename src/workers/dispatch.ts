@@ -140,9 +140,9 @@ async function holdToViewer(
   if (viewer.kind === "operator") return asked;
   const own = await prisma.workerSession.findUniqueOrThrow({ where: { id: viewer.sessionId } });
   const input = holdToOwnLimits(asked, own, agent);
-  const { push, branch } = input;
+  const { push, agentPush, branch } = input;
   const repository = await repositories.find(repositoryOf(input));
-  if (push === true && branch !== undefined && repository !== null) {
+  if ((push ?? agentPush) === true && branch !== undefined && repository !== null) {
     const git = repositories.isHome(repository) ? repositories.open(repository) : undefined;
     await assertMayPush(prisma, git, { dispatcherId: own.id, repository, branch });
   }
@@ -235,6 +235,7 @@ async function record(
       retries: input.retries ?? 0,
       permissions,
       push: input.push ?? false,
+      agentPush: input.agentPush ?? false,
       maxCostUsd: input.maxCostUsd ?? null,
       maxTurns: input.maxTurns ?? null,
       sandboxRequest: input.sandbox ?? null,

@@ -41,6 +41,7 @@ export interface DispatchInput {
   // The same holds for these: what isn't asked for is left out.
   readonly permissions?: PermissionPolicy | undefined;
   readonly push?: true | undefined;
+  readonly agentPush?: true | undefined;
   readonly maxCostUsd?: number | undefined;
   readonly maxTurns?: number | undefined;
   readonly sandbox?: SandboxRequest | undefined;

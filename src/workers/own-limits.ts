@@ -11,6 +11,7 @@ export type OwnLimits = Pick<
   WorkerSession,
   | "number"
   | "push"
+  | "agentPush"
   | "priority"
   | "retries"
   | "timeoutSeconds"
@@ -34,7 +35,10 @@ export function holdToOwnLimits(
 ): DispatchInput {
   const name = workerName(own);
   const faults: string[] = [];
-  if (input.push === true && !own.push) faults.push(`push is true, and ${name} has false`);
+  for (const field of ["push", "agentPush"] as const) {
+    if (input[field] === true && !own[field])
+      faults.push(`${field} is true, and ${name} has false`);
+  }
   const limits = [
     // A default is no wish: it is lowered below.
     ["priority", input.priority === defaultPriority ? undefined : input.priority, own.priority],

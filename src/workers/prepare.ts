@@ -31,8 +31,8 @@ export async function prepare(
   const { prisma } = deps;
   const git = deps.repositories.open(repository);
   const mayPush = async (branch: string) => {
-    const { push, dispatcherId } = session;
-    if (push) await assertMayPush(prisma, git, { dispatcherId, repository, branch });
+    const { push, agentPush, dispatcherId } = session;
+    if (push || agentPush) await assertMayPush(prisma, git, { dispatcherId, repository, branch });
   };
   const { made, branch } = await step("worktree", {}, async (note) => {
     const made = await makeWorktree(deps.worktrees, repository, session, { mayPush, signal });

@@ -51,7 +51,7 @@ export async function composePrompt(
   { session, repository, worktree }: Prepared,
   { protocol, hasReportTool }: PromptOptions,
 ): Promise<ComposedPrompt> {
-  const { task, branch, issue: name, push } = session;
+  const { task, branch, issue: name, push, agentPush } = session;
   const bare = { prompt: task, resume: undefined, note: undefined };
   if (protocol === "plain") return bare;
   const previous = await findPrevious(deps.prisma, session);
@@ -62,6 +62,7 @@ export async function composePrompt(
     base: worktree.base,
     worktree: worktree.path,
     push,
+    agentPush,
     hasReportTool,
   };
   const named = name === null ? facts : { ...facts, issue: { name } };

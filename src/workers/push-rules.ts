@@ -43,12 +43,16 @@ export async function isOwnBranch(
     where: {
       repositoryId: repository.id,
       branch,
-      push: true,
-      OR: [
-        { id: dispatcherId },
+      AND: [
+        { OR: [{ push: true }, { agentPush: true }] },
         {
-          ancestorIds: { has: dispatcherId },
-          OR: [{ pushedTo: { not: null } }, { dispatcherId: null }],
+          OR: [
+            { id: dispatcherId },
+            {
+              ancestorIds: { has: dispatcherId },
+              OR: [{ pushedTo: { not: null } }, { dispatcherId: null }],
+            },
+          ],
         },
       ],
     },

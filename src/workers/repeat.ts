@@ -22,6 +22,7 @@ export async function inputOf(
     retries: previous.retries,
     permissions: previous.permissions ?? undefined,
     push: previous.push || undefined,
+    agentPush: previous.agentPush || undefined,
     maxCostUsd: previous.maxCostUsd ?? undefined,
     maxTurns: previous.maxTurns ?? undefined,
     sandbox: previous.sandboxRequest ?? undefined,

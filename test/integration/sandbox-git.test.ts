@@ -1,4 +1,6 @@
 // git of a worker in a sandbox: it reaches its repository's remote by Factory, and holds nothing that opens it.
+import { chmod, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
@@ -20,6 +22,12 @@ describeSandbox("git of a worker in a sandbox", () => {
     await git.createRepository("acme", "private", { files: { "README.md": "# private\n" } });
     await git.createRepository("acme", "private-other");
     git.requireAuth("acme", "private", { username, password });
+    const hook = join(git.folder, "acme/private.git/hooks/pre-receive");
+    await writeFile(
+      hook,
+      `#!/bin/sh\nread -r old new ref\n[ "$(git log -1 --format=%s $new)" != refused ] || { echo no lover of this commit; exit 1; }\n`,
+    );
+    await chmod(hook, 0o755);
     const url = git.url("acme", "private").replace("://", `://${username}:${password}@`);
     await clone(server, { ...repository, url });
     await untilRepository(server, repository, "SYNCED");
@@ -75,11 +83,42 @@ describeSandbox("git of a worker in a sandbox", () => {
     expect(stdout).toContain("Factory serves nothing at / to this worker");
   });
 
+  test("pushes its own branch where that was asked for, forward alone, and is told what the remote says", async () => {
+    const ended = await run(
+      `commit() { git commit -q --allow-empty "$@"; }; commit -m one && git push -q -u origin pushes && commit -m two && git push -q && git ls-remote --heads origin pushes | cut -f2
+       exec 2>&1
+       git push -q origin HEAD:refs/heads/elsewhere
+       git push -q origin HEAD:refs/heads/pushes HEAD:refs/heads/elsewhere
+       git push -q origin :pushes
+       commit --amend -m three && git push -q --force origin pushes; git reset -q --hard @{u}
+       commit -m refused && git push -q origin pushes`,
+      { branch: "pushes", agentPush: true },
+    );
+    expect(ended.stdout).toMatch(/^refs\/heads\/pushes\n/);
+    expect(ended.stdout).toContain(
+      "Factory lets this worker push refs/heads/pushes alone, not refs/heads/elsewhere",
+    );
+    expect(ended.stdout).toContain("no lover of this commit");
+    const remote = (...words: string[]) => git.git("acme", "private", ...words);
+    expect(await remote("log", "--format=%s", "pushes")).toBe("two\none\nBegin");
+    expect(await remote("branch", "--list", "elsewhere")).toBe("");
+    const { workerSession } = await server.query<{ workerSession: object }>(
+      "query ($id: ID!) { workerSession(id: $id) { agentPush pushedTo } }",
+      { id: ended.id },
+    );
+    expect(workerSession).toEqual({
+      agentPush: true,
+      pushedTo: `${git.url("acme", "private")} refs/heads/pushes`,
+    });
+  });
+
   test("can't push, and is told how its branch gets to the remote", async () => {
     const { stdout } = await run(
       `git commit -q --allow-empty -m mine && git push origin HEAD:refs/heads/mine 2>&1; git push ${git.url("acme", "private").replace("://", `://${username}:wrong@`)} HEAD:refs/heads/mine 2>&1`,
     );
-    expect(stdout).toContain("remote: a worker pushes nothing itself");
+    expect(stdout).toContain(
+      "remote: push from here: the session was dispatched without agentPush",
+    );
     expect(await git.git("acme", "private", "branch", "--list", "mine")).toBe("");
   });
 

@@ -67,6 +67,10 @@ export const dispatchWorker = defineTool({
         "What becomes of the agent's permission requests. ASK: they wait for your answer_permission.",
       ),
     push: z.boolean().optional().describe("Push the branch when it has succeeded. Default: false."),
+    agentPush: z
+      .boolean()
+      .optional()
+      .describe("Let the agent push its branch itself, from its sandbox. Default: false."),
     maxCostUsd: z.number().optional().describe("Ends the worker when it has cost so much."),
     maxTurns: z.int().optional().describe("Ends the worker after so many turns of its model."),
     sandbox: z

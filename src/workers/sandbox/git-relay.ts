@@ -4,7 +4,7 @@ import { pipeline, type Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { errorCodes, FactoryError } from "../../errors.ts";
 import type { Repository } from "../../generated/prisma/client.ts";
-import type { GitRepository } from "../../git/git.ts";
+import type { GitRepository, ServeInput } from "../../git/git.ts";
 import { addressesOf, composeInsteadOf } from "../../git/instead-of.ts";
 import type { Logger } from "../../log.ts";
 import type { Serve } from "../../sandbox/network/proxy.ts";
@@ -13,10 +13,12 @@ import { proxyUrlInside } from "../../sandbox/worker.ts";
 export interface GitRelayOptions {
   readonly repository: Pick<Repository, "owner" | "name" | "url">;
   /** This runner's clone. */
-  readonly clone: Pick<GitRepository, "serve">;
-  /** A folder of the worker's own, out of its reach. */
-  readonly view: string;
-  readonly logger: Pick<Logger, "debug" | "error">;
+  readonly clone: Pick<GitRepository, "serveFetch">;
+  /** The worker's push, which begins with the list of refs. @throws FactoryError FORBIDDEN, and as `servePush` */
+  readonly push: (input: ServeInput) => Promise<void>;
+  /** A folder of this worker's alone, out of its reach. */
+  readonly folder: string;
+  readonly logger: Pick<Logger, "debug">;
 }
 
 type Place = Pick<Repository, "owner" | "name">;
@@ -31,64 +33,52 @@ export function configureGit(repository: GitRelayOptions["repository"]): string 
 }
 
 export function createGitRelay(options: GitRelayOptions): Serve {
-  const { repository, clone, view, logger } = options;
+  const { repository, clone, push, folder } = options;
   const base = pathOf(repository);
+  const services = {
+    "git-upload-pack": { run: (input: ServeInput) => clone.serveFetch(input), view: "fetch.git" },
+    "git-receive-pack": { run: push, view: "push.git" },
+  } as const;
 
-  async function handle(message: IncomingMessage, response: ServerResponse, signal: AbortSignal) {
+  async function handle(
+    message: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
     const url = new URL(message.url ?? "", proxyUrlInside);
-    if (!url.pathname.startsWith(base)) throw unknown(url);
-    const below = url.pathname.slice(base.length).replace(/^\.git(?=\/)/, "");
-    const service = url.searchParams.get("service");
-    const asked = `${message.method ?? ""} ${below}`;
-    if (asked === "GET /info/refs" && service === "git-upload-pack") {
-      return serveFetch("refs");
-    }
-    if (asked === "POST /git-upload-pack") return serveFetch("pack");
-    if (service === "git-receive-pack" || below === "/git-receive-pack") throw noPush;
-    if (!below.startsWith("/")) {
-      redirect(below + url.search);
-      return;
-    }
-    throw unknown(url);
-
-    /** Of another repository, whose address begins as this one's. */
-    function redirect(rest: string): void {
-      const { http } = addressesOf(repository.url);
-      if (http === undefined) throw unknown(url);
-      message.resume();
-      response.writeHead(302, { Location: `${http}${rest}` }).end();
-    }
-
-    function serveFetch(part: "refs" | "pack"): Promise<void> {
-      const protocol = String(message.headers["git-protocol"] ?? "");
+    const below = url.pathname.startsWith(base) ? url.pathname.slice(base.length) : undefined;
+    if (below === undefined) throw unknown(url);
+    const asked = `${message.method ?? ""} ${below.replace(/^\.git(?=\/)/, "")}`;
+    for (const [service, { run, view }] of Object.entries(services)) {
+      const part = partOf(asked, service, url.searchParams.get("service"));
+      if (part === undefined) continue;
       const kind = part === "refs" ? "advertisement" : "result";
-      return clone.serve({
-        view,
+      await run({
+        view: `${folder}/${view}`,
         part,
-        protocol: /^[\w.=:-]{1,200}$/.test(protocol) ? protocol : "",
+        protocol: protocolOf(message),
         body: bodyOf(message),
         answer: () =>
           response.writeHead(200, {
-            "Content-Type": `application/x-git-upload-pack-${kind}`,
+            "Content-Type": `application/x-${service}-${kind}`,
             "Cache-Control": "no-cache",
           }),
         signal,
       });
+      return;
     }
-  }
-
-  function explain(error: unknown): { readonly status: number; readonly words: string } {
-    if (error instanceof FactoryError) {
-      return { status: errorCodes[error.code], words: error.message };
-    }
-    // What the worker sends decides what fails here.
-    logger.debug({ err: error }, "a worker's git was not served");
-    return { status: 500, words: "Factory could not serve the repository" };
+    const { http } = addressesOf(repository.url);
+    if (/^(?:\.git)?(?:\/|$)/.test(below) || http === undefined) throw unknown(url);
+    // Of another repository, whose address begins as this one's.
+    message.resume();
+    response.writeHead(302, { Location: `${http}${below}${url.search}` }).end();
   }
 
   return (message, response) => {
     const closing = new AbortController();
-    response.once("close", () => closing.abort());
+    response.once("close", () => {
+      if (!response.writableFinished) closing.abort();
+    });
     handle(message, response, closing.signal).catch((error: unknown) => {
       if (closing.signal.aborted) return;
       const { status, words } = explain(error);
@@ -102,15 +92,33 @@ export function createGitRelay(options: GitRelayOptions): Serve {
       response.end(`${words}\n`);
     });
   };
+
+  function explain(error: unknown): { readonly status: number; readonly words: string } {
+    if (error instanceof FactoryError) {
+      return { status: errorCodes[error.code], words: error.message };
+    }
+    // What the worker sends decides what fails here, and how often.
+    options.logger.debug({ err: error }, "a worker's git was not served");
+    return { status: 500, words: "Factory could not serve the repository" };
+  }
 }
 
-const noPush = new FactoryError(
-  "FORBIDDEN",
-  "a worker pushes nothing itself: commit, and where the session was dispatched with push, Factory pushes its branch at the end",
-);
+function partOf(
+  asked: string,
+  service: string,
+  wanted: string | null,
+): ServeInput["part"] | undefined {
+  if (asked === "GET /info/refs" && wanted === service) return "refs";
+  return asked === `POST /${service}` ? "exchange" : undefined;
+}
 
 function unknown({ pathname }: URL): FactoryError {
   return new FactoryError("NOT_FOUND", `Factory serves nothing at ${pathname} to this worker`);
+}
+
+function protocolOf({ headers }: IncomingMessage): string {
+  const protocol = String(headers["git-protocol"] ?? "");
+  return /^[\w.=:-]{1,200}$/.test(protocol) ? protocol : "";
 }
 
 function bodyOf(message: IncomingMessage): Readable {

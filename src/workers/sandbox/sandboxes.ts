@@ -21,6 +21,7 @@ import type { Sandbox } from "../../sandbox/sandbox.ts";
 import { apiUrlInside, lockIn, openNetworkOf, type ApiPlace } from "../../sandbox/worker.ts";
 import { workerTopic } from "../events.ts";
 import type { Redact } from "../secrets.ts";
+import { pushForAgent } from "./agent-push.ts";
 import { configureGit, createGitRelay } from "./git-relay.ts";
 import { findHome } from "./home.ts";
 import { lendLogins, takeBackLogins } from "./login.ts";
@@ -150,16 +151,19 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       onRefused: listenFor(session, recording),
       resolve,
       api,
-      serve:
-        repository === null
-          ? undefined
-          : createGitRelay({
-              repository,
-              clone: repositories.open(repository),
-              view: path.join(folder, "remote.git"),
-              logger: logger.child({ worker: session.number }),
-            }),
+      serve: repository === null ? undefined : relayFor(session, repository, folder),
     };
+  }
+
+  function relayFor(session: WorkerSession, repository: Repository, folder: string) {
+    const clone = repositories.open(repository);
+    return createGitRelay({
+      repository,
+      clone,
+      push: (input) => pushForAgent({ prisma, session, repository, clone }, input),
+      folder,
+      logger: logger.child({ worker: session.number }),
+    });
   }
 
   function keep(

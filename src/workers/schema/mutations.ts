@@ -72,6 +72,11 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
       description:
         "Push the branch when the work succeeded, never by force. Where that fails, where work isn't committed, where commits were made in the worktree but not on the branch, or where the end comes in the middle of a rebase, merge, cherry-pick, revert or bisect, the session is FAILED (WORKTREE_DIRTY, BRANCH_CONFLICT and others), and the work stays in its worktree. With a worker's token: only where the worker's own session has it, and to a branch that the worker or its descendants made; never to the default branch.",
     }),
+    agentPush: t.boolean({
+      defaultValue: false,
+      description:
+        "Let the agent push its branch itself while it works, from its sandbox, by `git push`: that branch alone, never by force, and it never holds the credentials. Without a sandbox nothing is done for it. With a worker's token: as push.",
+    }),
     maxCostUsd: t.float({
       description:
         "In US dollars, above 0. Reaching it interrupts the agent gently, then ends it. Default: no limit.",
@@ -200,6 +205,7 @@ builder.mutationFields((t) => ({
           retries: input.retries == null || input.retries === 0 ? undefined : input.retries,
           permissions: input.permissions ?? undefined,
           push: input.push === true ? true : undefined,
+          agentPush: input.agentPush === true ? true : undefined,
           maxCostUsd: input.maxCostUsd ?? undefined,
           maxTurns: input.maxTurns ?? undefined,
           sandbox: input.sandbox ?? undefined,

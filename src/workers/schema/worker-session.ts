@@ -203,6 +203,9 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
     push: t.exposeBoolean("push", {
       description: "Whether its branch is to be pushed when it has succeeded.",
     }),
+    agentPush: t.exposeBoolean("agentPush", {
+      description: "Whether it may push its branch itself, from its sandbox.",
+    }),
     maxCostUsd: t.exposeFloat("maxCostUsd", {
       nullable: true,
       description: "As dispatched, in US dollars; null: no limit.",

@@ -39,6 +39,9 @@ describe("an agent's prompt", () => {
     const prompt = buildPrompt({ ...facts, hasReportTool: true, push: true, base: null });
     expect(prompt).toContain("tool `report` of the MCP server `factory`");
     expect(prompt).toContain("Factory pushes the branch");
+    const own = buildPrompt({ ...facts, agentPush: true });
+    expect(own).toContain(`git push origin ${facts.branch}.`);
+    expect(own).not.toContain("Don't push");
     expect(prompt).not.toContain("started from");
   });
 

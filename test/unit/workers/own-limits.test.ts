@@ -7,6 +7,7 @@ import { holdToOwnLimits, type OwnLimits } from "../../../src/workers/own-limits
 const unlimited: OwnLimits = {
   number: 7,
   push: true,
+  agentPush: true,
   priority: 0,
   retries: 10,
   timeoutSeconds: null,
@@ -44,6 +45,7 @@ const limits = { timeoutSeconds: 60, maxCostUsd: 2, maxTurns: 5 };
 
 test.each([
   [{ push: false }, { push: true as const }, "push"],
+  [{ agentPush: false }, { agentPush: true as const }, "agentPush"],
   [{ priority: 4 }, { priority: 5 }, "priority"],
   [{ retries: 0 }, { retries: 1 }, "retries"],
   [limits, { timeoutSeconds: 61 }, "timeoutSeconds"],

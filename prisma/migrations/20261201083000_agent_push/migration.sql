@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "WorkerSession" ADD COLUMN     "agentPush" BOOLEAN NOT NULL DEFAULT false;
