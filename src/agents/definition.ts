@@ -79,8 +79,8 @@ export interface AgentWay {
   readonly install: string | undefined;
 }
 
-/** A file by which an agent is logged in, and that it may renew. */
-export interface LoginFile {
+/** A file that an agent looks for in HOME. */
+export interface HomeFile {
   /** Below HOME. */
   readonly file: string;
   /** A variable that names another folder for it, and which part of `file` that stands for. */
@@ -96,8 +96,10 @@ export interface AgentDefinition {
   readonly environmentNames: readonly string[];
   /** Variables that the worker gets whatever the server's environment says. */
   readonly fixedEnvironment: Readonly<Record<string, string>>;
-  /** What of the server's HOME a worker in a sandbox gets a copy of. */
-  readonly logins?: readonly LoginFile[];
+  /** Of the server's HOME, what a worker in a sandbox gets a copy of: what logs the agent in, and that it may renew. */
+  readonly logins?: readonly HomeFile[];
+  /** What says which provider and model it asks, as far as variables can't; changes of it are thrown away. */
+  readonly settings?: readonly HomeFile[];
 }
 
 /** An agent as it can be started on this machine. */

@@ -32,9 +32,12 @@ export function codex(): AgentDefinition {
       "CODEX_PATH",
     ],
     fixedEnvironment: {},
-    logins: [{ file: ".codex/auth.json", movedBy: { variable: "CODEX_HOME", folder: ".codex" } }],
+    logins: [{ file: ".codex/auth.json", movedBy }],
+    settings: [{ file: ".codex/config.toml", movedBy }],
   };
 }
+
+const movedBy = { variable: "CODEX_HOME", folder: ".codex" };
 
 /** A worktree's git data lies outside of it: without it no commit can be made in the sandbox. */
 function writableRoots({ gitDir }: StartContext): string[] {

@@ -33,6 +33,7 @@ export function gemini(): AgentDefinition {
       GEMINI_CLI_NO_RELAUNCH: "true",
     },
     logins: [{ file: ".gemini/oauth_creds.json" }],
+    settings: [{ file: ".gemini/settings.json" }],
   };
 }
 

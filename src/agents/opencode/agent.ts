@@ -43,6 +43,12 @@ export function opencode(): AgentDefinition {
         movedBy: { variable: "XDG_DATA_HOME", folder: ".local/share" },
       },
     ],
+    settings: [
+      {
+        file: ".config/opencode/opencode.json",
+        movedBy: { variable: "XDG_CONFIG_HOME", folder: ".config" },
+      },
+    ],
   };
 }
 

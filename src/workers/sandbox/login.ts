@@ -1,16 +1,17 @@
-// An agent's login in a sandbox: a copy of the one file that holds it. Agents renew their logins, and some tokens can be
-// used once, so that a renewed one comes back; nothing else that a worker writes does.
+// An agent's login in a sandbox: a copy of the one file that holds it, and one of its settings. Agents renew their
+// logins, and some tokens can be used once, so that a renewed one comes back; nothing else that a worker writes does.
 import { createHash, randomUUID } from "node:crypto";
 import { lstat, mkdir, realpath, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
-import type { LoginFile } from "../../agents/definition.ts";
+import type { HomeFile } from "../../agents/definition.ts";
 import { codeOf } from "../../process/host-failure.ts";
 import { readUntrustedFile, UntrustedFileError } from "../../untrusted-file.ts";
 
 export interface LoginPlaces {
-  readonly logins: readonly LoginFile[];
+  readonly logins: readonly HomeFile[];
+  readonly settings: readonly HomeFile[];
   /** The server's environment: HOME, and variables that name other folders. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The worker's HOME, in which nobody works now. */
@@ -40,18 +41,14 @@ type LoginRecord = z.infer<typeof recordSchema>;
 
 /** Copies what is there. A file that can't be read is left out: the agent says then that it has no login. */
 export async function lendLogins(places: LoginPlaces): Promise<void> {
-  const { logins, environment, home, record } = places;
+  const { logins, settings, environment, home, record } = places;
   const lent: LoginRecord["lent"] = [];
   for (const login of logins) {
     const source = sourceOf(login, environment);
-    const folder = await ownFolder(home, path.dirname(login.file));
-    const target = path.join(folder, path.basename(login.file));
-    await rm(target, { recursive: true, force: true });
-    const text = await readIfThere(source);
-    if (text === undefined) continue;
-    await writeFile(target, text, { mode: 0o600, flag: "wx" });
-    lent.push({ file: login.file, source, digest: digestOf(text) });
+    const text = await copy(source, home, login.file);
+    if (text !== undefined) lent.push({ file: login.file, source, digest: digestOf(text) });
   }
+  for (const setting of settings) await copy(sourceOf(setting, environment), home, setting.file);
   const written: LoginRecord = { home, lent };
   await writeFile(record, JSON.stringify(written), { mode: 0o600 });
 }
@@ -80,6 +77,16 @@ export async function takeBackLogins(record: string): Promise<string[]> {
   }
   await rm(record, { force: true });
   return refused;
+}
+
+/** In the place of what is there below HOME. @returns what it holds */
+async function copy(source: string, home: string, file: string): Promise<string | undefined> {
+  const folder = await ownFolder(home, path.dirname(file));
+  const target = path.join(folder, path.basename(file));
+  await rm(target, { recursive: true, force: true });
+  const text = await readIfThere(source);
+  if (text !== undefined) await writeFile(target, text, { mode: 0o600, flag: "wx" });
+  return text;
 }
 
 function digestOf(text: string): string {
@@ -111,7 +118,7 @@ async function isReal(folder: string): Promise<boolean> {
   }
 }
 
-function sourceOf({ file, movedBy }: LoginFile, environment: LoginPlaces["environment"]): string {
+function sourceOf({ file, movedBy }: HomeFile, environment: LoginPlaces["environment"]): string {
   const moved = movedBy === undefined ? undefined : environment[movedBy.variable];
   if (movedBy !== undefined && moved !== undefined && moved !== "") {
     return path.join(moved, path.relative(movedBy.folder, file));

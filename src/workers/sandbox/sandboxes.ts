@@ -226,6 +226,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       await mkdir(conversation, { recursive: true, mode: 0o700 });
       await lendLogins({
         logins: agent.definition.logins ?? [],
+        settings: agent.definition.settings ?? [],
         environment,
         home: conversation,
         record: path.join(folder, loginRecord),

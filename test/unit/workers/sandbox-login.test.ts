@@ -22,6 +22,7 @@ const login = (accessToken: string, account = "ada") =>
 
 const places = (logins = [{ file: ".agent/auth.json" }]) => ({
   logins,
+  settings: [{ file: ".agent/settings.json" }],
   environment: { HOME: path.join(base, "server") },
   home: path.join(base, "worker"),
   record: path.join(base, "record"),
@@ -36,6 +37,21 @@ test("a login is lent, a renewed one comes back, and the copy goes", async () =>
   await expect(lstat(copy())).rejects.toThrow("ENOENT");
   // Once.
   expect(await takeBackLogins(places().record)).toEqual([]);
+});
+
+test("settings come in each time as the server has them, and what a worker makes of them stays there", async () => {
+  const [own, theirs] = ["server", "worker"].map((who) =>
+    path.join(base, who, ".agent/settings.json"),
+  ) as [string, string];
+  await lendLogins(places());
+  await expect(lstat(theirs)).rejects.toThrow("ENOENT");
+  await writeFile(own, "provider = ours");
+  await writeFile(theirs, "provider = mine");
+  await lendLogins(places());
+  expect(await readFile(theirs, "utf8")).toBe("provider = ours");
+  await writeFile(theirs, "provider = mine");
+  expect(await takeBackLogins(places().record)).toEqual([]);
+  expect(await readFile(own, "utf8")).toBe("provider = ours");
 });
 
 test("another account's login, and anything else, is left out and named", async () => {
