@@ -21,6 +21,9 @@ export type Program = keyof typeof releases;
 /** They fetch their real program after they were unpacked, which newer releases of npm do only if told. */
 const allowScripts = { "@anthropic-ai/claude-code": true, "opencode-ai": true };
 
+/** Workers of a server that runs as root are other users, whom root's own home is closed to. */
+const cacheHome = process.getuid?.() === 0 ? "/var/cache" : join(homedir(), ".cache");
+
 const installTimeoutMs = 5 * 60_000;
 const versionTimeoutMs = 30_000;
 
@@ -42,7 +45,7 @@ export function install(program: Program, withinMs: number): Promise<Installed> 
 
 async function installOnce(program: Program, withinMs: number): Promise<Installed> {
   const [name, version] = releases[program];
-  const cache = process.env["FACTORY_AGENT_CACHE"] ?? join(homedir(), ".cache", "factory-agents");
+  const cache = process.env["FACTORY_AGENT_CACHE"] ?? join(cacheHome, "factory-agents");
   const folder = join(cache, `${program}-${version}`);
   const bin = join(folder, "node_modules", ".bin");
   try {

@@ -1,11 +1,12 @@
 // What must hold for every real agent, in each of its forms, through a real server.
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { startModelServer, type ModelServer } from "../support/model-server.ts";
+import { availability } from "../support/sandbox.ts";
 import { answer, hearAll, send, untilAsked, wordsOf } from "../support/talks.ts";
 import {
   cancel,
@@ -22,6 +23,9 @@ import { isLimited, timeLeft } from "./time.ts";
 
 const repository = { owner: "acme", name: "app" };
 
+/** FACTORY_SANDBOX=off leaves it out; where there is none CI finds that out in its other tests. */
+const isLockedIn = availability.available && process.env["FACTORY_SANDBOX"] !== "off";
+
 /** What the first tests of a form take at most, on two cores that do other work too. */
 const formMs = 25_000;
 
@@ -30,7 +34,8 @@ export async function seeAgent(agent: AgentName): Promise<void> {
   // Of the forms that are declared, which run later.
   let neededMs = 0;
   for (const form of forms.filter((each) => each.agent === agent)) {
-    const name = `${agent} by ${form.protocol}`;
+    const where = isLockedIn ? "in a sandbox" : "without a sandbox";
+    const name = `${agent} by ${form.protocol} ${where}`;
     neededMs += formMs;
     const installed = await installInTime(form, neededMs);
     if ("missing" in installed) {
@@ -64,7 +69,7 @@ function seeForm(form: Form, programs: string): void {
     git = await startGitServer();
     owned.defer(() => git.stop());
     await git.createRepository(repository.owner, repository.name);
-    model = await startModelServer();
+    model = await startModelServer(isLockedIn ? hostname() : undefined);
     owned.defer(() => model.stop());
     const agents = join(folder, "agents.json");
     const entry = { protocol: form.protocol };
@@ -76,6 +81,9 @@ function seeForm(form: Form, programs: string): void {
         PATH: [programs, process.env["PATH"] ?? ""].join(delimiter),
         HOME: folder,
         FACTORY_AGENTS: agents,
+        FACTORY_SANDBOX: isLockedIn ? "required" : "off",
+        // Where it isn't by a variable that the agent is pointed at the model.
+        FACTORY_NETWORK: new URL(model.url).host,
       },
     });
     owned.defer(() => server.dispose());

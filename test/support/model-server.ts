@@ -36,7 +36,8 @@ interface Hold {
   readonly released: Promise<unknown>;
 }
 
-export async function startModelServer(): Promise<ModelServer> {
+/** `host`: by which it is asked. One that isn't loopback's own name or address is reached from a sandbox, too. */
+export async function startModelServer(host = "127.0.0.1"): Promise<ModelServer> {
   let script: Script = { command: "true", text: "Done.", more: {} };
   let failure: 401 | 500 | undefined;
   let hold: Hold | undefined;
@@ -93,13 +94,13 @@ export async function startModelServer(): Promise<ModelServer> {
     socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
   });
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(0, host === "127.0.0.1" ? host : undefined, resolve);
   });
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the model has no port");
 
   return {
-    url: `http://127.0.0.1:${String(address.port)}`,
+    url: `http://${host}:${String(address.port)}`,
     requests,
     play(change) {
       script = { ...script, ...change };
