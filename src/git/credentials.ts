@@ -16,11 +16,19 @@ export async function removeCredentials(path: string): Promise<void> {
  * configuration gives them to git (gitcredentials(7)) when the host asks, and no other host gets them.
  */
 export async function readCredentialVariables(path: string): Promise<Record<string, string>> {
+  const found = await readCredentials(path);
+  return found === undefined
+    ? {}
+    : { FACTORY_GIT_USERNAME: found.username, FACTORY_GIT_PASSWORD: found.password };
+}
+
+/** undefined where none are saved. */
+export async function readCredentials(path: string): Promise<Credentials | undefined> {
   const text = await readIfThere(path);
-  if (text === undefined) return {};
+  if (text === undefined) return undefined;
   const stored: unknown = JSON.parse(text);
-  if (typeof stored !== "object" || stored === null) return {};
+  if (typeof stored !== "object" || stored === null) return undefined;
   const { username, password } = stored as Partial<Record<keyof Credentials, unknown>>;
-  if (typeof username !== "string" || typeof password !== "string") return {};
-  return { FACTORY_GIT_USERNAME: username, FACTORY_GIT_PASSWORD: password };
+  if (typeof username !== "string" || typeof password !== "string") return undefined;
+  return { username, password };
 }

@@ -23,6 +23,7 @@ export type { GitCommit } from "./commit-log.ts";
 export type { HistoryInput, ListCommitsInput, Stray } from "./history.ts";
 export type { LossInput } from "./losses.ts";
 export type { UnfinishedOperation } from "./unfinished.ts";
+export type { LfsFile, LfsInput } from "./lfs.ts";
 export type { Identity } from "./identity.ts";
 export type { WorktreeState } from "./inspect-worktree.ts";
 export type { RepositoryName } from "./layout.ts";

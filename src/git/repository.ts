@@ -10,7 +10,7 @@ import {
 } from "./add-worktree.ts";
 import { cloneRepository, isCloned, type CloneOptions } from "./clone.ts";
 import type { GitCommit } from "./commit-log.ts";
-import { removeCredentials, saveCredentials } from "./credentials.ts";
+import { readCredentials, removeCredentials, saveCredentials } from "./credentials.ts";
 import { countChanges, type ChangeCounts } from "./diff-counts.ts";
 import { diffWorktree, type DiffInput, type WorktreeDiff } from "./diff-worktree.ts";
 import { explainRead } from "./failure.ts";
@@ -26,6 +26,7 @@ import {
 } from "./history.ts";
 import { inspectWorktree, type WorktreeState } from "./inspect-worktree.ts";
 import type { Identity } from "./identity.ts";
+import { findLfsFiles, type LfsFile, type LfsInput } from "./lfs.ts";
 import type { Layout } from "./layout.ts";
 import type { KeyedMutex } from "./lock.ts";
 import { assertNothingLost, findUnpushedBranches, type LossInput } from "./losses.ts";
@@ -100,6 +101,11 @@ export interface GitRepository {
    * @throws FactoryError as `serveFetch`
    */
   servePush(input: ServePushInput): Promise<string | undefined>;
+  /**
+   * Where the remote's Git LFS keeps files.
+   * @throws FactoryError NOT_SUPPORTED, BAD_INPUT, REMOTE_NOT_FOUND, REMOTE_AUTH_FAILED, REMOTE_UNREACHABLE
+   */
+  findLfsFiles(input: LfsInput): Promise<LfsFile[]>;
   /** As the last fetch left them. */
   branches(options?: Cancellable): Promise<Refs>;
   /** Without tags, and of the branches those that one of this name can be or collide with. */
@@ -260,6 +266,9 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     push: (input) => pushBranch(context, input),
     serveFetch: (input) => serveFetch(parts.serving, context, input),
     servePush: (input) => servePush(parts.serving, context, input),
+    async findLfsFiles(input) {
+      return findLfsFiles(await readCredentials(layout.credentials), input);
+    },
     branches: ({ signal } = {}) => readRefs(git, place, signal),
     branchesNear: (branch, { signal } = {}) => readRefsNear(git, place, branch, signal),
     hasBranch: (branch, { signal } = {}) => hasBranch(git, place, branch, signal),

@@ -5,15 +5,17 @@ import { createGunzip } from "node:zlib";
 import { errorCodes, FactoryError } from "../../errors.ts";
 import type { Repository } from "../../generated/prisma/client.ts";
 import type { GitRepository, ServeInput } from "../../git/git.ts";
+import { lfsType } from "../../git/lfs.ts";
 import { addressesOf, composeInsteadOf } from "../../git/instead-of.ts";
 import type { Logger } from "../../log.ts";
 import type { Serve } from "../../sandbox/network/proxy.ts";
 import { proxyUrlInside } from "../../sandbox/worker.ts";
+import { createLfsRelay } from "./lfs-relay.ts";
 
 export interface GitRelayOptions {
   readonly repository: Pick<Repository, "owner" | "name" | "url">;
   /** This runner's clone. */
-  readonly clone: Pick<GitRepository, "serveFetch">;
+  readonly clone: Pick<GitRepository, "serveFetch" | "findLfsFiles">;
   /** The worker's push, which begins with the list of refs. @throws FactoryError FORBIDDEN, and as `servePush` */
   readonly push: (input: ServeInput) => Promise<void>;
   /** A folder of this worker's alone, out of its reach. */
@@ -39,6 +41,12 @@ export function createGitRelay(options: GitRelayOptions): Serve {
     "git-upload-pack": { run: (input: ServeInput) => clone.serveFetch(input), view: "fetch.git" },
     "git-receive-pack": { run: push, view: "push.git" },
   } as const;
+  const { url: remote } = repository;
+  const lfs = createLfsRelay({
+    url: remote,
+    place: `${proxyUrlInside}${base}.git`,
+    find: (request, signal) => clone.findLfsFiles({ url: remote, request, signal }),
+  });
 
   async function handle(
     message: IncomingMessage,
@@ -49,6 +57,10 @@ export function createGitRelay(options: GitRelayOptions): Serve {
     const below = url.pathname.startsWith(base) ? url.pathname.slice(base.length) : undefined;
     if (below === undefined) throw unknown(url);
     const asked = `${message.method ?? ""} ${below.replace(/^\.git(?=\/)/, "")}`;
+    if (lfs.serves(asked)) {
+      await lfs.serve(asked, message, response, signal);
+      return;
+    }
     for (const [service, { run, view }] of Object.entries(services)) {
       const part = partOf(asked, service, url.searchParams.get("service"));
       if (part === undefined) continue;
@@ -87,9 +99,11 @@ export function createGitRelay(options: GitRelayOptions): Serve {
         response.destroy();
         return;
       }
-      // git shows a text behind "remote:".
-      response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" });
-      response.end(`${words}\n`);
+      // git shows a text behind "remote:", git-lfs a message.
+      const [type, text] = message.url?.includes("/info/lfs/") === true
+        ? [lfsType, JSON.stringify({ message: words })]
+        : ["text/plain; charset=utf-8", `${words}\n`];
+      response.writeHead(status, { "Content-Type": type }).end(text);
     });
   };
 
