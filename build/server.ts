@@ -14,6 +14,7 @@ const assets = [
   "process/shim.sh",
   "sandbox/inside.pl",
   "sandbox/canary.pl",
+  "sandbox/reach.sh",
 ];
 
 // All but the monitor, whose build is another, and which a server may be handing out just now.

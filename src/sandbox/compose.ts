@@ -3,6 +3,7 @@ import { readdir, realpath } from "node:fs/promises";
 import path from "node:path";
 import { FactoryError } from "../errors.ts";
 import { isMissing } from "./errors.ts";
+import { findReach, type Reach } from "./reach.ts";
 import { systemArguments } from "./system.ts";
 
 /** Where the folder of sockets and names is inside; short, as a socket's path ends at 107 bytes. */
@@ -108,6 +109,8 @@ export async function composeSandbox(
     ...[...readable, ...programs.files].map((folder) => ({ option: "--ro-bind", folder })),
   ];
   for (const { folder } of binds) await requireHarmless(folder, context.hidden);
+  const reach =
+    user === undefined ? open : await findReach([control, ...binds.map(({ folder }) => folder)]);
   // A folder comes before what is in it, or it would hide that.
   binds.sort((one, other) => depthOf(one.folder) - depthOf(other.folder));
 
@@ -121,11 +124,11 @@ export async function composeSandbox(
       // What is below /usr and in what is bound is there already.
       .filter(([link]) => !isBelow(link, ["/usr", ...binds.map(({ folder }) => folder)]))
       .flatMap(([link, target]) => ["--symlink", target, link]),
-    ...binds.flatMap(({ option, folder }) => [option, folder, folder]),
-    ...["--ro-bind", control, controlFolder],
+    ...binds.flatMap(({ option, folder }) => [option, reach.sourceOf(folder), folder]),
+    ...["--ro-bind", reach.sourceOf(control), controlFolder],
     ...shownInEtc.flatMap((name) => [
       "--ro-bind",
-      path.join(control, name),
+      path.join(reach.sourceOf(control), name),
       path.join("/etc", name),
     ]),
     // Made for the mounts; nothing may be written beside them, and what is in memory only isn't meant to be.
@@ -139,6 +142,7 @@ export async function composeSandbox(
     : [];
   return {
     command: [
+      ...reach.prefix,
       ...(user === undefined ? [] : becomeUser(user)),
       ...bubblewrap,
       ...limitProcesses(description.maxProcesses),
@@ -148,6 +152,9 @@ export async function composeSandbox(
     environment: { ...withoutProxies(description.environment), ...networkOf(hasNetwork) },
   };
 }
+
+/** Who starts bubblewrap as itself gets to all that it can show. */
+const open: Reach = { prefix: [], sourceOf: (file) => file };
 
 function becomeUser({ uid, gid }: SandboxUser): string[] {
   if (uid === 0 || gid === 0) {

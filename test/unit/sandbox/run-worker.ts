@@ -12,6 +12,12 @@ import { createResolver } from "../../../src/sandbox/network/resolver.ts";
 import { createSandbox } from "../../../src/sandbox/sandbox.ts";
 import { apiUrlInside, lockIn, openNetworkOf } from "../../../src/sandbox/worker.ts";
 
+export interface WorkerInput {
+  readonly base: string;
+  /** Whether others aren't let through the folder that all is in. */
+  readonly isClosed: boolean;
+}
+
 export interface WorkerResult {
   readonly stdout: string;
   readonly stderr: string;
@@ -23,7 +29,10 @@ export interface WorkerResult {
   readonly asked: readonly string[];
 }
 
-async function run({ base }: { readonly base: string }): Promise<WorkerResult> {
+async function run({ base, isClosed }: WorkerInput): Promise<WorkerResult> {
+  // As root's own home is.
+  if (isClosed) chmodSync(base, 0o700);
+
   const home = path.join(base, "factory");
   mkdirSync(home);
   chmodSync(home, 0o711);
@@ -139,4 +148,4 @@ async function run({ base }: { readonly base: string }): Promise<WorkerResult> {
   };
 }
 
-console.log(JSON.stringify(await run(JSON.parse(process.argv[2] ?? "") as { base: string })));
+console.log(JSON.stringify(await run(JSON.parse(process.argv[2] ?? "") as WorkerInput)));

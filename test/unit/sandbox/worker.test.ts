@@ -19,10 +19,16 @@ describeSandbox("a worker that is locked in", () => {
 
   afterEach(() => remove());
 
-  test.each(serverUsers)(
-    "commits in a repository of its own, and finds the network again after a restart of a server of $name",
-    async (user) => {
-      const result = await runProgram<WorkerResult>(user, program, { base: bases[user.name] });
+  test.each(
+    serverUsers.flatMap((user) => [
+      { ...user, isClosed: false, where: "" },
+      { ...user, isClosed: true, where: ", all in a folder that is closed to others" },
+    ]),
+  )(
+    "commits in a repository of its own, and finds the network again after a restart of a server of $name$where",
+    async ({ isClosed, ...user }) => {
+      const base = bases[user.name];
+      const result = await runProgram<WorkerResult>(user, program, { base, isClosed });
       expect(result.stderr).toBe("");
       expect(result.stdout).toBe(
         "From inside\nFirst\nhttp://127.0.0.1:17902\nhost /first\nhost /second\n",
