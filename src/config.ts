@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { BlockList } from "node:net";
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { delimiter, isAbsolute, join, normalize, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
@@ -20,8 +20,6 @@ const permissionPolicies = ["ASK", "ALLOW", "DENY"] as const;
 /** required: no worker runs without one. auto: used where this machine can. off: never. */
 const sandboxModes = ["required", "auto", "off"] as const;
 export type SandboxMode = (typeof sandboxModes)[number];
-/** To become `auto` once every worker's worktree has a repository of its own: without, git writes the shared one. */
-const defaultSandboxMode: SandboxMode = "off";
 
 const wholeNumber = (minimum: number, maximum: number) =>
   z
@@ -153,9 +151,16 @@ const settings = z.object({
   FACTORY_PERMISSIONS: z
     .enum(permissionPolicies, `may be ${permissionPolicies.join(", ")}`)
     .default("ALLOW"),
-  FACTORY_SANDBOX: z
-    .enum(sandboxModes, `may be ${sandboxModes.join(", ")}`)
-    .default(defaultSandboxMode),
+  FACTORY_SANDBOX: z.enum(sandboxModes, `may be ${sandboxModes.join(", ")}`).default("auto"),
+  FACTORY_SANDBOX_READABLE: z
+    .string()
+    .transform((text) => text.split(delimiter).filter((file) => file !== ""))
+    .refine(
+      (files) =>
+        files.every((file) => isAbsolute(file) && normalize(file) === file && file !== "/"),
+      `must be absolute paths, separated by "${delimiter}", and not /`,
+    )
+    .default([]),
   FACTORY_NETWORK: networkRules.default(defaultRules),
   FACTORY_WORKER_MEMORY: memory.optional(),
   FACTORY_WORKER_PROCESSES: wholeNumber(16, 1_000_000).optional(),
@@ -216,6 +221,8 @@ export interface SandboxSettings {
   readonly mode: SandboxMode;
   /** What workers reach beside what is built in. */
   readonly network: NetworkRules;
+  /** Files and folders that workers are shown, where they exist; absolute. */
+  readonly readable: readonly string[];
   /** Bytes that one worker's processes may have in memory; undefined: no limit. */
   readonly maxMemory: number | undefined;
   /** Processes and threads of one worker; undefined: no limit. */
@@ -318,6 +325,14 @@ export function loadConfig(
   const values = parsed.data;
   const isRoot = process.getuid?.() === 0;
   const home = homeOf(values.FACTORY_HOME);
+  const covering = values.FACTORY_SANDBOX_READABLE.find((file) =>
+    `${home}/`.startsWith(`${file}/`),
+  );
+  if (covering !== undefined) {
+    throw new ConfigError(
+      `FACTORY_SANDBOX_READABLE names ${covering}, which holds FACTORY_HOME: name what workers need of it`,
+    );
+  }
   return {
     role,
     host: values.HOST,
@@ -345,6 +360,7 @@ export function loadConfig(
     sandbox: {
       mode: values.FACTORY_SANDBOX,
       network: values.FACTORY_NETWORK,
+      readable: values.FACTORY_SANDBOX_READABLE,
       maxMemory: values.FACTORY_WORKER_MEMORY,
       maxProcesses: values.FACTORY_WORKER_PROCESSES,
       maxCpus: values.FACTORY_WORKER_CPUS,

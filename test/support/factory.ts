@@ -111,6 +111,8 @@ async function start(
       FACTORY_GIT_PROTOCOLS: "http,https,ssh,file",
       FACTORY_KILL_GRACE: "2",
       FACTORY_MAX_WORKERS: "4",
+      // Most tests look at what only a worker without one shows.
+      FACTORY_SANDBOX: "off",
       ...(git === undefined ? {} : { FACTORY_REMOTE_TEMPLATE: templateOf(git) }),
       ...env,
     },

@@ -53,8 +53,9 @@ test("without any setting all have their defaults", () => {
     agentsFile: undefined,
     permissions: "ALLOW",
     sandbox: {
-      mode: "off",
+      mode: "auto",
       network: { mode: "LIST", hosts: [] },
+      readable: [],
       maxMemory: undefined,
       maxProcesses: undefined,
       maxCpus: undefined,
@@ -88,6 +89,7 @@ test("workers' sandbox, network and limits are parsed", () => {
   const { sandbox } = load({
     FACTORY_SANDBOX: "required",
     FACTORY_NETWORK: "NONE,*.example.com:8443",
+    FACTORY_SANDBOX_READABLE: "/opt/tools:/home/ada/.rustup:",
     FACTORY_WORKER_MEMORY: "4G",
     FACTORY_WORKER_PROCESSES: "512",
     FACTORY_WORKER_CPUS: "1.5",
@@ -95,14 +97,30 @@ test("workers' sandbox, network and limits are parsed", () => {
   expect(sandbox).toEqual({
     mode: "required",
     network: { mode: "NONE", hosts: [{ host: "example.com", isWildcard: true, port: 8443 }] },
+    readable: ["/opt/tools", "/home/ada/.rustup"],
     maxMemory: 4 * 2 ** 30,
     maxProcesses: 512,
     maxCpus: 1.5,
   });
 });
 
+test("no setting shows workers the server's home", () => {
+  const home = { FACTORY_HOME: "/srv/factory" };
+  for (const shown of ["/srv/factory", "/srv"]) {
+    expect(() => load({ ...home, FACTORY_SANDBOX_READABLE: shown })).toThrow(
+      /which holds FACTORY_HOME/,
+    );
+  }
+  expect(load({ ...home, FACTORY_SANDBOX_READABLE: "/srv/fact" }).sandbox.readable).toEqual([
+    "/srv/fact",
+  ]);
+});
+
 test.each([
   ["FACTORY_SANDBOX", "on", "may be required, auto, off"],
+  ["FACTORY_SANDBOX_READABLE", "tools", /^must be absolute paths/],
+  ["FACTORY_SANDBOX_READABLE", "/opt:/", /^must be absolute paths/],
+  ["FACTORY_SANDBOX_READABLE", "/opt/../etc", /^must be absolute paths/],
   [
     "FACTORY_NETWORK",
     "*",

@@ -217,6 +217,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         start,
         environment: input.environment,
         home,
+        readable: settings.readable,
       });
       const variables = variablesOf(session.agent);
       const recording = new Set<Promise<void>>();

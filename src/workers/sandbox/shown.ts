@@ -14,6 +14,8 @@ export interface ShownInput {
   readonly environment: Readonly<Record<string, string>>;
   /** FACTORY_HOME. */
   readonly home: string;
+  /** What the operator shows to all, absolute. */
+  readonly readable: readonly string[];
 }
 
 export interface Shown {
@@ -35,7 +37,8 @@ const foldersOfSettings = [
   "XDG_DATA_HOME",
 ];
 
-export async function findShown({ agent, start, environment, home }: ShownInput): Promise<Shown> {
+export async function findShown(input: ShownInput): Promise<Shown> {
+  const { agent, start, environment, home } = input;
   const finder = createProgramFinder(environment["PATH"] ?? "");
   const given = Object.entries(environment).filter(([name]) => !foldersOfSettings.includes(name));
   // Of the server's own environment alone: others are what a dispatch says.
@@ -45,7 +48,7 @@ export async function findShown({ agent, start, environment, home }: ShownInput)
     ...new Set([
       path.join(home, "bin"),
       ...(await ownFiles()),
-      ...(await existing(agent.way.reads ?? [])),
+      ...(await existing([...(agent.way.reads ?? []), ...input.readable])),
       ...named.values(),
     ]),
   ];
