@@ -5,12 +5,11 @@ import { hostFailure } from "../process/host-failure.ts";
 import type { SandboxedCommand, SandboxUser } from "./compose.ts";
 import { apiPort, proxyPort } from "./compose.ts";
 import { createControlFolder } from "./control.ts";
-import type { WorkerNetwork } from "./network/open.ts";
-import { openWorkerNetwork } from "./network/open.ts";
+import type { ApiPlace, WorkerNetwork } from "./network/open.ts";
+import type { NetworkProcess } from "./network/process/client.ts";
 import type { NetworkPolicy } from "./network/policy.ts";
 import type { Serve } from "./network/proxy.ts";
 import type { Refusal } from "./network/refusals.ts";
-import type { Resolve } from "./network/resolver.ts";
 import type { Sandbox, SandboxKind } from "./sandbox.ts";
 import { userOf } from "./users.ts";
 
@@ -28,16 +27,13 @@ export interface WorkerNetworkPlace {
   readonly policy: NetworkPolicy;
   /** Called once for each host and port that the worker was refused. */
   readonly onRefused: (refusal: Refusal) => void;
-  readonly resolve: Resolve;
   /** Where Factory's API listens, in plain HTTP; undefined: workers reach it by the proxy. */
   readonly api: ApiPlace | undefined;
   /** Answers requests to the proxy itself. */
   readonly serve: Serve | undefined;
-}
-
-export interface ApiPlace {
-  readonly host: string;
-  readonly port: number;
+  /** A file that is there once the worker has ended. */
+  readonly endFile: string;
+  readonly networks: NetworkProcess;
 }
 
 export interface LockInOptions extends WorkerNetworkPlace {
@@ -101,13 +97,12 @@ export async function lockIn(sandbox: Sandbox, options: LockInOptions): Promise<
 }
 
 /**
- * Opens the network of a worker that runs on from before this server's start: what it connects to from now on is let
- * through again.
+ * Opens the network of a worker, also of one that runs on from before this server's start: what it has open stays so.
  * @throws FactoryError HOST_FAILURE
  */
 export async function openNetworkOf(place: WorkerNetworkPlace): Promise<WorkerNetwork> {
   const user = await userOf(place.worktreeId);
-  return openWorkerNetwork({ ...place, folder: place.control, user });
+  return place.networks.open({ ...place, folder: place.control, user });
 }
 
 /**

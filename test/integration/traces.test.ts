@@ -73,6 +73,8 @@ async function dispatchWithin(traceparent: string, task: string): Promise<Worker
 
 test("a dispatch is one trace through queue, git and agent, whose spans lie in each other", async () => {
   const before = Date.now();
+  // So that the clone, which begins with the dispatch, doesn't end before the session waits for it.
+  const hold = git.hold(/info\/refs/);
   const { name } = await dispatch(server, {
     parentSession: "traced",
     repository,
@@ -80,6 +82,8 @@ test("a dispatch is one trace through queue, git and agent, whose spans lie in e
     task: "git commit --allow-empty -m Empty",
     push: true,
   });
+  await eventually(async () => (await readWorker(server, name)).status === "PREPARING");
+  hold.release();
   const { status } = await untilEnded(server, name);
   expect(status).toBe("SUCCEEDED");
   const trace = await traceOf(name);

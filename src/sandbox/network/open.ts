@@ -18,14 +18,27 @@ export interface WorkerNetworkOptions extends ProxyOptions {
   /** Who may connect; undefined: the server's own user. */
   readonly user: SandboxUser | undefined;
   /** Where Factory's own API listens; undefined: nothing is handed on to it. */
-  readonly api: { readonly host: string; readonly port: number } | undefined;
+  readonly api: ApiPlace | undefined;
+}
+
+export interface ApiPlace {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface WorkerNetwork {
-  readonly refusals: WorkerProxy["refusals"];
   readonly setPolicy: WorkerProxy["setPolicy"];
   /** Ends every connection and removes the sockets. */
   close(): Promise<void>;
+  /** The worker goes on, and this server doesn't: what is open stays so, where something else than it holds it. */
+  leave(): Promise<void>;
+}
+
+/** One that this process carries the bytes of. */
+export interface OwnNetwork extends WorkerNetwork {
+  readonly refusals: WorkerProxy["refusals"];
+  /** For connections from now on: a server that was started anew may listen elsewhere. */
+  setApi(api: ApiPlace): void;
 }
 
 /** sun_path has 108 bytes, the last one a NUL: unix(7). */
@@ -36,7 +49,7 @@ const longestSocketPath = 107;
  * that were open then are lost, new ones find the new sockets.
  * @throws FactoryError HOST_FAILURE
  */
-export async function openWorkerNetwork(options: WorkerNetworkOptions): Promise<WorkerNetwork> {
+export async function openWorkerNetwork(options: WorkerNetworkOptions): Promise<OwnNetwork> {
   const { folder, user, api } = options;
   const proxy = createWorkerProxy(options);
   const forwarder = api === undefined ? undefined : createForwarder(api);
@@ -57,7 +70,13 @@ export async function openWorkerNetwork(options: WorkerNetworkOptions): Promise<
     await close();
     throw error;
   }
-  return { refusals: proxy.refusals, setPolicy: (policy) => proxy.setPolicy(policy), close };
+  return {
+    refusals: proxy.refusals,
+    setApi: (place) => forwarder?.setTarget(place),
+    setPolicy: (policy) => proxy.setPolicy(policy),
+    close,
+    leave: close,
+  };
 }
 
 async function listen(server: Server, file: string, user: SandboxUser | undefined): Promise<void> {
@@ -80,10 +99,12 @@ async function listen(server: Server, file: string, user: SandboxUser | undefine
 }
 
 /** Hands every connection on to one place. */
-function createForwarder(target: { readonly host: string; readonly port: number }): {
+function createForwarder(first: ApiPlace): {
   readonly server: Server;
+  setTarget(place: ApiPlace): void;
   close(): void;
 } {
+  let target = first;
   const ends = new AbortController();
   const clients = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (client) => {
@@ -102,6 +123,9 @@ function createForwarder(target: { readonly host: string; readonly port: number 
   server.maxConnections = proxyLimits.maxConnections;
   return {
     server,
+    setTarget(place) {
+      target = place;
+    },
     close() {
       ends.abort();
       server.close();

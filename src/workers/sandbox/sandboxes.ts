@@ -13,12 +13,12 @@ import { joinNetworkRules, readStoredRules } from "../../network-rules.ts";
 import type { RepositoryService } from "../../repositories/service.ts";
 import { sessionPaths } from "../../process/session-folder.ts";
 import { builtInHosts, hostsOfVariables } from "../../sandbox/network/built-in-hosts.ts";
-import type { WorkerNetwork } from "../../sandbox/network/open.ts";
+import type { ApiPlace, WorkerNetwork } from "../../sandbox/network/open.ts";
 import type { NetworkPolicy } from "../../sandbox/network/policy.ts";
 import type { Refusal } from "../../sandbox/network/refusals.ts";
-import { createResolver } from "../../sandbox/network/resolver.ts";
+import { createNetworkProcess } from "../../sandbox/network/process/client.ts";
 import type { Sandbox } from "../../sandbox/sandbox.ts";
-import { apiUrlInside, lockIn, openNetworkOf, type ApiPlace } from "../../sandbox/worker.ts";
+import { apiUrlInside, lockIn, openNetworkOf } from "../../sandbox/worker.ts";
 import { workerTopic } from "../events.ts";
 import type { Redact } from "../secrets.ts";
 import { pushForAgent } from "./agent-push.ts";
@@ -81,6 +81,8 @@ export interface Sandboxes {
     session: WorkerSession,
     how: { readonly folder: string; readonly hasEnded: boolean },
   ): Promise<void>;
+  /** This server ends. The workers' networks go on. */
+  leave(): Promise<void>;
 }
 
 interface Open {
@@ -97,7 +99,11 @@ const loginRecord = "logins.json";
 export function createSandboxes(options: SandboxesOptions): Sandboxes {
   const { prisma, repositories, notices, sandbox, settings, home, environment, redact, logger } =
     options;
-  const resolve = createResolver();
+  const networks = createNetworkProcess({
+    home,
+    environment,
+    onLost: (error) => logger.error({ err: error }, "workers' networks were not opened again"),
+  });
   const open = new Map<string, Open>();
   const api = placeOf(options.apiUrl);
 
@@ -149,8 +155,9 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       control: path.join(folder, "net"),
       policy,
       onRefused: listenFor(session, recording),
-      resolve,
       api,
+      endFile: sessionPaths(folder).exit,
+      networks,
       serve: repository === null ? undefined : relayFor(session, repository, folder),
     };
   }
@@ -187,12 +194,12 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     open.set(id, { network, unwatch, recording });
   }
 
-  async function closeNetwork(sessionId: string): Promise<void> {
+  async function closeNetwork(sessionId: string, hasEnded: boolean): Promise<void> {
     const opened = open.get(sessionId);
     if (opened === undefined) return;
     open.delete(sessionId);
     opened.unwatch();
-    await opened.network.close();
+    await (hasEnded ? opened.network.close() : opened.network.leave());
     await Promise.all(opened.recording);
   }
 
@@ -210,7 +217,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
     async lockIn(input) {
       const { session, agent, start, folder } = input;
       // Of an earlier start of the same attempt.
-      await closeNetwork(session.id);
+      await closeNetwork(session.id, true);
       const conversation = await findHome(prisma, home, session);
       const { kind, environment: shown } = await findShown({
         agent,
@@ -276,13 +283,14 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
       }
     },
     async close(session, { folder, hasEnded }) {
-      await closeNetwork(session.id);
+      await closeNetwork(session.id, hasEnded);
       // Without a sandbox its folder is the worker's own to write.
       if (!hasEnded || session.sandbox === "NONE") return;
       for (const reason of await takeBackLogins(path.join(folder, loginRecord))) {
         logger.warn({ worker: session.number }, reason);
       }
     },
+    leave: () => networks.leave(),
   };
 }
 

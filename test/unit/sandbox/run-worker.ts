@@ -8,7 +8,7 @@ import path from "node:path";
 import { waitForExit } from "../../../src/process/exit.ts";
 import { launch } from "../../../src/process/launch.ts";
 import { createSessionFolder, sessionPaths } from "../../../src/process/session-folder.ts";
-import { createResolver } from "../../../src/sandbox/network/resolver.ts";
+import { createNetworkProcess } from "../../../src/sandbox/network/process/client.ts";
 import { createSandbox } from "../../../src/sandbox/sandbox.ts";
 import { apiUrlInside, lockIn, openNetworkOf } from "../../../src/sandbox/worker.ts";
 
@@ -96,12 +96,20 @@ async function run({ base, isClosed }: WorkerInput): Promise<WorkerResult> {
     curl -s $FACTORY_URL/interrupted || true
     until curl -sS $FACTORY_URL/second 2>/dev/null | grep second; do sleep 0.1; done
   `;
+  const networks = createNetworkProcess({
+    home,
+    environment: process.env,
+    onLost(error) {
+      throw error;
+    },
+  });
   const place = {
     worktreeId: base,
     control: path.join(folder, "net"),
     policy: { rules: { mode: "NONE", hosts: [] }, builtIn: [], named: [] },
     onRefused: () => undefined,
-    resolve: createResolver(),
+    endFile: sessionPaths(folder).exit,
+    networks,
     api: { host: "127.0.0.1", port },
     serve: undefined,
   } as const;
@@ -136,6 +144,7 @@ async function run({ base, isClosed }: WorkerInput): Promise<WorkerResult> {
     signal: AbortSignal.timeout(30_000),
   });
   await network.close();
+  await networks.leave();
   server.close();
   server.closeAllConnections();
   return {

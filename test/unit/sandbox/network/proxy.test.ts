@@ -10,7 +10,7 @@ import { buffer, text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { parseNetworkRules } from "../../../../src/network-rules.ts";
 import { codeOf } from "../../../../src/process/host-failure.ts";
-import { openWorkerNetwork, type WorkerNetwork } from "../../../../src/sandbox/network/open.ts";
+import { openWorkerNetwork, type OwnNetwork } from "../../../../src/sandbox/network/open.ts";
 import type { NetworkPolicy } from "../../../../src/sandbox/network/policy.ts";
 import type { ProxyLimits } from "../../../../src/sandbox/network/proxy.ts";
 import type { Refusal } from "../../../../src/sandbox/network/refusals.ts";
@@ -59,7 +59,7 @@ function startHost(): Promise<number> {
 async function open(
   rules: string,
   { limits = {}, api = 9 }: { limits?: Partial<ProxyLimits>; api?: number } = {},
-): Promise<WorkerNetwork & { refused: Refusal[] }> {
+): Promise<OwnNetwork & { refused: Refusal[] }> {
   const refused: Refusal[] = [];
   const network = await openWorkerNetwork({
     folder,
