@@ -79,13 +79,17 @@ export async function openWorkerNetwork(options: WorkerNetworkOptions): Promise<
   };
 }
 
+/** @throws FactoryError HOST_FAILURE */
+export function assertSocketPath(file: string): void {
+  if (Buffer.byteLength(file) <= longestSocketPath) return;
+  throw new FactoryError(
+    "HOST_FAILURE",
+    `${file} is longer than the ${String(longestSocketPath)} bytes of a socket's path: set FACTORY_HOME to a shorter one`,
+  );
+}
+
 async function listen(server: Server, file: string, user: SandboxUser | undefined): Promise<void> {
-  if (Buffer.byteLength(file) > longestSocketPath) {
-    throw new FactoryError(
-      "HOST_FAILURE",
-      `${file} is longer than the ${String(longestSocketPath)} bytes of a socket's path: set FACTORY_HOME to a shorter one`,
-    );
-  }
+  assertSocketPath(file);
   try {
     // Left by a server that was killed. The worker can't write here.
     await rm(file, { force: true });

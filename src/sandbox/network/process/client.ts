@@ -10,7 +10,7 @@ import { createBackoff } from "../../../backoff.ts";
 import { FactoryError } from "../../../errors.ts";
 import { hostFailure } from "../../../process/host-failure.ts";
 import type { SandboxUser } from "../../compose.ts";
-import type { ApiPlace, WorkerNetwork } from "../open.ts";
+import { assertSocketPath, type ApiPlace, type WorkerNetwork } from "../open.ts";
 import type { NetworkPolicy } from "../policy.ts";
 import type { Serve } from "../proxy.ts";
 import type { Refusal } from "../refusals.ts";
@@ -75,8 +75,12 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
 
   /** The one that is there, or a new one. */
   async function reach(): Promise<Socket> {
+    assertSocketPath(paths.orders);
     await mkdir(paths.folder, { recursive: true, mode: 0o700 });
-    await (serving ??= listen());
+    await (serving ??= listen().catch((error: unknown) => {
+      serving = undefined;
+      throw error;
+    }));
     const socket = (await tryConnect(paths.orders)) ?? (await startAndConnect());
     socket.on("error", () => socket.destroy());
     socket.once("close", () => {

@@ -4,6 +4,7 @@
 import { once } from "node:events";
 import { access, mkdir, rm } from "node:fs/promises";
 import { request } from "node:http";
+import { flushCompileCache } from "node:module";
 import { createServer, connect, type Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -42,6 +43,8 @@ let idleSince = performance.now();
 process.title = "factory-network";
 await mkdir(paths.folder, { recursive: true, mode: 0o700 });
 await listen();
+// By default at the end, when this home may be about to be removed.
+flushCompileCache();
 setInterval(() => void look(), lookEveryMs);
 
 /** @returns when orders are taken. Ends the process where another one takes them. */
