@@ -1,5 +1,5 @@
 // npm run bench -- [--quick] [--json FILE] [dispatch] [notify] [list] [memory] [restart] [queue] [history] [agents] [command]
-// [metrics] [monitor]
+// [metrics] [monitor] [sandbox]
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { benchAgents } from "./agents.ts";
@@ -15,6 +15,7 @@ import { benchMonitor } from "./monitor.ts";
 import { benchNotify } from "./notify.ts";
 import { benchQueue } from "./queue.ts";
 import { benchRestart } from "./restart.ts";
+import { benchSandbox } from "./sandbox.ts";
 import { printTable } from "./table.ts";
 import { withWorld, type World } from "./world.ts";
 
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, (world: World) => Promise<Finding[]>>> = 
   command: benchCommand,
   metrics: benchMetrics,
   monitor: benchMonitor,
+  sandbox: benchSandbox,
 };
 
 const usage = `Usage: npm run bench -- [--quick] [--json FILE] [BENCH…]

@@ -36,7 +36,11 @@ describeSandbox("a worker in a sandbox", () => {
     git = await startGitServer();
     server = await startFactory({
       git,
-      env: { FACTORY_SANDBOX: "required", ANTHROPIC_API_KEY: providerKey },
+      env: {
+        FACTORY_SANDBOX: "required",
+        ANTHROPIC_API_KEY: providerKey,
+        FACTORY_MAX_WORKERS: "20",
+      },
     });
     await mkdir(join(server.home, ".ssh"));
     await writeFile(join(server.home, ".ssh/id_ed25519"), "the private key\n");
@@ -208,8 +212,20 @@ describeSandbox("a worker in a sandbox", () => {
     await eventually(async () => !(await commandLines()).some((line) => line.includes(mark)));
   });
 
-  test("eight at once each have port 8080 for themselves", async () => {
-    const workers = await dispatchMany(server, 8, (number) => ({
+  test("a full /tmp is one worker's own trouble", async () => {
+    const fills = `head -c 600M /dev/zero >/tmp/full 2>/tmp/words; echo full; until [ -e "$HOME/go" ]; do sleep 0.1; done; stat -c %s /tmp/full`;
+    const { id } = await dispatch(server, { parentSession: "lead", repository, task: fills });
+    await eventually(async () =>
+      (await factsOf({ id } as Ended)).events.some(({ text }) => text === "full\n"),
+    );
+    const other = await run("head -c 1M /dev/zero >/tmp/mine && stat -c %s /tmp/mine");
+    expect(other).toMatchObject({ stdout: "1048576\n", stderr: "" });
+    for (const home of await homesOf(server)) await writeFile(join(home, "go"), "");
+    expect((await untilEnded(server, id)).stdout).toBe(`full\n${String(512 * 2 ** 20)}\n`);
+  });
+
+  test("twenty at once each have port 8080 for themselves", async () => {
+    const workers = await dispatchMany(server, 20, (number) => ({
       parentSession: "ports",
       repository,
       branch: `port-${String(number)}`,
