@@ -68,30 +68,37 @@ export async function lockIn(sandbox: Sandbox, options: LockInOptions): Promise<
   const { kind, writable, control, command, directory, maxProcesses } = options;
   await sandbox.prove(kind);
   const user = await userOf(options.worktreeId);
-  await giveTo(user, { folders: writable, files: options.own });
+  await makeFolders(writable);
   await createControlFolder({
     folder: control,
     user,
     home: options.environment.HOME,
     gitConfiguration: options.gitConfiguration,
   });
-  const network = await openNetworkOf(options);
+  const description = {
+    command,
+    environment: options.environment,
+    directory,
+    writable,
+    readable: [...kind.readable, ...options.readable],
+    programs: kind.programs,
+    control,
+    hasNetwork: true,
+    user,
+    maxProcesses,
+  };
+  // Each takes some milliseconds of its own, and the agent waits.
+  const opening = openNetworkOf(options);
+  const others = [
+    sandbox.compose(description),
+    giveTo(user, [...writable, ...options.own]),
+  ] as const;
   try {
-    const composed = await sandbox.compose({
-      command,
-      environment: options.environment,
-      directory,
-      writable,
-      readable: [...kind.readable, ...options.readable],
-      programs: kind.programs,
-      control,
-      hasNetwork: true,
-      user,
-      maxProcesses,
-    });
+    const [network, composed] = await Promise.all([opening, ...others]);
     return { ...composed, network };
   } catch (error) {
-    await network.close();
+    const [network] = await Promise.allSettled([opening, ...others]);
+    if (network.status === "fulfilled") await network.value.close();
     throw error;
   }
 }
@@ -105,26 +112,30 @@ export async function openNetworkOf(place: WorkerNetworkPlace): Promise<WorkerNe
   return place.networks.open({ ...place, folder: place.control, user });
 }
 
-/**
- * Makes them the user's own, with all that is in the folders, and nobody else's. Links are not followed. Each time, as
- * the server writes there too between two sessions.
- */
-async function giveTo(
-  user: SandboxUser | undefined,
-  { folders, files }: { readonly folders: readonly string[]; readonly files: readonly string[] },
-): Promise<void> {
+async function makeFolders(folders: readonly string[]): Promise<void> {
   try {
     for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (user === undefined) return;
-    const owner = `${String(user.uid)}:${String(user.gid)}`;
-    await execa("chown", ["-RhP", "--", owner, ...folders, ...files], {
+  } catch (error) {
+    throw hostFailure(error, `make ${folders.join(", ")} for the worker`);
+  }
+}
+
+/**
+ * Makes files and folders the user's own, with all that is in them, and nobody else's. Links are not followed. Each
+ * time, as the server writes there too between two sessions.
+ */
+async function giveTo(user: SandboxUser | undefined, files: readonly string[]): Promise<void> {
+  if (user === undefined) return;
+  const owner = `${String(user.uid)}:${String(user.gid)}`;
+  try {
+    await execa("chown", ["-RhP", "--", owner, ...files], {
       stdin: "ignore",
       stdout: "ignore",
       maxBuffer: 10_000,
       timeout: chownTimeoutMs,
     });
   } catch (error) {
-    throw hostFailure(error, `give ${folders.join(", ")} to the worker's user`);
+    throw hostFailure(error, `give ${files.join(", ")} to the worker's user`);
   }
 }
 
