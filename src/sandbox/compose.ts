@@ -108,7 +108,7 @@ export async function composeSandbox(
     ...writable.map((folder) => ({ option: "--bind", folder })),
     ...[...readable, ...programs.files].map((folder) => ({ option: "--ro-bind", folder })),
   ];
-  for (const { folder } of binds) await requireHarmless(folder, context.hidden);
+  await Promise.all(binds.map(({ folder }) => requireHarmless(folder, context.hidden)));
   const reach =
     user === undefined ? open : await findReach([control, ...binds.map(({ folder }) => folder)]);
   // A folder comes before what is in it, or it would hide that.

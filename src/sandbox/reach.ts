@@ -16,17 +16,18 @@ const shown = "/run/factory-reach";
 
 /** @param files absolute, without links. @throws the system's error, such as ENOENT */
 export async function findReach(files: readonly string[]): Promise<Reach> {
-  const isOpen = rememberOpen();
+  const parts = new Map(files.map((file) => [file, partsOf(file)]));
+  const folders = [...new Set([...parts.values()].flat().map((part) => path.dirname(part)))];
+  const isOpen = new Map(
+    await Promise.all(
+      folders.map(async (folder) => [folder, await letsAllThrough(folder)] as const),
+    ),
+  );
   /** By what is shown: the first part of a path that is behind all closed folders. */
   const numbers = new Map<string, number>();
   const sources = new Map<string, string>();
   for (const file of files) {
-    let entry: string | undefined;
-    for (let part = file; part !== "/"; part = path.dirname(part)) {
-      if (await isOpen(path.dirname(part))) continue;
-      entry = part;
-      break;
-    }
+    const entry = parts.get(file)?.find((part) => isOpen.get(path.dirname(part)) === false);
     if (entry === undefined) continue;
     const number = numbers.get(entry) ?? numbers.size + 1;
     numbers.set(entry, number);
@@ -38,12 +39,13 @@ export async function findReach(files: readonly string[]): Promise<Reach> {
   };
 }
 
-/** Whether everybody is let through a folder. */
-function rememberOpen(): (folder: string) => Promise<boolean> {
-  const known = new Map<string, Promise<boolean>>();
-  return (folder) => {
-    const found = known.get(folder) ?? stat(folder).then(({ mode }) => (mode & 0o001) !== 0);
-    known.set(folder, found);
-    return found;
-  };
+/** The path itself, the folder that it is in, and so on; without the root. */
+function partsOf(file: string): string[] {
+  const parts: string[] = [];
+  for (let part = file; part !== "/"; part = path.dirname(part)) parts.push(part);
+  return parts;
+}
+
+async function letsAllThrough(folder: string): Promise<boolean> {
+  return ((await stat(folder)).mode & 0o001) !== 0;
 }
