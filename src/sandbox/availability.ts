@@ -29,6 +29,8 @@ export interface SystemFacts {
   /** Debian's own switch, or a limit of 0. */
   readonly hasNoUserNamespaces: boolean;
   readonly isInContainer: boolean;
+  /** A service of systemd's, whose unit may refuse what the machine allows. */
+  readonly isInUnit: boolean;
 }
 
 /** A start takes 10 ms; a machine that takes longer than this for it is of no use. */
@@ -73,6 +75,8 @@ export async function findAvailability(options: AvailabilityOptions): Promise<Av
     ...become,
     bubblewrap,
     ...["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-net"],
+    // A unit may refuse nothing else than this.
+    ...["--hostname", "worker"],
     ...["--cap-drop", "ALL", "--die-with-parent", "--new-session"],
     ...["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"],
     ...["--", "/bin/sh", "-c", ":"],
@@ -125,8 +129,9 @@ const containerRemedy =
  * From bubblewrap's own words. Ubuntu lets a program without an AppArmor profile make a user namespace, but do nothing
  * in it: "setting up uid map: Permission denied", or "loopback: Failed RTM_NEWADDR: Operation not permitted". Docker's
  * seccomp filter refuses the namespace ("No permissions to create new namespace"), and without that filter its masked
- * /proc refuses a new one ("Can't mount proc"). Source: bubblewrap's issue 505; Ubuntu 23.10's
- * "Restricted unprivileged user namespaces".
+ * /proc refuses a new one ("Can't mount proc"). Directives of a systemd unit refuse the same, and the host name ("Can't
+ * set hostname"), the loopback device and what bubblewrap reads of /proc/sys. Source: bubblewrap's issue 505; Ubuntu
+ * 23.10's "Restricted unprivileged user namespaces"; systemd.exec(5).
  */
 export function explainRefusal(
   words: string,
@@ -154,6 +159,13 @@ export function explainRefusal(
       remedy: containerRemedy,
     };
   }
+  if (facts.isInUnit) {
+    return {
+      reason: `bubblewrap can't start a sandbox in this systemd unit (${said})`,
+      remedy:
+        "leave out of the unit what deploy/systemd/factory-runner.service leaves out: ProtectKernelTunables=, ProtectKernelLogs=, ProtectHostname=, ProcSubset=, RestrictNamespaces=, RestrictAddressFamilies= and a SystemCallFilter= of what is allowed",
+    };
+  }
   return {
     reason: `bubblewrap can't start a sandbox here (${said})`,
     remedy: "see docs/sandbox.md, or set FACTORY_SANDBOX=off",
@@ -161,21 +173,34 @@ export function explainRefusal(
 }
 
 async function readFacts(): Promise<SystemFacts> {
-  const [restricted, clone, most, docker, podman, status] = await Promise.all([
+  const [restricted, clone, most, docker, podman, status, groups] = await Promise.all([
     readIfThere("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
     readIfThere("/proc/sys/kernel/unprivileged_userns_clone"),
     readIfThere("/proc/sys/user/max_user_namespaces"),
     readIfThere("/.dockerenv"),
     readIfThere("/run/.containerenv"),
     readIfThere("/proc/self/status"),
+    readIfThere("/proc/self/cgroup"),
   ]);
+  const isInUnit = isGroupOfService(groups ?? "");
   return {
     isRestrictedByAppArmor: restricted?.trim() === "1",
     hasNoUserNamespaces: clone?.trim() === "0" || most?.trim() === "0",
-    // A filter is on every process of a container, and rarely on one outside: proc_pid_status(5), "Seccomp".
+    // A filter is on every process of a container, else on few but those of units: proc_pid_status(5), "Seccomp".
     isInContainer:
-      docker !== undefined || podman !== undefined || /^Seccomp:\s*2/m.test(status ?? ""),
+      docker !== undefined ||
+      podman !== undefined ||
+      (!isInUnit && /^Seccomp:\s*2/m.test(status ?? "")),
+    isInUnit,
   };
+}
+
+/**
+ * From /proc/self/cgroup. The shells of people are below a service too, but in a scope of their own. In a container
+ * the path starts at the container's own group.
+ */
+export function isGroupOfService(groups: string): boolean {
+  return /^(0:|\d+:name=systemd):.*\.service(?!.*\.(scope|slice))/m.test(groups);
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import {
   explainRefusal,
   findAvailability,
+  isGroupOfService,
   type Availability,
 } from "../../../src/sandbox/availability.ts";
 import { describeSandbox, runProgram, serverUsers } from "../../support/sandbox.ts";
@@ -80,6 +81,7 @@ describe("bubblewrap's words are explained", () => {
     isRestrictedByAppArmor: false,
     hasNoUserNamespaces: false,
     isInContainer: false,
+    isInUnit: false,
   };
 
   test.each([
@@ -107,10 +109,36 @@ describe("bubblewrap's words are explained", () => {
     });
   });
 
+  test.each([
+    "bwrap: Can't set hostname to worker: Operation not permitted",
+    "bwrap: Can't mount proc on /newroot/proc: Operation not permitted",
+    "bwrap: Can't read /proc/sys/kernel/overflowuid: No such file or directory",
+    "bwrap: loopback: Failed to create NETLINK_ROUTE socket: Address family not supported by protocol",
+  ])("a unit of systemd's: %s", (words) => {
+    expect(explainRefusal(words, { ...none, isInUnit: true })).toEqual({
+      reason: `bubblewrap can't start a sandbox in this systemd unit (${words})`,
+      remedy: expect.stringMatching(/factory-runner\.service.*ProtectKernelTunables=/),
+    });
+  });
+
   test("what is not known stands as it was said", () => {
     expect(explainRefusal("bwrap: something\nbwrap: else", none)).toEqual({
       reason: "bubblewrap can't start a sandbox here (bwrap: else)",
       remedy: "see docs/sandbox.md, or set FACTORY_SANDBOX=off",
     });
   });
+});
+
+test.each([
+  ["0::/system.slice/factory-runner.service\n", true],
+  ["0::/system.slice/factory-runner.service/server\n", true],
+  ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/factory.service\n", true],
+  ["4:memory:/system.slice\n1:name=systemd:/system.slice/factory-runner.service\n", true],
+  ["0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte-spawn-1.scope\n", false],
+  ["0::/user.slice/user-1000.slice/session-3.scope\n", false],
+  ["0::/\n", false],
+  ["4:memory:/system.slice/docker.service\n0::/\n", false],
+  ["", false],
+])("whether %j is the control group of a service: %s", (groups, expected) => {
+  expect(isGroupOfService(groups)).toBe(expected);
 });
