@@ -10,6 +10,8 @@ import { z } from "zod";
 const packageFile = z.object({ files: z.array(z.string()) });
 /** In the package, but not in the image: for people. */
 const forPeople = ["CHANGELOG.md", "docs/*.md"];
+/** What the server and the sandbox of its workers call. */
+const packages = ["bubblewrap", "git", "openssh-client", "perl-base", "util-linux"];
 
 /** All mistakes, a line each. `root` is the context that it is built in. */
 export async function listImageMistakes(root: string, file: string): Promise<string[]> {
@@ -26,6 +28,7 @@ export async function listImageMistakes(root: string, file: string): Promise<str
     ),
     ...listContextMistakes(root, ignored, parsed),
     ...listMissingFiles(files, parsed),
+    ...listMissingPackages(parsed),
     ...listStageMistakes(parsed),
   ];
   return mistakes.map((mistake) => `Dockerfile: ${mistake}`);
@@ -58,6 +61,19 @@ function listMissingFiles(files: readonly string[], parsed: Dockerfile): string[
   return ["package.json", "node_modules", ...files]
     .filter((name) => !forPeople.includes(name) && !copied.includes(`/build/${name}`))
     .map((name) => `${name} of the package is not in the image`);
+}
+
+/** In the last stage, which is the image. */
+function listMissingPackages(parsed: Dockerfile): string[] {
+  const instructions = parsed.getInstructions();
+  const start = instructions.findLastIndex((each) => each.getKeyword() === "FROM");
+  const words = instructions
+    .slice(start + 1)
+    .filter((each) => each.getKeyword() === "RUN")
+    .flatMap((each) => (each.getArgumentsContent() ?? "").split(/\s+/));
+  return packages
+    .filter((name) => !words.includes(name))
+    .map((name) => `${name} is not installed in the image`);
 }
 
 function listStageMistakes(parsed: Dockerfile): string[] {

@@ -40,6 +40,8 @@ describe("the image's check", () => {
     ["a part of the package that is left out", "Dockerfile", "/build/dist", "/build/x", /dist of/],
     ["a stage that isn't there", "Dockerfile", "AS build", "AS make", /no stage build/],
     ["root", "Dockerfile", "USER 1000:1000", "USER root", /its user/],
+    ["a missing sandbox", "Dockerfile", "    bubblewrap ", "    ", /bubblewrap is not installed/],
+    ["a missing git", "Dockerfile", " git openssh", " openssh", /git is not installed/],
   ])("tells of %s", async (_what, name, from, to, told) => {
     change(name, from, to);
     expect(await check()).toContainEqual(expect.stringMatching(told));
