@@ -1,7 +1,7 @@
-// compose.yaml by the Compose specification's schema and by what it says of the image.
+// compose.yaml, and what is put over it, by the Compose specification's schema and by what they say of the image.
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { DCLinter } from "dclint";
 import { DockerfileParser } from "dockerfile-ast";
 import { parse } from "yaml";
@@ -32,20 +32,53 @@ const composeFile = z.object({
   }),
 });
 
+/** A file that is put over compose.yaml; the service and what it adds must be those that are known here. */
+const overrideFile = z.strictObject({
+  name: z.string(),
+  services: z.strictObject({
+    factory: z.strictObject({
+      environment: z.strictObject({ FACTORY_SANDBOX: z.enum(["auto", "required"]) }),
+      security_opt: z.array(z.string()),
+    }),
+  }),
+});
+/** Without any one of them Docker refuses bubblewrap its namespaces, its mounts or its /proc. */
+const sandboxOptions = ["seccomp=unconfined", "apparmor=unconfined", "systempaths=unconfined"];
+
 /** All mistakes, a line each. */
 export async function listComposeMistakes(file: string): Promise<string[]> {
+  const mistakes = lint(file);
+  const told = mistakes.length > 0 ? mistakes : await listImageReferences(file);
+  return told.map((mistake) => `compose.yaml: ${mistake}`);
+}
+
+/** All mistakes of a file that gives the workers of compose.yaml their sandbox, a line each. */
+export async function listOverrideMistakes(file: string): Promise<string[]> {
+  const mistakes = lint(file);
+  const told = mistakes.length > 0 ? mistakes : await listMissingOptions(file);
+  return told.map((mistake) => `${basename(file)}: ${mistake}`);
+}
+
+async function listMissingOptions(file: string): Promise<string[]> {
+  const parsed = overrideFile.safeParse(parse(await readFile(file, "utf8")));
+  if (!parsed.success) return [z.prettifyError(parsed.error)];
+  const { security_opt: options } = parsed.data.services.factory;
+  return sandboxOptions
+    .filter((option) => !options.includes(option))
+    .map((option) => `without ${option} no sandbox works in the container`);
+}
+
+function lint(file: string): string[] {
   const linter = new DCLinter({
     rules: Object.fromEntries(unwanted.map((rule) => [rule, 0])),
     quiet: true,
     debug: false,
     exclude: [],
   });
-  const mistakes = linter
+  return linter
     .lintFiles([file], false)
     .flatMap(({ messages }) => messages)
     .map(({ line, message }) => `line ${String(line)}: ${message}`);
-  const told = mistakes.length > 0 ? mistakes : await listImageReferences(file);
-  return told.map((mistake) => `compose.yaml: ${mistake}`);
 }
 
 async function listImageReferences(file: string): Promise<string[]> {

@@ -1,7 +1,7 @@
 // `npm run deploy:check` tells what is wrong with what servers are deployed by, without a cluster, Docker and systemd.
 import { fileURLToPath } from "node:url";
 import { checkManifests } from "./check.ts";
-import { listComposeMistakes } from "./compose.ts";
+import { listComposeMistakes, listOverrideMistakes } from "./compose.ts";
 import { listImageMistakes } from "./image.ts";
 import { checkUnits } from "./units.ts";
 
@@ -10,6 +10,7 @@ const mistakes = await Promise.all([
   checkManifests(at("../kubernetes/")),
   listImageMistakes(at("../../"), at("../Dockerfile")),
   listComposeMistakes(at("../compose.yaml")),
+  listOverrideMistakes(at("../compose.sandbox.yaml")),
   checkUnits(at("../systemd/")),
 ]);
 for (const mistake of mistakes.flat()) console.error(mistake);

@@ -2,11 +2,16 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { listComposeMistakes } from "../../../deploy/check/compose.ts";
+import { listComposeMistakes, listOverrideMistakes } from "../../../deploy/check/compose.ts";
 import { listImageMistakes } from "../../../deploy/check/image.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
-const names = ["Dockerfile", "Dockerfile.dockerignore", "compose.yaml"] as const;
+const names = [
+  "Dockerfile",
+  "Dockerfile.dockerignore",
+  "compose.sandbox.yaml",
+  "compose.yaml",
+] as const;
 type Name = (typeof names)[number];
 let folder: string;
 
@@ -65,6 +70,29 @@ describe("the check of compose.yaml", () => {
     ["a Dockerfile that isn't there", "deploy/Dockerfile", "Dockerfile", /no Dockerfile/],
   ])("tells of %s", async (_what, from, to, told) => {
     change("compose.yaml", from, to);
+    expect(await check()).toContainEqual(expect.stringMatching(told));
+  });
+});
+
+describe("the check of compose.sandbox.yaml", () => {
+  const check = () => listOverrideMistakes(join(folder, "deploy", "compose.sandbox.yaml"));
+
+  test("finds nothing wrong with the one that there is", async () => {
+    expect(await check()).toEqual([]);
+  });
+
+  test.each<[what: string, from: string, to: string, told: RegExp]>([
+    ["a misspelt field", "security_opt:", "security_opts:", /security_opts|additional/],
+    [
+      "a value that is none",
+      "FACTORY_SANDBOX: required",
+      "FACTORY_SANDBOX: yes",
+      /SANDBOX|boolean/,
+    ],
+    ["an option that is left out", "      - systempaths=unconfined\n", "", /without systempaths=/],
+    ["a service that isn't there", "  factory:\n", "  server:\n", /factory/],
+  ])("tells of %s", async (_what, from, to, told) => {
+    change("compose.sandbox.yaml", from, to);
     expect(await check()).toContainEqual(expect.stringMatching(told));
   });
 });
