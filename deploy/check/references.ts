@@ -18,6 +18,7 @@ const kustomization = z.strictObject({
   ),
   images: z.array(z.strictObject({ name: z.string(), newName: z.string(), newTag: z.string() })),
   resources: z.array(z.string()),
+  components: z.array(z.string()).optional(),
 });
 
 const labels = z.record(z.string(), z.string());
