@@ -67,8 +67,14 @@ export async function findShown(input: ShownInput): Promise<Shown> {
 
 /** Of what the `factory` command is made. Nothing else of a checkout: it may hold a .env. */
 async function ownFiles(): Promise<string[]> {
-  const candidates = [sources, path.join(root, "package.json"), path.join(root, "node_modules")];
-  return existing(candidates);
+  const above = path.dirname(root);
+  return existing([
+    sources,
+    path.join(root, "package.json"),
+    path.join(root, "node_modules"),
+    // npm installs a package and what that needs beside each other.
+    ...(path.basename(above) === "node_modules" ? [above] : []),
+  ]);
 }
 
 /** Variables that name a file, such as one of certificates, or the program that an adapter starts. */

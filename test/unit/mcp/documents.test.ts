@@ -30,6 +30,7 @@ const examples: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     retries: 1,
     permissions: "ASK",
     push: true,
+    agentPush: true,
     maxCostUsd: 1.5,
     maxTurns: 3,
     sandbox: "REQUIRED",
