@@ -1,0 +1,22 @@
+// What the processes of one worker may have together.
+
+/** Each undefined: as much as the machine gives. */
+export interface Caps {
+  /** Bytes, with swap and what lies in file systems in memory. Over it all of the worker's processes end. */
+  readonly memory?: number | undefined;
+  /** Processors, such as 0.5. */
+  readonly cpus?: number | undefined;
+  /** Processes and threads. Further ones are refused. */
+  readonly processes?: number | undefined;
+}
+
+export type CapName = keyof Caps;
+
+export const capNames = ["memory", "cpus", "processes"] as const satisfies readonly CapName[];
+
+/** The settings that hold them for all workers of a server. */
+export const capSettings = {
+  memory: "FACTORY_WORKER_MEMORY",
+  cpus: "FACTORY_WORKER_CPUS",
+  processes: "FACTORY_WORKER_PROCESSES",
+} as const satisfies Readonly<Record<CapName, string>>;
