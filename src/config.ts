@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
+import type { Caps } from "./caps.ts";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
@@ -216,12 +217,6 @@ export interface SandboxSettings {
   readonly mode: SandboxMode;
   /** What workers reach beside what is built in. */
   readonly network: NetworkRules;
-  /** Bytes that one worker's processes may have in memory; undefined: no limit. */
-  readonly maxMemory: number | undefined;
-  /** Processes and threads of one worker; undefined: no limit. */
-  readonly maxProcesses: number | undefined;
-  /** Processors that one worker may use at a time; undefined: no limit. */
-  readonly maxCpus: number | undefined;
 }
 
 export interface Config {
@@ -261,6 +256,8 @@ export interface Config {
   readonly permissions: (typeof permissionPolicies)[number];
   /** How workers are locked in. */
   readonly sandbox: SandboxSettings;
+  /** What one worker may have. */
+  readonly caps: Caps;
   /** How many workers may stand above a worker; 0: workers dispatch no workers. */
   readonly maxDepth: number;
   /** How many children of one worker may be unended at a time. */
@@ -345,9 +342,11 @@ export function loadConfig(
     sandbox: {
       mode: values.FACTORY_SANDBOX,
       network: values.FACTORY_NETWORK,
-      maxMemory: values.FACTORY_WORKER_MEMORY,
-      maxProcesses: values.FACTORY_WORKER_PROCESSES,
-      maxCpus: values.FACTORY_WORKER_CPUS,
+    },
+    caps: {
+      memory: values.FACTORY_WORKER_MEMORY,
+      cpus: values.FACTORY_WORKER_CPUS,
+      processes: values.FACTORY_WORKER_PROCESSES,
     },
     maxDepth: values.FACTORY_MAX_DEPTH,
     maxChildren: values.FACTORY_MAX_CHILDREN,

@@ -1,9 +1,11 @@
 // How a session ends: one final status, committed together with commits and summary.
+import { capSettings } from "../caps.ts";
 import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
 import type { ExitOutcome } from "../process/exit.ts";
+import type { MemoryExcess } from "../process/memory-excess.ts";
 import { cancelText } from "./cancel.ts";
 import { recordCommits } from "./commits.ts";
 import { describeShortfalls, describeUnfinished, type EndedWork } from "./ended-work.ts";
@@ -22,16 +24,18 @@ export interface Verdict {
 /** How the agent's process ended; and what the agent itself told, where it speaks a protocol. */
 export interface WorkerOutcome {
   readonly exit: ExitOutcome;
+  /** Set where it was ended for going over its memory cap. */
+  readonly excess: MemoryExcess | undefined;
   readonly told: Told | null;
 }
 
-/** CANCELLED, TIMED_OUT and LOST win, then the last reported outcome, then the agent's own. */
+/** CANCELLED, TIMED_OUT and LOST win, then its memory cap, then the last reported outcome, then the agent's own. */
 export function judge(
   session: Pick<
     WorkerSession,
     "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds"
   >,
-  { exit: outcome, told }: WorkerOutcome,
+  { exit: outcome, excess, told }: WorkerOutcome,
   timedOut: boolean,
 ): Verdict {
   if (session.cancelRequestedAt !== null) {
@@ -39,6 +43,7 @@ export function judge(
   }
   if (timedOut) return verdict("TIMED_OUT", timeoutText(session));
   if (outcome.kind === "lost" && told?.isClosed !== true) return verdict("LOST", outcome.reason);
+  if (excess !== undefined) return verdict("FAILED", excessText(excess), "MEMORY_EXCEEDED");
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
   if (outcome.kind === "exited" && outcome.startFailure !== null) {
@@ -59,6 +64,11 @@ export function judge(
 
 function timeoutText({ timeoutSeconds }: Pick<WorkerSession, "timeoutSeconds">): string {
   return `timed out after ${String(timeoutSeconds)} s`;
+}
+
+function excessText({ limit }: MemoryExcess): string {
+  const mebibytes = String(Math.round(limit / 2 ** 20));
+  return `went over its memory cap of ${mebibytes} MiB: raise ${capSettings.memory}, or have it do less at once`;
 }
 
 const startFailures = {

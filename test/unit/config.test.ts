@@ -55,10 +55,8 @@ test("without any setting all have their defaults", () => {
     sandbox: {
       mode: "off",
       network: { mode: "LIST", hosts: [] },
-      maxMemory: undefined,
-      maxProcesses: undefined,
-      maxCpus: undefined,
     },
+    caps: { memory: undefined, cpus: undefined, processes: undefined },
     maxDepth: 3,
     maxChildren: 20,
     issueHosts: [
@@ -85,7 +83,7 @@ test("without any setting all have their defaults", () => {
 });
 
 test("workers' sandbox, network and limits are parsed", () => {
-  const { sandbox } = load({
+  const { sandbox, caps } = load({
     FACTORY_SANDBOX: "required",
     FACTORY_NETWORK: "NONE,*.example.com:8443",
     FACTORY_WORKER_MEMORY: "4G",
@@ -95,10 +93,8 @@ test("workers' sandbox, network and limits are parsed", () => {
   expect(sandbox).toEqual({
     mode: "required",
     network: { mode: "NONE", hosts: [{ host: "example.com", isWildcard: true, port: 8443 }] },
-    maxMemory: 4 * 2 ** 30,
-    maxProcesses: 512,
-    maxCpus: 1.5,
   });
+  expect(caps).toEqual({ memory: 4 * 2 ** 30, cpus: 1.5, processes: 512 });
 });
 
 test.each([

@@ -8,7 +8,7 @@ function judge(
   exit: ExitOutcome,
   timedOut: boolean,
 ): ReturnType<typeof judgeWorker> {
-  return judgeWorker(session, { exit, told: null }, timedOut);
+  return judgeWorker(session, { exit, excess: undefined, told: null }, timedOut);
 }
 
 const quiet = {
@@ -31,6 +31,24 @@ function exited(exit: Partial<Exited> = {}): Exited {
   };
 }
 const lost: ExitOutcome = { kind: "lost", reason: "nobody knows" };
+
+test("who went over its memory cap has failed, whatever it reported, and is told the cap and the setting", () => {
+  const over = (session: Parameters<typeof judgeWorker>[0], timedOut = false) =>
+    judgeWorker(
+      session,
+      { exit: exited(), excess: { limit: 512 * 2 ** 20 }, told: null },
+      timedOut,
+    );
+  const failed = {
+    status: "FAILED",
+    failureCode: "MEMORY_EXCEEDED",
+    reason: expect.stringMatching(/512 MiB.*FACTORY_WORKER_MEMORY/),
+  };
+  expect(over(quiet)).toEqual(failed);
+  expect(over({ ...quiet, reportedOutcome: "SUCCEEDED" })).toEqual(failed);
+  expect(over(quiet, true).status).toBe("TIMED_OUT");
+  expect(over(cancelled).status).toBe("CANCELLED");
+});
 
 describe("what decides, strongest first", () => {
   const succeeded = { reportedOutcome: "SUCCEEDED" } as const;
