@@ -14,6 +14,23 @@ export type CapName = keyof Caps;
 
 export const capNames = ["memory", "cpus", "processes"] as const satisfies readonly CapName[];
 
+/** What may be asked for. Less starts no agent. */
+export const capBounds = {
+  memory: { least: 64 * 2 ** 20, most: 16 * 2 ** 40 },
+  cpus: { least: 0.1, most: 1024 },
+  processes: { least: 16, most: 1_000_000 },
+} as const satisfies Readonly<Record<CapName, { readonly least: number; readonly most: number }>>;
+
+/** Of each the lower. */
+export function lowerCaps(one: Caps, other: Caps): Caps {
+  return Object.fromEntries(
+    capNames.map((name) => {
+      const given = [one[name], other[name]].filter((value) => value !== undefined);
+      return [name, given.length === 0 ? undefined : Math.min(...given)];
+    }),
+  );
+}
+
 /** The settings that hold them for all workers of a server. */
 export const capSettings = {
   memory: "FACTORY_WORKER_MEMORY",

@@ -6,7 +6,7 @@ import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
-import type { Caps } from "./caps.ts";
+import { capBounds, type Caps } from "./caps.ts";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
@@ -50,22 +50,21 @@ const size = z
   .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
   .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
 
-const leastMemory = 64 * 2 ** 20;
 const memoryRule = "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)";
 
-/** In bytes. Less than this starts no agent. */
+/** In bytes. */
 const memory = z
   .string()
   .regex(/^\d+[KMGT]?$/, memoryRule)
   .pipe(size)
-  .refine((value) => value >= leastMemory, memoryRule);
+  .refine((value) => value >= capBounds.memory.least, memoryRule);
 
 const cpusRule = "must be a number of processors from 0.1 to 1024, such as 2 or 0.5";
 const cpus = z
   .string()
   .regex(/^\d+(\.\d+)?$/, cpusRule)
   .transform(Number)
-  .refine((value) => value >= 0.1 && value <= 1024, cpusRule);
+  .refine((value) => value >= capBounds.cpus.least && value <= capBounds.cpus.most, cpusRule);
 
 const networkRules = z.string().transform((text, context) => {
   const rules = parseNetworkRules(text);
@@ -159,7 +158,10 @@ const settings = z.object({
     .default(defaultSandboxMode),
   FACTORY_NETWORK: networkRules.default(defaultRules),
   FACTORY_WORKER_MEMORY: memory.optional(),
-  FACTORY_WORKER_PROCESSES: wholeNumber(16, 1_000_000).optional(),
+  FACTORY_WORKER_PROCESSES: wholeNumber(
+    capBounds.processes.least,
+    capBounds.processes.most,
+  ).optional(),
   FACTORY_WORKER_CPUS: cpus.optional(),
   FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
   FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),

@@ -1,5 +1,4 @@
 // How a session ends: one final status, committed together with commits and summary.
-import { capSettings } from "../caps.ts";
 import type { PrismaClient } from "../database/client.ts";
 import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
@@ -7,6 +6,7 @@ import type { WorkerStatus } from "../generated/prisma/enums.ts";
 import type { ExitOutcome } from "../process/exit.ts";
 import type { MemoryExcess } from "../process/memory-excess.ts";
 import { cancelText } from "./cancel.ts";
+import { describeMemoryExcess } from "./caps.ts";
 import { recordCommits } from "./commits.ts";
 import { describeShortfalls, describeUnfinished, type EndedWork } from "./ended-work.ts";
 import { queueTopic } from "./events.ts";
@@ -33,7 +33,7 @@ export interface WorkerOutcome {
 export function judge(
   session: Pick<
     WorkerSession,
-    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds"
+    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds" | "maxMemoryMib"
   >,
   { exit: outcome, excess, told }: WorkerOutcome,
   timedOut: boolean,
@@ -43,7 +43,9 @@ export function judge(
   }
   if (timedOut) return verdict("TIMED_OUT", timeoutText(session));
   if (outcome.kind === "lost" && told?.isClosed !== true) return verdict("LOST", outcome.reason);
-  if (excess !== undefined) return verdict("FAILED", excessText(excess), "MEMORY_EXCEEDED");
+  if (excess !== undefined) {
+    return verdict("FAILED", describeMemoryExcess(session, excess.limit), "MEMORY_EXCEEDED");
+  }
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
   if (outcome.kind === "exited" && outcome.startFailure !== null) {
@@ -64,11 +66,6 @@ export function judge(
 
 function timeoutText({ timeoutSeconds }: Pick<WorkerSession, "timeoutSeconds">): string {
   return `timed out after ${String(timeoutSeconds)} s`;
-}
-
-function excessText({ limit }: MemoryExcess): string {
-  const mebibytes = String(Math.round(limit / 2 ** 20));
-  return `went over its memory cap of ${mebibytes} MiB: raise ${capSettings.memory}, or have it do less at once`;
 }
 
 const startFailures = {

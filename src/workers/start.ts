@@ -78,6 +78,7 @@ export async function startAgent(
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
   const isLockedIn = deps.sandboxes.isFor(prepared);
+  const caps = capsOf(prepared, host.caps, isLockedIn);
   const url = isLockedIn ? deps.sandboxes.apiUrl : host.url;
   const mcpServers =
     way.ignoresServers === true ? [] : [mcpServerFor({ url, token: speaker.token })];
@@ -145,7 +146,7 @@ export async function startAgent(
         worktree: worktree.path,
         gitDirectory: context.gitDir,
         objects: git.objects,
-        maxProcesses: host.caps.settings.processes,
+        maxProcesses: caps.all.processes,
       })
     : { command: start.command, environment: env };
   const { identity } = await step("spawn", { facts: { agent: session.agent } }, () =>
@@ -156,7 +157,7 @@ export async function startAgent(
       env: locked.environment,
       nonce: launched.nonce,
       exitKey: launched.exitKey,
-      caps: capsOf(host.caps),
+      caps: caps.byGroups,
     }),
   );
   return { identity, session };

@@ -55,6 +55,11 @@ describe.each(modes)("with FACTORY_SANDBOX=%s", (mode) => {
     expect(workerSession.status).toBe("RUNNING");
     await writeFile(join(workerSession.worktree.path, "done"), "");
     expect((await untilEnded(server, neighbour.id)).stdout).toBe("up\nwent on\n");
+    const less = await dispatch(server, {
+      ...{ parentSession: "lead", repository, branch: "less", maxMemoryMib: 64 },
+      task: `perl -e 'my $held = "a" x (16 * 2 ** 20)'; exec perl -e 'my $held = "a" x (80 * 2 ** 20)'`,
+    });
+    expect((await untilEnded(server, less.id)).statusReason).toMatch(/64 MiB.*maxMemoryMib/);
     const fine = await ask("fine", "echo fine");
     expect(await untilEnded(server, fine.id)).toMatchObject({
       status: "SUCCEEDED",

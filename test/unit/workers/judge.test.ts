@@ -16,6 +16,7 @@ const quiet = {
   cancelReason: null,
   reportedOutcome: null,
   timeoutSeconds: 60,
+  maxMemoryMib: null,
 } as const;
 const cancelled = { ...quiet, cancelRequestedAt: new Date(), cancelReason: "enough" };
 
@@ -46,6 +47,7 @@ test("who went over its memory cap has failed, whatever it reported, and is told
   };
   expect(over(quiet)).toEqual(failed);
   expect(over({ ...quiet, reportedOutcome: "SUCCEEDED" })).toEqual(failed);
+  expect(over({ ...quiet, maxMemoryMib: 512 }).reason).toContain("a higher maxMemoryMib");
   expect(over(quiet, true).status).toBe("TIMED_OUT");
   expect(over(cancelled).status).toBe("CANCELLED");
 });
