@@ -2,7 +2,7 @@
 // environment is in client-config.ts; nothing else reads process.env.
 import { existsSync, readFileSync } from "node:fs";
 import type { BlockList } from "node:net";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
@@ -41,23 +41,26 @@ const sizeUnits: Readonly<Record<string, number>> = {
   G: 2 ** 30,
   T: 2 ** 40,
 };
-const sizeRule = "must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)";
-
 /** In bytes. */
-const size = z
-  .string()
-  .regex(/^\d+[KMGT]?$/, sizeRule)
-  .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
-  .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
+const bytes = (rule: string, least: number) =>
+  z
+    .string()
+    .regex(/^\d+[KMGT]?$/, rule)
+    .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
+    .refine((value) => value >= least && Number.isSafeInteger(value), rule);
 
-const memoryRule = "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)";
-
-/** In bytes. */
-const memory = z
-  .string()
-  .regex(/^\d+[KMGT]?$/, memoryRule)
-  .pipe(size)
-  .refine((value) => value >= capBounds.memory.least, memoryRule);
+const size = bytes(
+  "must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)",
+  1,
+);
+const memory = bytes(
+  "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)",
+  capBounds.memory.least,
+);
+const memoryFloor = bytes(
+  "must be a number of bytes, or 0 for none, such as 1G (K, M, G and T are taken)",
+  0,
+);
 
 const cpusRule = "must be a number of processors from 0.1 to 1024, such as 2 or 0.5";
 const cpus = z
@@ -163,6 +166,7 @@ const settings = z.object({
     capBounds.processes.most,
   ).optional(),
   FACTORY_WORKER_CPUS: cpus.optional(),
+  FACTORY_MEMORY_FLOOR: memoryFloor.optional(),
   FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
   FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),
   GITHUB_URL: webAddress.default("https://github.com"),
@@ -190,6 +194,9 @@ const settings = z.object({
     .default("on")
     .transform((value) => value === "on"),
 });
+
+/** Of the machine's memory. */
+const defaultFloor = 0.05;
 
 /** all: answers requests and runs workers. api: answers alone. runner: runs workers alone. */
 export const roles = ["all", "api", "runner"] as const;
@@ -260,6 +267,8 @@ export interface Config {
   readonly sandbox: SandboxSettings;
   /** What one worker may have. */
   readonly caps: Caps;
+  /** Bytes of memory that the machine must have free for a worker to be started; 0: any. */
+  readonly memoryFloor: number;
   /** How many workers may stand above a worker; 0: workers dispatch no workers. */
   readonly maxDepth: number;
   /** How many children of one worker may be unended at a time. */
@@ -350,6 +359,7 @@ export function loadConfig(
       cpus: values.FACTORY_WORKER_CPUS,
       processes: values.FACTORY_WORKER_PROCESSES,
     },
+    memoryFloor: values.FACTORY_MEMORY_FLOOR ?? Math.round(totalmem() * defaultFloor),
     maxDepth: values.FACTORY_MAX_DEPTH,
     maxChildren: values.FACTORY_MAX_CHILDREN,
     issueHosts: [

@@ -309,6 +309,7 @@ async function start(
       }),
       killGraceMs: config.killGrace * 1000,
       startTimeoutMs: config.startTimeout * 1000,
+      memoryFloor: { floor: config.memoryFloor },
       facts,
       sight,
       logger,

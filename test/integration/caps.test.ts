@@ -1,13 +1,13 @@
 // What one worker may have together, by the public API of a server: it alone pays for what it takes too much of.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { testWithCap } from "../support/caps.ts";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { cloned } from "../support/repositories.ts";
 import { availability } from "../support/sandbox.ts";
-import { dispatch, untilEnded, untilPrinted } from "../support/workers.ts";
+import { dispatch, eventually, readWorker, untilEnded, untilPrinted } from "../support/workers.ts";
 
 const repository = { owner: "acme", name: "capped" };
 /** Takes 200 MiB. */
@@ -66,4 +66,28 @@ describe.each(modes)("with FACTORY_SANDBOX=%s", (mode) => {
       stdout: "fine\n",
     });
   });
+});
+
+test("while the machine has little memory nothing is started, and the queue says why", async () => {
+  const git = await startGitServer();
+  let server = await startFactory({ git, env: { FACTORY_MEMORY_FLOOR: "900T" } });
+  try {
+    await cloned(server, git, repository);
+    const { id } = await dispatch(server, { parentSession: "lead", repository, task: "echo ran" });
+    const reason = /^1st in the queue; waits until .* MiB of memory free \(FACTORY_MEMORY_FLOOR\)$/;
+    await eventually(async () => reason.test((await readWorker(server, id)).statusReason ?? ""));
+    const { runners } = await server.query<{ runners: { waitReason: string | null }[] }>(
+      "{ runners { waitReason } }",
+    );
+    expect(runners).toEqual([{ waitReason: expect.stringContaining("memory") }]);
+    await server.terminate();
+    server = await server.restart({ FACTORY_MEMORY_FLOOR: "0" });
+    expect(await untilEnded(server, id)).toMatchObject({ status: "SUCCEEDED", stdout: "ran\n" });
+    expect(await server.query("{ runners { waitReason } }")).toEqual({
+      runners: [{ waitReason: null }],
+    });
+  } finally {
+    await server.dispose();
+    await git.stop();
+  }
 });

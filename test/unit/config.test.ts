@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, homedir, tmpdir } from "node:os";
+import { availableParallelism, homedir, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { loadClientConfig } from "../../src/client-config.ts";
@@ -56,6 +56,7 @@ test("without any setting all have their defaults", () => {
       mode: "off",
       network: { mode: "LIST", hosts: [] },
     },
+    memoryFloor: Math.round(totalmem() * 0.05),
     caps: { memory: undefined, cpus: undefined, processes: undefined },
     maxDepth: 3,
     maxChildren: 20,
@@ -97,7 +98,13 @@ test("workers' sandbox, network and limits are parsed", () => {
   expect(caps).toEqual({ memory: 4 * 2 ** 30, cpus: 1.5, processes: 512 });
 });
 
+test("the memory that must be free is a size, or none", () => {
+  expect(load({ FACTORY_MEMORY_FLOOR: "1G" }).memoryFloor).toBe(2 ** 30);
+  expect(load({ FACTORY_MEMORY_FLOOR: "0" }).memoryFloor).toBe(0);
+});
+
 test.each([
+  ["FACTORY_MEMORY_FLOOR", "5%", /^must be a number of bytes, or 0 for none/],
   ["FACTORY_SANDBOX", "on", "may be required, auto, off"],
   [
     "FACTORY_NETWORK",
