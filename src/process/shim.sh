@@ -110,6 +110,14 @@ write_identity() {
   exec {factory_shim_report}>&-
 }
 
+# Where the whole machine is out of memory, workers go before the server and its database. Raised alone: to lower it
+# takes a privilege.
+offer_to_the_kernel() {
+  local factory_shim_score
+  read -r factory_shim_score 2>/dev/null </proc/self/oom_score_adj || return 0
+  (( factory_shim_score >= 500 )) || printf 500 2>/dev/null >|/proc/self/oom_score_adj
+}
+
 # Runs in the subshell that becomes the agent.
 become_agent() {
   [[ -n ${factory_shim_held-} ]] && exec {factory_shim_held}<&-
@@ -122,6 +130,7 @@ become_agent() {
     shift
   done
   shift
+  offer_to_the_kernel
   # Before the agent's first instruction, so where no identity is, nothing ran.
   write_identity || exit 121
 

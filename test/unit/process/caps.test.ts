@@ -166,6 +166,16 @@ testWithCap("cpus", "a session computes no more than its processors allow", asyn
   expect(members.split("\n")).toContain(String(session.identity.agent.pid));
 });
 
+test("where the machine is out of memory it goes first, and its shim stays", async () => {
+  const session = await sessions.runScript(
+    "cat /proc/self/oom_score_adj /proc/$PPID/oom_score_adj",
+  );
+  await exitOf(session);
+  const [own, ofShim] = (await stdoutOf(session)).trim().split("\n").map(Number);
+  expect(own).toBeGreaterThanOrEqual(500);
+  expect(ofShim).toBe(Number(await readFile("/proc/self/oom_score_adj", "utf8")));
+});
+
 testWithCap("memory", "no agent is started that can't be held to its caps", async () => {
   const bash = path.join(sessions.base, "bash-that-removes-groups");
   await writeFile(
