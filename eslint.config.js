@@ -109,7 +109,10 @@ const nearWorkers = ["git", "process", "maintenance", "repositories", "workers",
 /** Of these, what opens only files that no worker can write (/proc, control groups), or opens them for writing by rules of its own. */
 const opensOthers = [
   "src/git/processes.ts",
+  "src/process/caps.ts",
   "src/process/cgroup.ts",
+  "src/process/memory-excess.ts",
+  "src/process/own-cgroup.ts",
   "src/process/proc.ts",
   "src/process/session-folder.ts",
 ];

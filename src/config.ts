@@ -2,10 +2,11 @@
 // environment is in client-config.ts; nothing else reads process.env.
 import { existsSync, readFileSync } from "node:fs";
 import type { BlockList } from "node:net";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { delimiter, isAbsolute, join, normalize, resolve } from "node:path";
 import { parse as parseDotenv } from "dotenv";
 import { z } from "zod";
+import { capBounds, type Caps } from "./caps.ts";
 import { ConfigError } from "./config-error.ts";
 import { findUrlMistake, readableUrl } from "./database-url.ts";
 import { homeOf } from "./home-path.ts";
@@ -38,31 +39,33 @@ const sizeUnits: Readonly<Record<string, number>> = {
   G: 2 ** 30,
   T: 2 ** 40,
 };
-const sizeRule = "must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)";
-
 /** In bytes. */
-const size = z
-  .string()
-  .regex(/^\d+[KMGT]?$/, sizeRule)
-  .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
-  .refine((value) => value >= 1 && Number.isSafeInteger(value), sizeRule);
+const bytes = (rule: string, least: number) =>
+  z
+    .string()
+    .regex(/^\d+[KMGT]?$/, rule)
+    .transform((text) => Number.parseInt(text, 10) * (sizeUnits[text.replace(/^\d+/, "")] ?? 1))
+    .refine((value) => value >= least && Number.isSafeInteger(value), rule);
 
-const leastMemory = 64 * 2 ** 20;
-const memoryRule = "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)";
-
-/** In bytes. Less than this starts no agent. */
-const memory = z
-  .string()
-  .regex(/^\d+[KMGT]?$/, memoryRule)
-  .pipe(size)
-  .refine((value) => value >= leastMemory, memoryRule);
+const size = bytes(
+  "must be a number of bytes, 1 or more, such as 500G (K, M, G and T are taken)",
+  1,
+);
+const memory = bytes(
+  "must be a number of bytes, 64M or more, such as 4G (K, M, G and T are taken)",
+  capBounds.memory.least,
+);
+const memoryFloor = bytes(
+  "must be a number of bytes, or 0 for none, such as 1G (K, M, G and T are taken)",
+  0,
+);
 
 const cpusRule = "must be a number of processors from 0.1 to 1024, such as 2 or 0.5";
 const cpus = z
   .string()
   .regex(/^\d+(\.\d+)?$/, cpusRule)
   .transform(Number)
-  .refine((value) => value >= 0.1 && value <= 1024, cpusRule);
+  .refine((value) => value >= capBounds.cpus.least && value <= capBounds.cpus.most, cpusRule);
 
 const networkRules = z.string().transform((text, context) => {
   const rules = parseNetworkRules(text);
@@ -163,8 +166,12 @@ const settings = z.object({
     .default([]),
   FACTORY_NETWORK: networkRules.default(defaultRules),
   FACTORY_WORKER_MEMORY: memory.optional(),
-  FACTORY_WORKER_PROCESSES: wholeNumber(16, 1_000_000).optional(),
+  FACTORY_WORKER_PROCESSES: wholeNumber(
+    capBounds.processes.least,
+    capBounds.processes.most,
+  ).optional(),
   FACTORY_WORKER_CPUS: cpus.optional(),
+  FACTORY_MEMORY_FLOOR: memoryFloor.optional(),
   FACTORY_MAX_DEPTH: wholeNumber(0, 100).default(3),
   FACTORY_MAX_CHILDREN: wholeNumber(0, 10_000).default(20),
   GITHUB_URL: webAddress.default("https://github.com"),
@@ -192,6 +199,9 @@ const settings = z.object({
     .default("on")
     .transform((value) => value === "on"),
 });
+
+/** Of the machine's memory. */
+const defaultFloor = 0.05;
 
 /** all: answers requests and runs workers. api: answers alone. runner: runs workers alone. */
 export const roles = ["all", "api", "runner"] as const;
@@ -223,12 +233,6 @@ export interface SandboxSettings {
   readonly network: NetworkRules;
   /** Files and folders that workers are shown, where they exist; absolute. */
   readonly readable: readonly string[];
-  /** Bytes that one worker's processes may have in memory; undefined: no limit. */
-  readonly maxMemory: number | undefined;
-  /** Processes and threads of one worker; undefined: no limit. */
-  readonly maxProcesses: number | undefined;
-  /** Processors that one worker may use at a time; undefined: no limit. */
-  readonly maxCpus: number | undefined;
 }
 
 export interface Config {
@@ -268,6 +272,10 @@ export interface Config {
   readonly permissions: (typeof permissionPolicies)[number];
   /** How workers are locked in. */
   readonly sandbox: SandboxSettings;
+  /** What one worker may have. */
+  readonly caps: Caps;
+  /** Bytes of memory that the machine must have free for a worker to be started; 0: any. */
+  readonly memoryFloor: number;
   /** How many workers may stand above a worker; 0: workers dispatch no workers. */
   readonly maxDepth: number;
   /** How many children of one worker may be unended at a time. */
@@ -361,10 +369,13 @@ export function loadConfig(
       mode: values.FACTORY_SANDBOX,
       network: values.FACTORY_NETWORK,
       readable: values.FACTORY_SANDBOX_READABLE,
-      maxMemory: values.FACTORY_WORKER_MEMORY,
-      maxProcesses: values.FACTORY_WORKER_PROCESSES,
-      maxCpus: values.FACTORY_WORKER_CPUS,
     },
+    caps: {
+      memory: values.FACTORY_WORKER_MEMORY,
+      cpus: values.FACTORY_WORKER_CPUS,
+      processes: values.FACTORY_WORKER_PROCESSES,
+    },
+    memoryFloor: values.FACTORY_MEMORY_FLOOR ?? Math.round(totalmem() * defaultFloor),
     maxDepth: values.FACTORY_MAX_DEPTH,
     maxChildren: values.FACTORY_MAX_CHILDREN,
     issueHosts: [

@@ -52,6 +52,7 @@ export const agentFailureCodes = {
   AGENT_CRASHED: "the agent's program ended before its turn did",
   AGENT_START_TIMEOUT:
     "the agent didn't answer within FACTORY_START_TIMEOUT, and not when it was started again",
+  MEMORY_EXCEEDED: "it went over its memory cap, and it was ended with all that it had started",
 } as const;
 
 export type AgentFailureCode = keyof typeof agentFailureCodes;

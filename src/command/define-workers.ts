@@ -173,6 +173,9 @@ function defineDispatch(program: Command, act: Act): void {
       ]),
     )
     .option("--allow-host <HOST...>", "hosts more that it may reach from its sandbox")
+    .option("--max-memory <MIB>", "end it when it has more memory", parseWholeNumber)
+    .option("--max-cpus <N>", "processors that it may use at a time, such as 0.5", parseAmount)
+    .option("--max-processes <N>", "processes and threads that it may have", parseWholeNumber)
     .option("--wait", "wait for its end; the exit code is 0 only where it succeeded")
     .option("--follow", "the same, and print what it prints meanwhile")
     .option(...jsonFlag)

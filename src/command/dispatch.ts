@@ -86,6 +86,9 @@ function toInput(task: string, options: DispatchOptions, own: OwnWorker | undefi
       options.network === undefined && options.allowHost === undefined
         ? undefined
         : { mode: options.network, allow: options.allowHost },
+    maxMemoryMib: options.maxMemory,
+    maxCpus: options.maxCpus,
+    maxProcesses: options.maxProcesses,
   };
   // As JSON, what is undefined is left out, and the server's default holds.
   return { task, parentSession: parent, ...given };

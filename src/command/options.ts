@@ -46,6 +46,9 @@ export interface DispatchOptions extends JsonOption {
   readonly sandbox?: string;
   readonly network?: string;
   readonly allowHost?: readonly string[];
+  readonly maxMemory?: number;
+  readonly maxCpus?: number;
+  readonly maxProcesses?: number;
   readonly wait?: boolean;
   readonly follow?: boolean;
 }

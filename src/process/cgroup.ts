@@ -5,6 +5,7 @@ import { constants } from "node:fs";
 import { access, mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { codeOf } from "./host-failure.ts";
+import { findOwn } from "./own-cgroup.ts";
 
 /** A worker that may write here could nest them without end. */
 const maxGroups = 1_000;
@@ -34,8 +35,24 @@ export async function createCgroup(nonce: string): Promise<string | undefined> {
 
 /** Where the nonce's group is, or would be; undefined where there is no version 2. */
 export async function cgroupOf(nonce: string): Promise<string | undefined> {
+  const base = await findBase();
+  return base === undefined ? undefined : path.join(base, groupName(nonce));
+}
+
+export function groupName(nonce: string): string {
+  return `factory-${nonce}`;
+}
+
+/** What a server's own group is called (`DelegateSubgroup=` of systemd) where the one above is its to divide. */
+const serverGroup = "factory-server";
+
+/**
+ * In which group of version 2 those of the workers are made: the server's own, or the one above. A group that holds
+ * processes hands out no controllers to those below it, so caps need the latter.
+ */
+async function findBase(): Promise<string | undefined> {
   const own = await findOwn();
-  return own === undefined ? undefined : path.join(own, `factory-${nonce}`);
+  return own !== undefined && path.basename(own) === serverGroup ? path.dirname(own) : own;
 }
 
 /** The ids of all processes in it and below it, those of other pid namespaces left out. */
@@ -87,33 +104,4 @@ async function writeIfThere(file: string, text: string): Promise<void> {
 
 function isGone(error: unknown): boolean {
   return codeOf(error) === "ENOENT" || codeOf(error) === "ENODEV";
-}
-
-/** The group that this process is in. It may be moved to another one, so it is read anew. */
-async function findOwn(): Promise<string | undefined> {
-  try {
-    const [mounts, groups] = await Promise.all([
-      readFile("/proc/self/mountinfo", "utf8"),
-      readFile("/proc/self/cgroup", "utf8"),
-    ]);
-    return parseOwn(mounts, groups);
-  } catch {
-    // No /proc/self/cgroup: a kernel without control groups.
-    return undefined;
-  }
-}
-
-/** Source: proc_pid_mountinfo(5) and cgroups(7), "/proc/pid/cgroup". */
-export function parseOwn(mountinfo: string, cgroup: string): string | undefined {
-  const own = /^0::(\/.*)$/m.exec(cgroup)?.[1];
-  if (own === undefined) return undefined;
-  for (const line of mountinfo.split("\n")) {
-    const [before = "", after = ""] = line.split(" - ");
-    const [, , , root = "", mountPoint = ""] = before.split(" ");
-    if (!after.startsWith("cgroup2 ")) continue;
-    const below = path.posix.relative(root, own);
-    if (below.startsWith("..")) continue;
-    return path.join(mountPoint, below);
-  }
-  return undefined;
 }

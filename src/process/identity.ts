@@ -26,6 +26,8 @@ export const identitySchema = z.object({
 export interface Identity extends z.infer<typeof identitySchema> {
   /** Absolute path of the control group that the agent was started in; see cgroup.ts. */
   readonly cgroup?: string | undefined;
+  /** Absolute paths of further ones that hold it to its caps; see caps.ts. */
+  readonly capGroups?: readonly string[] | undefined;
 }
 
 /**

@@ -3,7 +3,9 @@ import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
+import type { Caps } from "../caps.ts";
 import { FactoryError } from "../errors.ts";
+import { createCapGroups } from "./caps.ts";
 import { createCgroup, removeCgroup } from "./cgroup.ts";
 import { codeOf, hostFailure } from "./host-failure.ts";
 import type { Identity } from "./identity.ts";
@@ -29,6 +31,8 @@ export interface LaunchOptions {
   readonly exitKey?: string;
   /** Unique per attempt, 8 to 128 letters, digits, - and _. Default: a random UUID. */
   readonly nonce?: string;
+  /** What the agent and all that it starts may have together. Default: as much as the machine gives. */
+  readonly caps?: Caps;
   /** How long to wait for the identity, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
   /** Path of bash 5. Default /bin/bash. */
@@ -46,7 +50,7 @@ const shim = path.join(import.meta.dirname, "shim.sh");
  * `waitForExit`, `tailOutput`). When this rejects, nothing of the attempt runs any more.
  *
  * Fails with BAD_INPUT (a command that the system can't take), HOST_FAILURE (disk full, no process
- * left, no bash, no identity in time) or INTERNAL (the folder was used before).
+ * left, no bash, no identity in time, caps that can't be held) or INTERNAL (the folder was used before).
  */
 export async function launch(options: LaunchOptions): Promise<{ identity: Identity }> {
   const { folder, command, cwd, env, timeoutMs = 10_000, bash = "/bin/bash" } = options;
@@ -57,11 +61,11 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
     throw usedBefore(folder);
   }
 
-  const cgroup = await createCgroup(nonce);
+  const { cgroup, capGroups } = await createGroups(nonce, options.caps ?? {});
   const wake = createWake();
   // -p: no BASH_ENV, no functions and no shell options from the environment.
-  const [program, ...rest] = [...adoptOrphans(), bash, "-p", shim, cgroup ?? "", cwd];
-  const child = execa(program, [...rest, ...command], {
+  const [program, ...rest] = [...adoptOrphans(), bash, "-p", shim, cgroup ?? ""];
+  const child = execa(program, [...rest, ...capGroups, "--", cwd, ...command], {
     cwd: folder,
     env: { ...env, [nonceVariable]: nonce, TMPDIR: sessionPaths(folder).temporary },
     extendEnv: false,
@@ -89,7 +93,7 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       if (told.endsWith("\n")) {
-        return { identity: { ...identitySchema.parse(JSON.parse(told)), cgroup } };
+        return { identity: { ...identitySchema.parse(JSON.parse(told)), cgroup, capGroups } };
       }
       if (end !== undefined) {
         throw await explainEnd(end, options);
@@ -106,11 +110,26 @@ export async function launch(options: LaunchOptions): Promise<{ identity: Identi
   } catch (error) {
     if (end?.exitCode !== shimStatus.usedBefore) {
       await terminateAll({ identity: undefined, nonce, graceMs: 0 });
-    } else if (cgroup !== undefined && options.nonce === undefined) {
+    } else if (options.nonce === undefined) {
       // A nonce that was given may be that of the launch that was first: what runs under it is the other's, and the
-      // group too, which its agent may be about to enter.
-      await removeCgroup(cgroup);
+      // groups too, which its agent may be about to enter.
+      for (const group of [...capGroups, ...(cgroup === undefined ? [] : [cgroup])]) {
+        await removeCgroup(group);
+      }
     }
+    throw error;
+  }
+}
+
+async function createGroups(
+  nonce: string,
+  caps: Caps,
+): Promise<{ cgroup: string | undefined; capGroups: readonly string[] }> {
+  const cgroup = await createCgroup(nonce);
+  try {
+    return { cgroup, capGroups: await createCapGroups(nonce, caps, cgroup) };
+  } catch (error) {
+    if (cgroup !== undefined) await removeCgroup(cgroup);
     throw error;
   }
 }
@@ -136,7 +155,7 @@ function adoptOrphans(): string[] {
 }
 
 /** What shim.sh returns when no agent has run. */
-const shimStatus = { bashTooOld: 120, notWritable: 121, usedBefore: 122 } as const;
+const shimStatus = { bashTooOld: 120, notWritable: 121, usedBefore: 122, notCapped: 123 } as const;
 
 interface ShimEnd {
   readonly exitCode: number | undefined;
@@ -209,6 +228,11 @@ async function explainEnd(end: ShimEnd, options: LaunchOptions): Promise<Factory
       return new FactoryError(
         "HOST_FAILURE",
         `could not write to the session folder ${folder}: ${await explainUnwritable(folder)}`,
+      );
+    case shimStatus.notCapped:
+      return new FactoryError(
+        "HOST_FAILURE",
+        "the worker could not enter the control groups that hold it to its caps: check their owner and mode",
       );
     default:
       return new FactoryError(

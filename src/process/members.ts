@@ -1,4 +1,5 @@
-import { cgroupOf, listCgroup } from "./cgroup.ts";
+import { groupsOf } from "./caps.ts";
+import { listCgroup } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
 import type { ProcessFacts, ProcessId } from "./proc.ts";
 import { carriesNonce, listProcesses } from "./proc.ts";
@@ -19,7 +20,7 @@ export interface SessionScope {
  * - it is the agent, or was found before (`known`), by pid and start time
  * - it is in the session that the shim leads, while that number can't have been given out again
  * - its environment holds the nonce
- * - it is in the control group that the agent was started in
+ * - it is in a control group that the agent was started in
  * - its parent belongs, or is the shim, which adopts what its descendants leave behind
  */
 export async function findMembers(
@@ -29,8 +30,8 @@ export async function findMembers(
   const { identity, nonce } = scope;
   const processes = await listProcesses();
   const byPid = new Map(processes.map((facts) => [facts.pid, facts]));
-  const cgroup = identity?.cgroup ?? (await cgroupOf(nonce));
-  const grouped = new Set(cgroup === undefined ? [] : await listCgroup(cgroup));
+  const groups = await groupsOf(nonce, identity);
+  const grouped = new Set((await Promise.all(groups.map(listCgroup))).flat());
   const isThere = (id: ProcessId) => byPid.get(id.pid)?.startTime === id.startTime;
 
   const apart = new Set([process.pid]);

@@ -1,13 +1,13 @@
 #!/bin/bash
 # Runs one agent apart from the server, and writes down how it ended.
 #
-#   cd <session folder> && FACTORY_SESSION_NONCE=<nonce> bash -p shim.sh <control group or ""> <worktree> <command> [argument…]
+#   cd <session folder> && FACTORY_SESSION_NONCE=<nonce> bash -p shim.sh <control group or ""> [group of caps…] -- <worktree> <command> [argument…]
 #
 # Started by launch.ts in a session of its own. Standard input holds one line, the key by which exit.json is known
 # to be this shim's; who runs is told on standard output, as a worker can write any file. Both are gone before the
 # agent's first instruction. Up to the agent's first instruction it uses builtins alone and forks once. Statuses of its own, all without
 # an agent having run: 120 this bash is too old, 121 the folder can't be written, 122 the folder was
-# used before.
+# used before, 123 a group of caps can't be entered.
 #
 # Until the agent has started, variables are named factory_shim_*: to set a name that came in by the
 # environment would change what the agent sees.
@@ -110,12 +110,27 @@ write_identity() {
   exec {factory_shim_report}>&-
 }
 
+# Where the whole machine is out of memory, workers go before the server and its database. Raised alone: to lower it
+# takes a privilege.
+offer_to_the_kernel() {
+  local factory_shim_score
+  read -r factory_shim_score 2>/dev/null </proc/self/oom_score_adj || return 0
+  (( factory_shim_score >= 500 )) || printf 500 2>/dev/null >|/proc/self/oom_score_adj
+}
+
 # Runs in the subshell that becomes the agent.
 become_agent() {
   [[ -n ${factory_shim_held-} ]] && exec {factory_shim_held}<&-
   # Where it may not be entered, the worker is found by other means. 0 is who writes.
   [[ -n $1 ]] && printf 0 2>/dev/null >|"$1/cgroup.procs"
   shift
+  # An agent that isn't held to its caps is not started.
+  while [[ $1 != -- ]]; do
+    printf 0 2>/dev/null >|"$1/cgroup.procs" || exit 123
+    shift
+  done
+  shift
+  offer_to_the_kernel
   # Before the agent's first instruction, so where no identity is, nothing ran.
   write_identity || exit 121
 
@@ -215,7 +230,7 @@ run() {
   [[ -n ${factory_shim_relay-} ]] && kill "$factory_shim_relay" 2>/dev/null
   trap - CHLD
   PATH=/usr/bin:/bin:$PATH
-  [[ -s identity.json ]] || exit 121
+  [[ -s identity.json ]] || exit $(( status == 123 ? 123 : 121 ))
   write_exit
   wait_for_orphans
 }

@@ -1,4 +1,5 @@
-import { cgroupOf, killCgroup, removeCgroup } from "./cgroup.ts";
+import { groupsOf } from "./caps.ts";
+import { killCgroup, removeCgroup } from "./cgroup.ts";
 import { codeOf } from "./host-failure.ts";
 import type { SessionScope } from "./members.ts";
 import { findMembers } from "./members.ts";
@@ -47,7 +48,7 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
   if (identity !== undefined && identity.bootId !== readBootId()) {
     return { signalled: [], forced: false, remaining: [] };
   }
-  const cgroup = identity?.cgroup ?? (await cgroupOf(nonce));
+  const groups = await groupsOf(nonce, identity);
   const sent = new Map<string, ProcessId & { signals: NodeJS.Signals[] }>();
   const send = (target: ProcessFacts, name: NodeJS.Signals) => {
     if (sendSignal(target, name)) {
@@ -79,14 +80,14 @@ export async function terminateAll(options: TerminateOptions): Promise<Terminate
       send(member, "SIGKILL");
     }
     // At once, and what is being forked too.
-    if (cgroup !== undefined) await killCgroup(cgroup);
+    for (const group of groups) await killCgroup(group);
     await waitUntilEnded(members, Math.min(killEnd, performance.now() + searchEveryMs), signal);
     members = await findAll(options, members);
   }
   if (members.length === 0) {
     // It has written down what it had to.
     if (identity !== undefined && endedTick !== undefined) sendSignal(identity.shim, "SIGKILL");
-    if (cgroup !== undefined) await removeCgroup(cgroup);
+    for (const group of groups) await removeCgroup(group);
   }
   return {
     signalled: [...sent.values()],

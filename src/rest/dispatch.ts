@@ -98,6 +98,24 @@ export const dispatchWorker = defineRoute({
       .describe(
         "Hosts that it may reach from its sandbox beside those that are listed: example.com, *.example.com, git.example.com:8443.",
       ),
+    maxMemoryMib: z
+      .int32()
+      .optional()
+      .describe(
+        "MiB of memory of all its processes, 64 or more; over it they end: MEMORY_EXCEEDED. Default: as FACTORY_WORKER_MEMORY says.",
+      ),
+    maxCpus: z
+      .number()
+      .optional()
+      .describe(
+        "Processors that it may use at a time, 0.1 to 1,024. Default: as FACTORY_WORKER_CPUS says.",
+      ),
+    maxProcesses: z
+      .int32()
+      .optional()
+      .describe(
+        "Its processes and threads, 16 to 1,000,000. Default: as FACTORY_WORKER_PROCESSES says.",
+      ),
     idempotencyKey: z
       .string()
       .optional()

@@ -36,7 +36,9 @@ export async function registerRunner(prisma: PrismaClient, facts: RunnerFacts): 
     const taken = await transaction.runner.findFirst({ where: { name: host, NOT: { id } } });
     // A second FACTORY_HOME on one host.
     const name = taken === null ? host : `${host}-${id.slice(0, 8)}`;
-    const data = { name, host, capacity, version, hasSandbox, noSandboxReason };
+    const known = { name, host, capacity, version, hasSandbox, noSandboxReason };
+    // It finds out anew.
+    const data = { ...known, waitReason: null };
     await transaction.runner.upsert({ where: { id }, create: { id, ...data }, update: data });
     await renewLease(transaction, facts);
   });

@@ -9,6 +9,7 @@ export interface ListedRunner {
   readonly running: number;
   readonly hasSandbox: boolean | null;
   readonly noSandboxReason: string | null;
+  readonly waitReason: string | null;
   readonly lastSeenAt: Date;
   readonly alive: boolean;
 }
@@ -25,7 +26,7 @@ export interface LeaseJudge {
 export function listRunners(database: Database, judge?: LeaseJudge): Promise<ListedRunner[]> {
   const graceMs = judge?.graceMs() ?? 0;
   return database.$queryRaw<ListedRunner[]>`
-    SELECT id, name, host, version, capacity, "hasSandbox", "noSandboxReason", "lastSeenAt",
+    SELECT id, name, host, version, capacity, "hasSandbox", "noSandboxReason", "waitReason", "lastSeenAt",
            ("leaseEndsAt" > now() - ${graceMs} * interval '1 ms'
             OR id = ${judge?.runnerId ?? null}::uuid) IS TRUE AS alive,
            (SELECT count(*) FROM "WorkerSession" AS session

@@ -29,6 +29,11 @@ const RunnerRef = builder.objectRef<ListedRunner>("Runner").implement({
       description:
         "Why it can't start workers in a sandbox, and what to do about it; null: it can.",
     }),
+    waitReason: t.exposeString("waitReason", {
+      nullable: true,
+      description:
+        "Why it starts nothing at the moment, though it may have slots: its machine has less memory left than FACTORY_MEMORY_FLOOR; null: it does.",
+    }),
     lastSeenAt: t.expose("lastSeenAt", {
       type: "DateTime",
       description: "When it last renewed its lease.",

@@ -55,7 +55,7 @@ export interface HttpDependencies extends SignInDependencies {
   readonly version: string;
   readonly threadPool: Pick<ThreadPoolWatch, "waitedMs">;
   /** What an operator should know of this server while it is ready. */
-  readonly warning?: string | undefined;
+  readonly warnings?: readonly string[];
   /** Rejects where the server can't do its work at the moment. */
   readonly checkReady: () => Promise<void>;
   readonly logger: Logger;
@@ -116,7 +116,7 @@ export function createHttpApp(deps: HttpDependencies): HttpApp {
   app.get("/readyz", async (context) => {
     try {
       await untilAborted(deps.checkReady(), AbortSignal.timeout(readyTimeoutMs));
-      return context.text(deps.warning === undefined ? "ready\n" : `ready\n${deps.warning}\n`);
+      return context.text(["ready", ...(deps.warnings ?? [])].map((line) => `${line}\n`).join(""));
     } catch (error) {
       logger.warn({ err: error }, "the server is not ready");
       return context.text("not ready: the database or the queue can't be reached\n", 503);

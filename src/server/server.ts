@@ -3,6 +3,7 @@ import { BlockList } from "node:net";
 import { hostname } from "node:os";
 import { withoutNpmFolders } from "../agents/programs.ts";
 import { createAgentRegistry } from "../agents/registry.ts";
+import type { CapName } from "../caps.ts";
 import type { Config } from "../config.ts";
 import { checkSessions } from "../database/check-sessions.ts";
 import { connectDatabase, type DatabaseConnection } from "../database/client.ts";
@@ -14,6 +15,7 @@ import { createEventReader } from "../events/read.ts";
 import { createGit } from "../git/git.ts";
 import type { Services } from "../graphql/context.ts";
 import type { Logger } from "../log.ts";
+import { findMissingCaps } from "../process/caps.ts";
 import { startQueue } from "../queue/queue.ts";
 import { scheduleMaintenance } from "../maintenance/schedules.ts";
 import { maintainEverywhere } from "../maintenance/everywhere.ts";
@@ -27,6 +29,7 @@ import { createSandbox, warningOf, type Sandbox } from "../sandbox/sandbox.ts";
 import { createSealer } from "../seal.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { readVersion } from "../version.ts";
+import { capWarning } from "../workers/caps.ts";
 import { watchForLost } from "../workers/lost.ts";
 import { createParentService } from "../workers/parents.ts";
 import { createSandboxes } from "../workers/sandbox/sandboxes.ts";
@@ -113,8 +116,12 @@ async function start(
     folder: config.home,
     searchPath: withoutNpmFolders(config.environment),
   });
-  const warning = warningOf(sandbox);
-  if (warning !== undefined) logger.warn(warning);
+  const missing = config.role === "api" ? new Map<CapName, string>() : await findMissingCaps();
+  const caps = { settings: config.caps, missing };
+  const warnings = [warningOf(sandbox), capWarning(caps, sandbox.isUsed)].filter(
+    (warning) => warning !== undefined,
+  );
+  for (const warning of warnings) logger.warn(warning);
   // Workers in a sandbox are other users then, and read what the server writes for them.
   if (sandbox.isUsed && config.isRoot) process.umask(0o022);
   const { isRoot } = config;
@@ -249,7 +256,7 @@ async function start(
     return Promise.resolve();
   });
   const signInLink = createSignInLink();
-  const edge = { warning, token, signInLink, version, logger, closers, database, queue, metrics };
+  const edge = { warnings, token, signInLink, version, logger, closers, database, queue, metrics };
   const facts =
     runnerId === undefined ? undefined : factsOf(config, runnerId, sandbox, () => registry.list());
   if (facts !== undefined) {
@@ -280,6 +287,7 @@ async function start(
       issueHosts: config.issueHosts,
       identity: await git.identity(),
       permissions: config.permissions,
+      caps,
     };
     const sandboxes = createSandboxes({
       prisma,
@@ -304,6 +312,7 @@ async function start(
       sandboxes,
       killGraceMs: config.killGrace * 1000,
       startTimeoutMs: config.startTimeout * 1000,
+      memoryFloor: { floor: config.memoryFloor },
       facts,
       sight,
       logger,
@@ -365,8 +374,8 @@ async function openDatabase(
 }
 
 interface Edge {
-  /** What an operator should know of this server while it is ready; undefined: nothing. */
-  readonly warning: string | undefined;
+  /** What an operator should know of this server while it is ready. */
+  readonly warnings: readonly string[];
   readonly token: string;
   readonly signInLink: SignInLink;
   readonly version: string;
@@ -394,7 +403,7 @@ async function listen(config: Config, services: Services, edge: Edge): Promise<s
     return Promise.resolve();
   });
   const app = createHttpApp({
-    warning: edge.warning,
+    warnings: edge.warnings,
     threadPool,
     graphql,
     rest,

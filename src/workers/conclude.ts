@@ -4,7 +4,9 @@ import { appendEvents } from "../events/append.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { WorkerStatus } from "../generated/prisma/enums.ts";
 import type { ExitOutcome } from "../process/exit.ts";
+import type { MemoryExcess } from "../process/memory-excess.ts";
 import { cancelText } from "./cancel.ts";
+import { describeMemoryExcess } from "./caps.ts";
 import { recordCommits } from "./commits.ts";
 import { describeShortfalls, describeUnfinished, type EndedWork } from "./ended-work.ts";
 import { queueTopic } from "./events.ts";
@@ -22,16 +24,18 @@ export interface Verdict {
 /** How the agent's process ended; and what the agent itself told, where it speaks a protocol. */
 export interface WorkerOutcome {
   readonly exit: ExitOutcome;
+  /** Set where it was ended for going over its memory cap. */
+  readonly excess: MemoryExcess | undefined;
   readonly told: Told | null;
 }
 
-/** CANCELLED, TIMED_OUT and LOST win, then the last reported outcome, then the agent's own. */
+/** CANCELLED, TIMED_OUT and LOST win, then its memory cap, then the last reported outcome, then the agent's own. */
 export function judge(
   session: Pick<
     WorkerSession,
-    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds"
+    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds" | "maxMemoryMib"
   >,
-  { exit: outcome, told }: WorkerOutcome,
+  { exit: outcome, excess, told }: WorkerOutcome,
   timedOut: boolean,
 ): Verdict {
   if (session.cancelRequestedAt !== null) {
@@ -39,6 +43,9 @@ export function judge(
   }
   if (timedOut) return verdict("TIMED_OUT", timeoutText(session));
   if (outcome.kind === "lost" && told?.isClosed !== true) return verdict("LOST", outcome.reason);
+  if (excess !== undefined) {
+    return verdict("FAILED", describeMemoryExcess(session, excess.limit), "MEMORY_EXCEEDED");
+  }
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
   if (outcome.kind === "exited" && outcome.startFailure !== null) {

@@ -193,9 +193,8 @@ async function watchStarts(
   const { ending, leaving } = around;
   const startedAt = startOf(first);
   const outcome = await watchOver(deps, first, ending, leaving, startedAt);
-  if (ending.signal.aborted || outcome.told?.verdict.failureCode !== "AGENT_START_TIMEOUT") {
-    return outcome;
-  }
+  const isSilent = outcome.told?.verdict.failureCode === "AGENT_START_TIMEOUT";
+  if (ending.signal.aborted || outcome.excess !== undefined || !isSilent) return outcome;
   const session = await insist(
     () => deps.prisma.workerSession.findUniqueOrThrow({ where: { id: first.session.id } }),
     waitOut(leaving, deps.logger),
@@ -362,9 +361,10 @@ async function watchOver(
   const protocol = protocolOf(session.protocol ?? "plain");
   if (protocol === undefined) {
     const store = { pool, notices, session, offsets, secrets, signal: leaving, logger };
-    const exit = await supervise({ ...watched, output: createOutputStore(store), talk: undefined });
-    tellAgent(session, startedAt, exit);
-    return { exit, told: null };
+    const output = createOutputStore(store);
+    const ended = await supervise({ ...watched, output, talk: undefined });
+    tellAgent(session, startedAt, ended.exit);
+    return { ...ended, told: null };
   }
   const talk = createTalkKeeper({
     ...deps,
@@ -378,13 +378,14 @@ async function watchOver(
   });
   try {
     if ("identity" in found) talk.begin();
-    const exit = await supervise({
+    const ended = await supervise({
       ...watched,
       output: { store: (channel, chunk) => talk.hear(channel, chunk), flush: () => talk.flush() },
       talk,
     });
+    const { exit } = ended;
     tellAgent(session, startedAt, exit);
-    return { exit, told: talk.conclude(exit.kind === "exited" ? exit : undefined) };
+    return { ...ended, told: talk.conclude(exit.kind === "exited" ? exit : undefined) };
   } finally {
     talk.dispose();
   }

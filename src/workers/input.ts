@@ -1,5 +1,6 @@
 // What a dispatch may say, checked before anything is created.
 import { createHash } from "node:crypto";
+import { capBounds, capNames } from "../caps.ts";
 import { FactoryError } from "../errors.ts";
 import type {
   PermissionPolicy,
@@ -10,6 +11,7 @@ import { repositoryFromIssueUrl } from "../issues/url.ts";
 import { checkBase, checkBranch, checkOwner, checkRepositoryName } from "../git/names.ts";
 import type { RepositoryName } from "../repositories/service.ts";
 import { checkText } from "../text.ts";
+import { capFields } from "./caps.ts";
 
 /** The task is also an argument and a variable of the worker, and Linux limits each to 128 KiB. */
 export const longestTaskBytes = 100_000;
@@ -47,6 +49,9 @@ export interface DispatchInput {
   readonly sandbox?: SandboxRequest | undefined;
   /** As FACTORY_NETWORK is written. */
   readonly network?: string | undefined;
+  readonly maxMemoryMib?: number | undefined;
+  readonly maxCpus?: number | undefined;
+  readonly maxProcesses?: number | undefined;
 }
 
 /** @throws FactoryError BAD_INPUT that names the field. */
@@ -64,6 +69,12 @@ export function checkDispatch(input: DispatchInput): void {
   if (input.retries !== undefined) checkRange("retries", input.retries, 0, mostRetries);
   if (input.maxTurns !== undefined) checkRange("maxTurns", input.maxTurns, 1, highestTurnLimit);
   if (input.maxCostUsd !== undefined) checkCostLimit("maxCostUsd", input.maxCostUsd);
+  for (const name of capNames) {
+    const { field, unit } = capFields[name];
+    const { least, most } = capBounds[name];
+    const value = input[field];
+    if (value !== undefined) checkRange(field, value, least / unit, most / unit);
+  }
 }
 
 /** @throws FactoryError BAD_INPUT */

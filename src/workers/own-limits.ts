@@ -19,6 +19,9 @@ export type OwnLimits = Pick<
   | "maxTurns"
   | "sandboxRequest"
   | "network"
+  | "maxMemoryMib"
+  | "maxCpus"
+  | "maxProcesses"
 >;
 
 /** What dispatchWorker takes where nothing is given. */
@@ -46,6 +49,9 @@ export function holdToOwnLimits(
     ["timeoutSeconds", input.timeoutSeconds, own.timeoutSeconds],
     ["maxCostUsd", input.maxCostUsd, own.maxCostUsd],
     ["maxTurns", input.maxTurns, own.maxTurns],
+    ["maxMemoryMib", input.maxMemoryMib, own.maxMemoryMib],
+    ["maxCpus", input.maxCpus, own.maxCpus],
+    ["maxProcesses", input.maxProcesses, own.maxProcesses],
   ] as const;
   for (const [field, asked, most] of limits) {
     if (asked === undefined || most === null || asked <= most) continue;
@@ -80,6 +86,9 @@ export function holdToOwnLimits(
       input.maxTurns ?? (canDo(agent, "MAX_TURNS") ? (own.maxTurns ?? undefined) : undefined),
     sandbox: input.sandbox ?? own.sandboxRequest ?? undefined,
     network: input.network ?? own.network ?? undefined,
+    maxMemoryMib: input.maxMemoryMib ?? own.maxMemoryMib ?? undefined,
+    maxCpus: input.maxCpus ?? own.maxCpus ?? undefined,
+    maxProcesses: input.maxProcesses ?? own.maxProcesses ?? undefined,
   };
 }
 

@@ -13,6 +13,8 @@ interface Position {
   readonly ahead: number | null;
   /** The runner that holds its worktree, where that is away. */
   readonly away: string | null;
+  /** Why no runner starts anything; null: one does. */
+  readonly short: string | null;
 }
 
 /** Reasons in the order of the ids, with one statement for all of them; null for those not queued. */
@@ -34,6 +36,8 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
              (SELECT count(*) FROM busy WHERE status = 'WAITING')::int AS waiting,
              (SELECT coalesce(sum(capacity), 0) FROM "Runner"
               WHERE "leaseEndsAt" > now())::int AS capacity,
+             (SELECT CASE WHEN bool_and("waitReason" IS NOT NULL) THEN min("waitReason") END
+              FROM "Runner" WHERE "leaseEndsAt" > now()) AS short,
              (SELECT min(number) FROM busy
               WHERE busy."repositoryId" = line."repositoryId" AND busy.branch = line.branch) AS occupier,
              -- One whose first runner was lost is bound to no worktree.
@@ -49,10 +53,11 @@ export async function queueReasons(pool: Pool, ids: readonly string[]): Promise<
 }
 
 function describe(found: Position): string {
-  const { position, active, waiting, capacity, occupier, ahead, away } = found;
+  const { position, active, waiting, capacity, occupier, ahead, away, short } = found;
   if (away !== null) return `the runner ${away}, which holds its worktree, is away`;
   const blocker = occupier ?? ahead;
   if (blocker !== null) return `worktree busy with worker-${String(blocker)}`;
+  if (short !== null && active < capacity) return `${ordinal(position)} in the queue; ${short}`;
   const rest = waiting === 0 ? "" : `, ${String(waiting)} waiting for an answer`;
   return `${ordinal(position)} in the queue; ${String(active)} of ${String(capacity)} workers running${rest}`;
 }

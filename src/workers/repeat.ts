@@ -27,5 +27,8 @@ export async function inputOf(
     maxTurns: previous.maxTurns ?? undefined,
     sandbox: previous.sandboxRequest ?? undefined,
     network: previous.network ?? undefined,
+    maxMemoryMib: previous.maxMemoryMib ?? undefined,
+    maxCpus: previous.maxCpus ?? undefined,
+    maxProcesses: previous.maxProcesses ?? undefined,
   };
 }

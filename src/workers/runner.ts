@@ -7,12 +7,14 @@ import type { Logger } from "../log.ts";
 import type { WorkQueue } from "../queue/queue.ts";
 import { keepLease, type LeaseKeeper, type RunnerFacts } from "../runners/lease.ts";
 import type { Sight } from "../runners/sight.ts";
+import { tellWaiting } from "../runners/waiting.ts";
 import { lockTaking } from "../worktrees/remove.ts";
 import { groupOf } from "./dispatch.ts";
 import { groupsForOthers } from "./elsewhere.ts";
 import { endWorkers } from "./end-workers.ts";
 import { queueTopic } from "./events.ts";
 import { execute, type ExecutionDependencies } from "./execution.ts";
+import { findShortage, type MemoryFloor } from "./memory-floor.ts";
 import { changeWorker } from "./record.ts";
 import { countTaken } from "./slots.ts";
 import { activeStatuses } from "./states.ts";
@@ -39,6 +41,7 @@ export interface RunnerDependencies extends ExecutionDependencies {
   readonly queue: WorkQueue;
   readonly facts: RunnerFacts;
   readonly sight: Pick<Sight, "graceMs">;
+  readonly memoryFloor: MemoryFloor;
   readonly logger: Logger;
 }
 
@@ -60,6 +63,8 @@ export function createRunner(deps: RunnerDependencies): Runner {
   let askedAgain = false;
   /** Rows may say that this runner holds a session of which it doesn't know. */
   let isUnsure = false;
+  /** What the runner's row says. */
+  let toldShortage: string | null = null;
   let unwatch: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
   let lease: LeaseKeeper | undefined;
@@ -132,12 +137,24 @@ export function createRunner(deps: RunnerDependencies): Runner {
   async function takeAll(): Promise<void> {
     askedAgain = false;
     if (isUnsure) await takeUpLeft();
-    while (!closing.signal.aborted && (await mayHaveSlot())) {
+    while (!closing.signal.aborted && !(await isShort()) && (await mayHaveSlot())) {
       const taken = await takeOne();
       if (taken === undefined) break;
       tellQueued(taken.session, taken.waitedMs);
       run(taken.session, taken.token);
     }
+  }
+
+  /** Looked at again when anything is queued or ends, and every `lookAgainMs`. */
+  async function isShort(): Promise<boolean> {
+    const shortage = findShortage(deps.memoryFloor);
+    if (shortage !== toldShortage) {
+      await tellWaiting(prisma, runnerId, shortage);
+      toldShortage = shortage;
+      if (shortage === null) logger.info("there is memory again: workers are started");
+      else logger.warn(`no worker is started: the queue ${shortage}`);
+    }
+    return shortage !== null;
   }
 
   /** Cheap, as it is asked whenever anything is queued anywhere; `takeOne` counts. */

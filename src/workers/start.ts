@@ -14,6 +14,7 @@ import type { Identity } from "../process/identity.ts";
 import { launch } from "../process/launch.ts";
 import { createSessionFolder, sessionPaths } from "../process/session-folder.ts";
 import type { RepositoryService } from "../repositories/service.ts";
+import { capsOf, type HostCaps } from "./caps.ts";
 import { workerName } from "./find.ts";
 import { createLaunchRecord } from "./launch-record.ts";
 import type { Prepared } from "./prepare.ts";
@@ -38,6 +39,7 @@ export interface WorkerHost {
   readonly secrets: Secrets;
   /** Where issues are read for agents. */
   readonly issueHosts: readonly IssueHost[];
+  readonly caps: HostCaps;
 }
 
 /** One folder per attempt, so that an attempt that was given up can't be taken for its successor. */
@@ -76,6 +78,7 @@ export async function startAgent(
   const git = deps.repositories.open(repository);
   const { temporary } = sessionPaths(folder);
   const isLockedIn = deps.sandboxes.isFor(prepared);
+  const caps = capsOf(prepared, host.caps, isLockedIn);
   const url = isLockedIn ? deps.sandboxes.apiUrl : host.url;
   const mcpServers =
     way.ignoresServers === true ? [] : [mcpServerFor({ url, token: speaker.token })];
@@ -143,6 +146,7 @@ export async function startAgent(
         worktree: worktree.path,
         gitDirectory: context.gitDir,
         objects: git.objects,
+        maxProcesses: caps.all.processes,
       })
     : { command: start.command, environment: env };
   const { identity } = await step("spawn", { facts: { agent: session.agent } }, () =>
@@ -153,6 +157,7 @@ export async function startAgent(
       env: locked.environment,
       nonce: launched.nonce,
       exitKey: launched.exitKey,
+      caps: caps.byGroups,
     }),
   );
   return { identity, session };

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { endInput } from "../process/input.ts";
 import { waitForExit, type ExitOutcome } from "../process/exit.ts";
 import type { Identity } from "../process/identity.ts";
+import { watchMemory, type MemoryExcess } from "../process/memory-excess.ts";
 import {
   tailOutput,
   type OutputChannel,
@@ -38,11 +39,17 @@ export interface SuperviseOptions {
   readonly logger: Logger;
 }
 
+export interface Supervised {
+  readonly exit: ExitOutcome;
+  /** What it was ended for, where it went over its memory cap. */
+  readonly excess: MemoryExcess | undefined;
+}
+
 /**
  * Also where nobody can tell who runs: then what is found of the session is ended.
  * @throws the leaving signal's reason; OutputRefused
  */
-export async function supervise(options: SuperviseOptions): Promise<ExitOutcome> {
+export async function supervise(options: SuperviseOptions): Promise<Supervised> {
   const { folder, found, leaving, logger } = options;
   const tail = tailOutput({
     folder,
@@ -64,7 +71,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   const ending = AbortSignal.any([options.ending, unheard.signal]);
   const outcome =
     "damage" in found
-      ? await endDamaged(found, options)
+      ? { exit: await endDamaged(found, options), excess: undefined }
       : await watchAgent(found.identity, { ...options, ending });
   // How it ended is known, also where what it printed is not.
   await orDamaged(() => tail.finish(), logger);
@@ -73,7 +80,7 @@ export async function supervise(options: SuperviseOptions): Promise<ExitOutcome>
   return outcome;
 }
 
-async function watchAgent(identity: Identity, options: SuperviseOptions): Promise<ExitOutcome> {
+async function watchAgent(identity: Identity, options: SuperviseOptions): Promise<Supervised> {
   const { folder, exitKey, ending, leaving, killGraceMs, talk, logger } = options;
   let terminating: Promise<unknown> | undefined;
   const endWith = (how: () => Promise<unknown>) => {
@@ -104,6 +111,18 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
       });
   };
   onAbort(ending, terminate, ended.signal);
+  const watching = watchMemory(identity, endedOrLeaving)
+    .then((excess) => {
+      // The kernel may have ended one process of many: the others go too, without grace, as by version 2.
+      if (excess !== undefined) {
+        endWith(() => terminateAll({ identity, nonce: identity.nonce, graceMs: 0 }));
+      }
+      return excess;
+    })
+    .catch((error: unknown) => {
+      logger.warn({ err: error }, "what a worker's memory cap did could not be read");
+      return undefined;
+    });
   if (talk !== undefined) {
     onAbort(
       talk.closed,
@@ -126,6 +145,8 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
     options.onEnded();
   }
   const outcome: ExitOutcome = typeof exit === "string" ? { kind: "lost", reason: exit } : exit;
+  // Before its groups are removed.
+  const excess = await watching;
   await terminating;
   // What it leaves behind is ended too, by the same rule; also what was started while it was ended.
   await terminateAll({
@@ -134,7 +155,7 @@ async function watchAgent(identity: Identity, options: SuperviseOptions): Promis
     graceMs: killGraceMs,
     ...(outcome.kind === "exited" ? { endedTick: outcome.endedTick } : {}),
   });
-  return outcome;
+  return { exit: outcome, excess };
 }
 
 /** Acts when the signal is aborted, or was before; not any more once `until` is. */

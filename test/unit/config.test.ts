@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, homedir, tmpdir } from "node:os";
+import { availableParallelism, homedir, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { loadClientConfig } from "../../src/client-config.ts";
@@ -56,10 +56,9 @@ test("without any setting all have their defaults", () => {
       mode: "auto",
       network: { mode: "LIST", hosts: [] },
       readable: [],
-      maxMemory: undefined,
-      maxProcesses: undefined,
-      maxCpus: undefined,
     },
+    memoryFloor: Math.round(totalmem() * 0.05),
+    caps: { memory: undefined, cpus: undefined, processes: undefined },
     maxDepth: 3,
     maxChildren: 20,
     issueHosts: [
@@ -86,7 +85,7 @@ test("without any setting all have their defaults", () => {
 });
 
 test("workers' sandbox, network and limits are parsed", () => {
-  const { sandbox } = load({
+  const { sandbox, caps } = load({
     FACTORY_SANDBOX: "required",
     FACTORY_NETWORK: "NONE,*.example.com:8443",
     FACTORY_SANDBOX_READABLE: "/opt/tools:/home/ada/.rustup:",
@@ -98,10 +97,13 @@ test("workers' sandbox, network and limits are parsed", () => {
     mode: "required",
     network: { mode: "NONE", hosts: [{ host: "example.com", isWildcard: true, port: 8443 }] },
     readable: ["/opt/tools", "/home/ada/.rustup"],
-    maxMemory: 4 * 2 ** 30,
-    maxProcesses: 512,
-    maxCpus: 1.5,
   });
+  expect(caps).toEqual({ memory: 4 * 2 ** 30, cpus: 1.5, processes: 512 });
+});
+
+test("the memory that must be free is a size, or none", () => {
+  expect(load({ FACTORY_MEMORY_FLOOR: "1G" }).memoryFloor).toBe(2 ** 30);
+  expect(load({ FACTORY_MEMORY_FLOOR: "0" }).memoryFloor).toBe(0);
 });
 
 test("no setting shows workers the server's home", () => {
@@ -117,6 +119,7 @@ test("no setting shows workers the server's home", () => {
 });
 
 test.each([
+  ["FACTORY_MEMORY_FLOOR", "5%", /^must be a number of bytes, or 0 for none/],
   ["FACTORY_SANDBOX", "on", "may be required, auto, off"],
   ["FACTORY_SANDBOX_READABLE", "tools", /^must be absolute paths/],
   ["FACTORY_SANDBOX_READABLE", "/opt:/", /^must be absolute paths/],

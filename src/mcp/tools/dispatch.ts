@@ -84,6 +84,15 @@ export const dispatchWorker = defineTool({
       })
       .optional()
       .describe("Hosts that it may reach from its sandbox beside the usual ones."),
+    maxMemoryMib: z
+      .int()
+      .optional()
+      .describe("Ends the worker when its processes have more MiB of memory; 64 or more."),
+    maxCpus: z.number().optional().describe("Processors that it may use at a time, 0.1 or more."),
+    maxProcesses: z
+      .int()
+      .optional()
+      .describe("Processes and threads that it may have, 16 or more."),
     idempotencyKey: z
       .string()
       .optional()

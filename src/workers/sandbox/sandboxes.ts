@@ -65,6 +65,8 @@ export interface LockInInput {
   readonly gitDirectory: string;
   /** The clone's, from which it borrows. */
   readonly objects: string;
+  /** undefined: as many as the system gives. */
+  readonly maxProcesses: number | undefined;
 }
 
 export interface Sandboxes {
@@ -255,7 +257,7 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
         own: [stdout, stderr],
         kind,
         readable: [input.objects],
-        maxProcesses: settings.maxProcesses,
+        maxProcesses: input.maxProcesses,
       });
       keep(session, locked.network, recording, variables);
       return { command: locked.command, environment: locked.environment };

@@ -95,6 +95,18 @@ const DispatchWorkerInput = builder.inputType("DispatchWorkerInput", {
       description:
         "Hosts that it may reach from its sandbox, beside those of FACTORY_NETWORK and of its repository. With a worker's token: the worker's own is the default, and nothing more may be opened.",
     }),
+    maxMemoryMib: t.int({
+      description:
+        "MiB of memory that the agent and all that it starts may have together, 64 or more; over it they all end, and the session is FAILED with MEMORY_EXCEEDED. Default: FACTORY_WORKER_MEMORY where it runs, which also holds where it is lower. With a worker's token: the worker's own is the default and the most; the same holds for maxCpus and maxProcesses. HOST_FAILURE where its machine can't hold it to one of them.",
+    }),
+    maxCpus: t.float({
+      description:
+        "Processors that they may use at a time, 0.1 to 1,024. Default: FACTORY_WORKER_CPUS, which also holds where it is lower.",
+    }),
+    maxProcesses: t.int({
+      description:
+        "Processes and threads that they may be, 16 to 1,000,000; further ones are refused. Default: FACTORY_WORKER_PROCESSES, which also holds where it is lower.",
+    }),
     idempotencyKey: t.string({
       description:
         "Per parent, kept for ever, checked first: the same key with the same input returns the first session, with created: false, however often and however concurrently it is sent; with another input IDEMPOTENCY_MISMATCH.",
@@ -210,6 +222,9 @@ builder.mutationFields((t) => ({
           maxTurns: input.maxTurns ?? undefined,
           sandbox: input.sandbox ?? undefined,
           network: input.network == null ? undefined : readNetworkInput(input.network),
+          maxMemoryMib: input.maxMemoryMib ?? undefined,
+          maxCpus: input.maxCpus ?? undefined,
+          maxProcesses: input.maxProcesses ?? undefined,
           idempotencyKey: input.idempotencyKey ?? undefined,
         },
         viewer,

@@ -227,6 +227,18 @@ export const WorkerSessionRef = builder.prismaObject("WorkerSession", {
       select: { network: true },
       resolve: ({ network }) => showNetwork(network),
     }),
+    maxMemoryMib: t.exposeInt("maxMemoryMib", {
+      nullable: true,
+      description: "As dispatched, in MiB; null: as FACTORY_WORKER_MEMORY says where it runs.",
+    }),
+    maxCpus: t.exposeFloat("maxCpus", {
+      nullable: true,
+      description: "As dispatched; null: as FACTORY_WORKER_CPUS says where it runs.",
+    }),
+    maxProcesses: t.exposeInt("maxProcesses", {
+      nullable: true,
+      description: "As dispatched; null: as FACTORY_WORKER_PROCESSES says where it runs.",
+    }),
     blockedHosts: t.field({
       type: [BlockedHostRef],
       description:

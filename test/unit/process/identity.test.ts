@@ -44,7 +44,7 @@ describe("a recorded process", () => {
 describe("identity.json", () => {
   test("is what launch returned", async () => {
     const { folder, identity } = await sessions.runScript("exit 0");
-    const { cgroup: _, ...told } = identity;
+    const { cgroup: _, capGroups: __, ...told } = identity;
     expect(await readIdentity(folder)).toEqual(told);
   });
 

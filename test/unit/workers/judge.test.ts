@@ -8,7 +8,7 @@ function judge(
   exit: ExitOutcome,
   timedOut: boolean,
 ): ReturnType<typeof judgeWorker> {
-  return judgeWorker(session, { exit, told: null }, timedOut);
+  return judgeWorker(session, { exit, excess: undefined, told: null }, timedOut);
 }
 
 const quiet = {
@@ -16,6 +16,7 @@ const quiet = {
   cancelReason: null,
   reportedOutcome: null,
   timeoutSeconds: 60,
+  maxMemoryMib: null,
 } as const;
 const cancelled = { ...quiet, cancelRequestedAt: new Date(), cancelReason: "enough" };
 
@@ -31,6 +32,25 @@ function exited(exit: Partial<Exited> = {}): Exited {
   };
 }
 const lost: ExitOutcome = { kind: "lost", reason: "nobody knows" };
+
+test("who went over its memory cap has failed, whatever it reported, and is told the cap and the setting", () => {
+  const over = (session: Parameters<typeof judgeWorker>[0], timedOut = false) =>
+    judgeWorker(
+      session,
+      { exit: exited(), excess: { limit: 512 * 2 ** 20 }, told: null },
+      timedOut,
+    );
+  const failed = {
+    status: "FAILED",
+    failureCode: "MEMORY_EXCEEDED",
+    reason: expect.stringMatching(/512 MiB.*FACTORY_WORKER_MEMORY/),
+  };
+  expect(over(quiet)).toEqual(failed);
+  expect(over({ ...quiet, reportedOutcome: "SUCCEEDED" })).toEqual(failed);
+  expect(over({ ...quiet, maxMemoryMib: 512 }).reason).toContain("a higher maxMemoryMib");
+  expect(over(quiet, true).status).toBe("TIMED_OUT");
+  expect(over(cancelled).status).toBe("CANCELLED");
+});
 
 describe("what decides, strongest first", () => {
   const succeeded = { reportedOutcome: "SUCCEEDED" } as const;

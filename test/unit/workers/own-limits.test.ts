@@ -15,6 +15,9 @@ const unlimited: OwnLimits = {
   maxTurns: null,
   sandboxRequest: null,
   network: null,
+  maxMemoryMib: null,
+  maxCpus: null,
+  maxProcesses: null,
 };
 
 function hold(
@@ -51,6 +54,9 @@ test.each([
   [limits, { timeoutSeconds: 61 }, "timeoutSeconds"],
   [limits, { maxCostUsd: 2.01 }, "maxCostUsd"],
   [limits, { maxTurns: 6 }, "maxTurns"],
+  [{ maxMemoryMib: 512 }, { maxMemoryMib: 513 }, "maxMemoryMib"],
+  [{ maxCpus: 0.5 }, { maxCpus: 0.6 }, "maxCpus"],
+  [{ maxProcesses: 50 }, { maxProcesses: 51 }, "maxProcesses"],
   [{}, { sandbox: "OFF" as const }, "sandbox"],
   [{ sandboxRequest: "REQUIRED" as const }, { sandbox: "OFF" as const }, "sandbox"],
   [{}, { network: "example.com" }, "network"],
@@ -78,6 +84,13 @@ test("what isn't asked for is the worker's own, where the agent can be held to i
 test("a worker that may cost so much dispatches no model that doesn't report its cost", () => {
   expect(() => hold(limits, {}, "codex-stream-json")).toThrow(/one doesn't report its cost/);
   expect(hold({}, {}, "codex-stream-json").maxCostUsd).toBeUndefined();
+});
+
+test("caps are the worker's own, or less", () => {
+  const own = { maxMemoryMib: 512, maxCpus: 0.5, maxProcesses: 50 };
+  expect(hold(own, {})).toMatchObject(own);
+  expect(hold(own, { maxMemoryMib: 64 })).toMatchObject({ ...own, maxMemoryMib: 64 });
+  expect(hold({}, own)).toMatchObject(own);
 });
 
 test("the sandbox and its hosts are the worker's own, or less", () => {

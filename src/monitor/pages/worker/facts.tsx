@@ -98,11 +98,15 @@ const sandboxes: Readonly<Record<NonNullable<Worker["sandbox"]>, string>> = {
   NONE: "none",
 };
 
-function tellLimits({ timeoutSeconds, maxCostUsd, maxTurns }: Worker): string {
+function tellLimits(worker: Worker): string {
+  const { timeoutSeconds, maxCostUsd, maxTurns, maxMemoryMib, maxCpus, maxProcesses } = worker;
   return [
     ...(timeoutSeconds === null ? [] : [tellDuration(timeoutSeconds * 1000)]),
     ...(maxCostUsd === null ? [] : [tellCost(maxCostUsd)]),
     ...(maxTurns === null ? [] : [count(maxTurns, "turn")]),
+    ...(maxMemoryMib === null ? [] : [`${String(maxMemoryMib)} MiB of memory`]),
+    ...(maxCpus === null ? [] : [count(maxCpus, "processor")]),
+    ...(maxProcesses === null ? [] : [`${String(maxProcesses)} processes`]),
   ].join(", ");
 }
 

@@ -31,6 +31,9 @@ export const workerQuery = graphql(`
       pushedTo
       maxCostUsd
       maxTurns
+      maxMemoryMib
+      maxCpus
+      maxProcesses
       summary
       exitCode
       signal
