@@ -100,9 +100,10 @@ export function createGitRelay(options: GitRelayOptions): Serve {
         return;
       }
       // git shows a text behind "remote:", git-lfs a message.
-      const [type, text] = message.url?.includes("/info/lfs/") === true
-        ? [lfsType, JSON.stringify({ message: words })]
-        : ["text/plain; charset=utf-8", `${words}\n`];
+      const [type, text] =
+        message.url?.includes("/info/lfs/") === true
+          ? [lfsType, JSON.stringify({ message: words })]
+          : ["text/plain; charset=utf-8", `${words}\n`];
       response.writeHead(status, { "Content-Type": type }).end(text);
     });
   };
