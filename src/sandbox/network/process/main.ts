@@ -3,7 +3,7 @@
 // killed and started anew. It ends when no worker is left.
 import { once } from "node:events";
 import { access, mkdir, rm } from "node:fs/promises";
-import { request } from "node:http";
+import { request, type ClientRequest } from "node:http";
 import { flushCompileCache } from "node:module";
 import { createServer, connect, type Socket } from "node:net";
 import path from "node:path";
@@ -76,7 +76,9 @@ function takeOrders(socket: Socket): void {
   server = socket;
   socket.on("error", () => socket.destroy());
   socket.on("close", () => {
-    if (server === socket) server = undefined;
+    if (server !== socket) return;
+    server = undefined;
+    if (workers.size === 0) process.exit(0);
   });
   // One after the other, as they were given.
   let last = Promise.resolve();
@@ -182,12 +184,20 @@ function toPolicy({ rules, builtIn, named }: OpenOrder["policy"]) {
 function handOn(id: string): Serve {
   return (message, response) => {
     const { [workerHeader]: _, ...headers } = message.headers;
-    const outgoing = request({
-      socketPath: paths.serve,
-      method: message.method,
-      path: message.url,
-      headers: { ...headers, [workerHeader]: id },
-    });
+    let outgoing: ClientRequest;
+    try {
+      outgoing = request({
+        socketPath: paths.serve,
+        method: message.method,
+        path: message.url,
+        headers: { ...headers, [workerHeader]: id },
+      });
+    } catch {
+      // Node.js reads requests that it doesn't write: one of those must not end all workers' connections.
+      message.resume();
+      response.writeHead(400).end();
+      return;
+    }
     outgoing.on("response", (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answer.headers);
       pipeline(answer, response, () => undefined);
