@@ -147,7 +147,7 @@ function defineDispatch(program: Command, act: Act): void {
     )
     .option("--key <KEY>", "sent again with the same key, it is the same worker")
     .option("--push", "push the branch when the work has succeeded")
-    .option("--agent-push", "let the agent push its branch itself, from its sandbox")
+    .option("--allow-push", "let the agent push its branch itself, from its sandbox")
     .addOption(
       choice("--permissions <POLICY>", "what the agent's requests for permission meet", [
         "ask",

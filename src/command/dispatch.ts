@@ -76,7 +76,7 @@ function toInput(task: string, options: DispatchOptions, own: OwnWorker | undefi
     cleanup: options.cleanup,
     idempotencyKey: options.key,
     push: options.push,
-    agentPush: options.agentPush,
+    agentPush: options.allowPush,
     permissions: options.permissions,
     maxCostUsd: options.maxCost,
     maxTurns: options.maxTurns,

@@ -38,7 +38,7 @@ export interface DispatchOptions extends JsonOption {
   readonly cleanup?: string;
   readonly key?: string;
   readonly push?: boolean;
-  readonly agentPush?: boolean;
+  readonly allowPush?: boolean;
   readonly permissions?: string;
   readonly maxCost?: number;
   readonly maxTurns?: number;
