@@ -120,7 +120,7 @@ async function run(
   const options = [...served.options, ...(part === "refs" ? ["--advertise-refs"] : [])];
   await gate.run(
     async () => {
-      // In a process group of its own, with a limit to what it may fill of the memory: a worker chooses what it reads.
+      // With a limit to what it may fill of the memory: a worker chooses what it reads.
       const git = execa(limited, ["git", service, "--stateless-rpc", ...options, view], {
         extendEnv: false,
         env: { ...environment, ...served.environment, GIT_PROTOCOL: protocol },

@@ -102,6 +102,7 @@ async function writeIfThere(file: string, text: string): Promise<void> {
   }
 }
 
-function isGone(error: unknown): boolean {
+/** It was never there, or is removed in this moment. */
+export function isGone(error: unknown): boolean {
   return codeOf(error) === "ENOENT" || codeOf(error) === "ENODEV";
 }

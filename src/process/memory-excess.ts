@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { createWake } from "../wake.ts";
 import { groupsOf } from "./caps.ts";
-import { codeOf } from "./host-failure.ts";
+import { isGone } from "./cgroup.ts";
 import type { Identity } from "./identity.ts";
 
 /** The kernel ended processes of a worker for its cap. */
@@ -114,8 +114,7 @@ async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    // ENODEV: the group is removed in this moment.
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENODEV") return undefined;
+    if (isGone(error)) return undefined;
     throw error;
   }
 }
