@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { AgentDefinition } from "./definition.ts";
 import { networkVariables } from "../network-variables.ts";
+import { pickVariables } from "../pick-variables.ts";
 import { absoluteFolders, withoutNpmFolders } from "./programs.ts";
 
 const commonNames = ["HOME", "USER", "SHELL", "LANG", "TERM", "TZ", ...networkVariables];
@@ -35,17 +36,4 @@ export function buildWorkerEnvironment(options: WorkerEnvironmentOptions): Recor
     PATH: [binFolder, ...absoluteFolders(withoutNpmFolders(source))].join(path.delimiter),
     TMPDIR: tmpFolder,
   };
-}
-
-/** An empty variable counts as an unset one, as it does among the server's settings. */
-export function pickVariables(
-  source: Readonly<Record<string, string | undefined>>,
-  names: readonly string[],
-): Record<string, string> {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = source[name];
-      return value === undefined || value === "" ? [] : [[name, value] as const];
-    }),
-  );
 }

@@ -1,4 +1,5 @@
 import { networkVariables } from "../network-variables.ts";
+import { pickVariables } from "../pick-variables.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -40,10 +41,5 @@ export function buildGitEnvironment(
     GIT_COMMITTER_NAME: "Factory",
     GIT_COMMITTER_EMAIL: "factory@localhost",
   };
-  for (const name of passed) {
-    const value = source[name];
-    // An empty one counts as unset, as it does for workers.
-    if (value !== undefined && value !== "") environment[name] = value;
-  }
-  return environment;
+  return { ...environment, ...pickVariables(source, passed) };
 }

@@ -2,7 +2,7 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { AgentStart, ResolvedAgent } from "../../agents/definition.ts";
-import { pickVariables } from "../../agents/environment.ts";
+import { pickVariables } from "../../pick-variables.ts";
 import type { SandboxSettings } from "../../config.ts";
 import type { PrismaClient } from "../../database/client.ts";
 import { FactoryError } from "../../errors.ts";
