@@ -2,19 +2,27 @@
 import { once } from "node:events";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { createBackoff } from "../../../backoff.ts";
 import { FactoryError } from "../../../errors.ts";
+import { pickVariables } from "../../../pick-variables.ts";
 import { hostFailure } from "../../../process/host-failure.ts";
 import type { SandboxUser } from "../../compose.ts";
 import { assertSocketPath, type ApiPlace, type WorkerNetwork } from "../open.ts";
 import type { NetworkPolicy } from "../policy.ts";
 import type { Serve } from "../proxy.ts";
 import type { Refusal } from "../refusals.ts";
-import { networkPaths, noticeSchema, workerHeader, writeLine, type Order } from "./messages.ts";
+import {
+  networkPaths,
+  noticeSchema,
+  tryConnect,
+  workerHeader,
+  writeLine,
+  type OrderToWrite,
+} from "./messages.ts";
 
 export interface NetworkProcess {
   /**
@@ -68,9 +76,12 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
   const { home, environment, onLost } = options;
   const paths = networkPaths(home);
   const opened = new Map<string, Open>();
-  const waiting = new Map<string, Waiting>();
+  /** By the order's number. */
+  const waiting = new Map<number, Waiting>();
+  let orders = 0;
   let connection: Promise<Socket> | undefined;
   let serving: Promise<Server> | undefined;
+  let recovery: Promise<void> | undefined;
   const leaving = new AbortController();
 
   /** The one that is there, or a new one. */
@@ -88,7 +99,11 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
       const gone = new Error("the network process has ended");
       for (const { reject } of waiting.values()) reject(gone);
       waiting.clear();
-      if (opened.size > 0 && !leaving.signal.aborted) void recover();
+      if (opened.size > 0 && !leaving.signal.aborted) {
+        recovery ??= recover().finally(() => {
+          recovery = undefined;
+        });
+      }
     });
     createInterface(socket).on("line", hear);
     return socket;
@@ -105,7 +120,7 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
       env: {
         // To compile it takes a third of its memory.
         NODE_COMPILE_CACHE: path.join(paths.folder, "cache"),
-        ...pick(environment),
+        ...pickVariables(environment, ["PATH", "NODE_COMPILE_CACHE", "LANG", "TZ"]),
       },
       reject: false,
     });
@@ -137,16 +152,15 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
         opened.get(notice.id)?.worker.onRefused(notice.refusal);
         return;
       case "failed":
-        waiting.get(notice.id)?.reject(new Error(notice.message));
+        waiting.get(notice.order)?.reject(new Error(notice.message));
         return;
-      case "opened":
-      case "closed":
-        waiting.get(notice.id)?.resolve();
+      case "done":
+        waiting.get(notice.order)?.resolve();
     }
   }
 
-  /** Resolves when the order was carried out. One at a time for each worker. */
-  async function order(order: Order): Promise<void> {
+  /** Resolves when what the order says is done. */
+  async function carryOut(toOrder: (number: number) => OrderToWrite): Promise<void> {
     connection ??= reach().catch((error: unknown) => {
       connection = undefined;
       throw error;
@@ -156,27 +170,29 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
     const timer = setTimeout(() => {
       reject(new Error(`no answer within ${String(answerTimeoutMs / 1000)} s`));
     }, answerTimeoutMs);
-    waiting.set(order.id, { resolve, reject });
+    const number = (orders += 1);
+    waiting.set(number, { resolve, reject });
     try {
-      socket.write(writeLine(order));
+      socket.write(writeLine(toOrder(number)));
       await promise;
     } finally {
       clearTimeout(timer);
-      waiting.delete(order.id);
+      waiting.delete(number);
     }
   }
 
   function openThere({ worker, policy }: Open): Promise<void> {
     const { folder, user, api, serve, endFile } = worker;
-    return order({
+    return carryOut((order) => ({
       kind: "open",
+      order,
       id: folder,
       user,
-      policy: toJson(policy),
+      policy,
       api,
       isServed: serve !== undefined,
       endFile,
-    });
+    }));
   }
 
   /** It was killed: what was open is lost, and what comes from now on finds a new one. */
@@ -230,14 +246,14 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
         setPolicy(policy) {
           mine.policy = policy;
           void connection?.then(
-            (socket) => socket.write(writeLine({ kind: "policy", id, policy: toJson(policy) })),
+            (socket) => socket.write(writeLine({ kind: "policy", id, policy })),
             // Then it is opened anew, with this policy.
             () => undefined,
           );
         },
         async close() {
           if (!opened.delete(id)) return;
-          await order({ kind: "close", id }).catch(() => undefined);
+          await carryOut((order) => ({ kind: "close", order, id })).catch(() => undefined);
         },
         leave() {
           opened.delete(id);
@@ -254,35 +270,5 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
       server.value.closeAllConnections();
       server.value.close();
     },
-  };
-}
-
-async function tryConnect(file: string): Promise<Socket | undefined> {
-  const socket = connect(file);
-  try {
-    await once(socket, "connect");
-    return socket;
-  } catch {
-    // Nobody listens there, or there is no such file.
-    socket.destroy();
-    return undefined;
-  }
-}
-
-function pick(environment: NetworkProcessOptions["environment"]): Record<string, string> {
-  const names = ["PATH", "NODE_COMPILE_CACHE", "LANG", "TZ"];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = environment[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-}
-
-function toJson({ rules, builtIn, named }: NetworkPolicy) {
-  return {
-    rules: { mode: rules.mode, hosts: [...rules.hosts] },
-    builtIn: [...builtIn],
-    named: [...named],
   };
 }

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { access, mkdir, rm } from "node:fs/promises";
 import { request, type ClientRequest } from "node:http";
 import { flushCompileCache } from "node:module";
-import { createServer, connect, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream";
@@ -16,6 +16,7 @@ import { createResolver } from "../resolver.ts";
 import {
   networkPaths,
   orderSchema,
+  tryConnect,
   workerHeader,
   writeLine,
   type Notice,
@@ -50,30 +51,14 @@ setInterval(() => void look(), lookEveryMs);
 /** @returns when orders are taken. Ends the process where another one takes them. */
 async function listen(): Promise<void> {
   const listener = createServer(takeOrders);
-  if (await isTaken()) process.exit(0);
+  if ((await tryConnect(paths.orders)) !== undefined) process.exit(0);
   await rm(paths.orders, { force: true });
   listener.listen(paths.orders);
   await once(listener, "listening");
   process.stdout.write("ready\n");
 }
 
-async function isTaken(): Promise<boolean> {
-  const socket = connect(paths.orders);
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    // Nobody listens there, or there is no such file.
-    return false;
-  } finally {
-    socket.destroy();
-  }
-}
-
-/** The latest server is the one: an earlier one is dead, or about to be. */
 function takeOrders(socket: Socket): void {
-  server?.destroy();
-  server = socket;
   socket.on("error", () => socket.destroy());
   socket.on("close", () => {
     if (server !== socket) return;
@@ -83,6 +68,10 @@ function takeOrders(socket: Socket): void {
   // One after the other, as they were given.
   let last = Promise.resolve();
   createInterface(socket).on("line", (line) => {
+    // The latest to give an order is the server: an earlier one is dead, or about to be. Who gives none only looked
+    // whether this process is there.
+    if (server !== socket) server?.destroy();
+    server = socket;
     last = last.then(() => obey(orderSchema.parse(JSON.parse(line))));
     last.catch((error: unknown) => socket.destroy(error instanceof Error ? error : undefined));
   });
@@ -98,28 +87,28 @@ async function obey(order: Order): Promise<void> {
     case "open":
       try {
         await open(order);
-        tell({ kind: "opened", id });
+        tell({ kind: "done", order: order.order });
         for (const refusal of workers.get(id)?.refusals ?? []) {
           tell({ kind: "refused", id, refusal });
         }
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        tell({ kind: "failed", id, message });
+        tell({ kind: "failed", order: order.order, message });
       }
       return;
     case "policy":
-      workers.get(id)?.network.setPolicy(toPolicy(order.policy));
+      workers.get(id)?.network.setPolicy(order.policy);
       return;
     case "close":
       await close(id);
-      tell({ kind: "closed", id });
+      tell({ kind: "done", order: order.order });
   }
 }
 
 async function open({ id, user, policy, api, isServed, endFile }: OpenOrder): Promise<void> {
   const known = workers.get(id);
   if (known !== undefined) {
-    known.network.setPolicy(toPolicy(policy));
+    known.network.setPolicy(policy);
     if (api !== undefined) known.network.setApi(api);
     return;
   }
@@ -127,7 +116,7 @@ async function open({ id, user, policy, api, isServed, endFile }: OpenOrder): Pr
   const network = await openWorkerNetwork({
     folder: id,
     user,
-    policy: toPolicy(policy),
+    policy,
     api,
     resolve,
     onRefused(refusal) {
@@ -167,17 +156,6 @@ async function isThere(file: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** JSON has no undefined. */
-function toPolicy({ rules, builtIn, named }: OpenOrder["policy"]) {
-  const whole = (patterns: OpenOrder["policy"]["named"]) =>
-    patterns.map(({ host, isWildcard, port }) => ({ host, isWildcard, port }));
-  return {
-    rules: { mode: rules.mode, hosts: whole(rules.hosts) },
-    builtIn: whole(builtIn),
-    named: whole(named),
-  };
 }
 
 /** What a worker asks of the proxy itself is the server's to answer, as it has the credentials. */

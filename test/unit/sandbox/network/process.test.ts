@@ -93,7 +93,11 @@ async function processes(): Promise<number[]> {
 async function tunnel(place = `127.0.0.1:${String(port)}`): Promise<Socket> {
   const socket = connect(path.join(session, "net/proxy.sock"));
   socket.write(`CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n\r\n`);
-  const [answer] = (await once(socket, "data")) as [Buffer];
+  const [answer] = (await Promise.race([
+    once(socket, "data"),
+    // Such as one that waits for a process which ends before it takes it.
+    once(socket, "close").then(() => [Buffer.from("closed")]),
+  ])) as [Buffer];
   if (!answer.toString().startsWith("HTTP/1.1 200")) throw new Error(answer.toString());
   return socket;
 }
