@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { FactoryError } from "../errors.ts";
 import { explainNetworkFailure } from "../network-failure.ts";
+import { readText } from "../read-text.ts";
 import { addressesOf } from "./instead-of.ts";
 import type { Credentials } from "./remote-url.ts";
 
@@ -107,8 +108,9 @@ function readRequest(text: string): z.infer<typeof requestSchema> {
 async function ask(url: string, how: RequestInit): Promise<z.infer<typeof answerSchema>> {
   try {
     const response = await fetch(url, how);
-    const text = await readBounded(response);
+    const text = await readText(response.body, maxAnswerBytes);
     if (!response.ok) throw explainStatus(response.status);
+    if (text === undefined) throw new Error("its answer is too long");
     return answerSchema.parse(JSON.parse(text));
   } catch (error) {
     if (error instanceof FactoryError) throw error;
@@ -118,17 +120,6 @@ async function ask(url: string, how: RequestInit): Promise<z.infer<typeof answer
       { cause: error },
     );
   }
-}
-
-async function readBounded({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length;
-    if (bytes > maxAnswerBytes) throw new Error("its answer is too long");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function explainStatus(status: number): FactoryError {

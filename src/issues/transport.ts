@@ -1,6 +1,7 @@
 // One way to all hosts: what a host may do to us is bounded here, whichever it is.
 import { createBackoff } from "../backoff.ts";
 import { explainNetworkFailure } from "../network-failure.ts";
+import { readText } from "../read-text.ts";
 import { IssueFault } from "./fault.ts";
 
 export interface TransportOptions {
@@ -64,7 +65,9 @@ export function createTransport({ api, token, signal }: TransportOptions): Trans
   async function read(response: Response, url: URL): Promise<Outcome> {
     const { status, headers } = response;
     if (response.ok) {
-      return { kind: "answer", answer: { headers, text: await readBounded(response, host) } };
+      const text = await readText(response.body, mostBytes);
+      if (text !== undefined) return { kind: "answer", answer: { headers, text } };
+      throw new IssueFault(`${host} answered with more than ${String(mostBytes / 2 ** 20)} MiB`);
     }
     // Unread it would hold its connection.
     await response.body?.cancel();
@@ -138,19 +141,6 @@ function describeRefusal(status: number, host: string): string {
     default:
       return `${host} answered ${String(status)}`;
   }
-}
-
-async function readBounded(response: Response, host: string): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.byteLength;
-    if (length > mostBytes) {
-      throw new IssueFault(`${host} answered with more than ${String(mostBytes / 2 ** 20)} MiB`);
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 async function waitFor(ms: number, signal: AbortSignal): Promise<void> {

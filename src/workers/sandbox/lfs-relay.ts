@@ -7,6 +7,7 @@ import { once } from "node:events";
 import { pipeline } from "node:stream/promises";
 import { FactoryError } from "../../errors.ts";
 import { lfsType, type LfsFile, type LfsSource } from "../../git/lfs.ts";
+import { readText } from "../../read-text.ts";
 import { isPublic } from "../../sandbox/network/policy.ts";
 
 export interface LfsRelayOptions {
@@ -45,7 +46,9 @@ export function createLfsRelay({ url, place, find }: LfsRelayOptions): LfsRelay 
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const files = await find(await readBounded(message), signal);
+    const request = await readText(message, maxRequestBytes);
+    if (request === undefined) throw new FactoryError("BAD_INPUT", "the request is too long");
+    const files = await find(request, signal);
     const objects = files.map(({ oid, size, source, error }) => {
       if (source === undefined) return { oid, size, error };
       sources.delete(oid);
@@ -143,15 +146,4 @@ function notPublic(host: string): FactoryError {
     "FORBIDDEN",
     `the remote's Git LFS keeps the file at ${host}, which is at a private address and another host than the remote's`,
   );
-}
-
-async function readBounded(message: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of message as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > maxRequestBytes) throw new FactoryError("BAD_INPUT", "the request is too long");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
