@@ -33,6 +33,9 @@ tell_of('reachesSocket', connects($AF_UNIX, pack 'S a108', $AF_UNIX, $socket));
 # An abstract name begins with NUL, and its length counts: unix(7).
 tell_of('reachesAbstractSocket', connects($AF_UNIX, pack 'S x a*', $AF_UNIX, $abstract));
 
+# AF_VSOCK: to the machine's own host. vsock(7).
+tell_of('opensHostSocket', socket my $host, 40, $SOCK_STREAM, 0);
+
 my $capabilities = '';
 if (open my $status, '<', '/proc/self/status') { /^CapEff:\s*(\S+)/ and $capabilities = $1 while <$status> }
 tell_of('hasCapabilities', $capabilities !~ /^0+$/);

@@ -87,7 +87,8 @@ const prlimit = "/usr/bin/prlimit";
 
 /**
  * The command that runs the description's command inside a sandbox of its own: own user, processes, IPC, host name,
- * cgroup view and network; every capability gone, `no_new_privs` set; in sight are the system's programs and what the
+ * cgroup view and network; every capability gone, `no_new_privs` set, calls of the kernel that no worker needs shut
+ * (on x64 and arm64; see inside.pl); in sight are the system's programs and what the
  * description names. Each path is inside what it is outside.
  *
  * Variables come by the environment of bubblewrap, which only its own user may read, so that none has to stand in a
@@ -146,7 +147,7 @@ export async function composeSandbox(
       ...(user === undefined ? [] : becomeUser(user)),
       ...bubblewrap,
       ...limitProcesses(description.maxProcesses),
-      ...[perl, `${controlFolder}/${controlNames.inside}`, ...ports, "--"],
+      ...[perl, `${controlFolder}/${controlNames.inside}`, process.arch, ...ports, "--"],
       ...description.command,
     ],
     environment: { ...withoutProxies(description.environment), ...networkOf(hasNetwork) },

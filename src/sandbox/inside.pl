@@ -1,7 +1,10 @@
 # The first program inside a sandbox: offers the server's sockets as ports of the sandbox's own loopback, and turns
 # into the agent.
 #
-#   perl inside.pl PORT=SOCKET... -- COMMAND [ARGUMENT...]
+#   perl inside.pl MACHINE PORT=SOCKET... -- COMMAND [ARGUMENT...]
+#
+# MACHINE is the processor's kind, as Node.js names it. Before anything else, the kernel's calls that no worker has a
+# use for are shut.
 #
 # The ports are open before the agent's first instruction. Who carries their bytes is a process apart, in a session of
 # its own: no child of the agent's, and out of reach of the signals that ask an agent to end, as an agent that ends in
@@ -18,6 +21,8 @@ my $look_every      = 2;      # seconds without anything to carry, until it look
 # fcntl.h and errno.h of x86, ARM, POWER and RISC-V.
 my ($AF_UNIX, $AF_INET, $SOCK_STREAM, $SOL_SOCKET, $SO_REUSEADDR) = (1, 2, 1, 1, 2);
 my ($F_SETFL, $O_NONBLOCK, $EAGAIN) = (4, 2048, 11);
+
+shut_calls(shift);
 
 my %listeners;
 while (@ARGV and (my $argument = shift) ne '--') {
@@ -51,6 +56,50 @@ if (%listeners) {
 
 exec { $ARGV[0] } @ARGV;
 fail("$ARGV[0]: $!");
+
+# What namespaces don't hold: AF_VSOCK leads to the machine's host and knows no network namespace, keyrings go by user,
+# the kernel's log is one for all. And what is large, new and needed by no tool, as many a hole of the kernel was in it.
+# A list of what is refused, as a worker runs any program: those that start sandboxes of their own, debuggers too.
+# Sources: seccomp(2), vsock(7), keyrings(7); Linux's filter.h, seccomp.h, audit.h, and its tables of calls.
+sub shut_calls {
+    my %machines = (
+        x64 => {
+            audit => 0xC000003E, prctl => 157, socket => 41,
+            # syslog, add_key, request_key, keyctl, perf_event_open, open_by_handle_at, bpf, userfaultfd
+            refused => [103, 248, 249, 250, 298, 304, 321, 323],
+        },
+        arm64 => {
+            audit => 0xC00000B7, prctl => 167, socket => 198,
+            refused => [116, 217, 218, 219, 241, 265, 280, 282],
+        },
+    );
+    my $machine = $machines{ $_[0] } or return;
+    my ($EPERM, $ENOSYS, $EAFNOSUPPORT) = (1, 38, 97);
+    # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK
+    my @families = (1, 2, 10, 16);
+
+    my ($load, $if_equal, $if_at_least, $return) = (0x20, 0x15, 0x35, 0x06);
+    my $allow  = [$return, 0, 0, 0x7FFF0000];
+    my $refuse = sub { [$return, 0, 0, 0x50000 | $_[0]] };
+    # Goes on with the next instruction where it holds, else behind that.
+    my $when = sub { [$_[0], 0, 1, $_[1]] };
+    my @filter = (
+        # A 32-bit program's calls have other numbers.
+        [$load, 0, 0, 4], [$if_equal, 1, 0, $machine->{audit}], $refuse->($ENOSYS),
+        # The third kind of x86's calls; all others are below.
+        [$load, 0, 0, 0], $when->($if_at_least, 0x40000000), $refuse->($ENOSYS),
+        (map { ($when->($if_equal, $_), $refuse->($EPERM)) } @{ $machine->{refused} }),
+        # io_uring, which makes calls that no filter sees; programs do without where a kernel hasn't got it.
+        (map { ($when->($if_equal, $_), $refuse->($ENOSYS)) } 425, 426, 427),
+        [$if_equal, 1, 0, $machine->{socket}], $allow,
+        # The first argument.
+        [$load, 0, 0, 16], (map { ($when->($if_equal, $_), $allow) } @families), $refuse->($EAFNOSUPPORT),
+    );
+    my $code = join '', map { pack 'S C C L', @$_ } @filter;
+    # struct sock_fprog, for PR_SET_SECCOMP and SECCOMP_MODE_FILTER. bubblewrap has set no_new_privs.
+    my $program = pack 'S x![P] P', scalar @filter, $code;
+    syscall($machine->{prctl}, 22, 2, $program) == 0 or fail("seccomp: $!");
+}
 
 sub fail { print STDERR "factory sandbox: $_[0]\n"; exit 127 }
 

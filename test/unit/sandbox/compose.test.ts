@@ -67,6 +67,27 @@ describeSandbox("inside a sandbox", () => {
       ]);
     });
 
+    test("calls of the kernel that lead out, or that it has no use for, are shut to it and what it starts", async () => {
+      const isArm = process.arch === "arm64";
+      const [keyctl, uring, bpf] = isArm ? [219, 425, 280] : [250, 425, 321];
+      const script = `
+        print "family $_: ", (socket(my $s, $_, 1, 0) ? "opens" : $!), "\n" for 40, 38, 1, 2, 10;
+        print "call $_: ", (syscall($_, 0, 0, 0) < 0 ? $! : "taken"), "\n" for ${[keyctl, uring, bpf].join(", ")};`;
+      const { stdout } = await run(
+        `perl -e '${script}'; sh -c "perl -e 'exit !socket(S, 40, 1, 0)'"; echo $?`,
+      );
+      const refused = "Address family not supported by protocol";
+      expect(stdout.split("\n")).toEqual([
+        `family 40: ${refused}`,
+        `family 38: ${refused}`,
+        ...["family 1: opens", "family 2: opens", "family 10: opens"],
+        `call ${String(keyctl)}: Operation not permitted`,
+        `call ${String(uring)}: Function not implemented`,
+        `call ${String(bpf)}: Operation not permitted`,
+        ...["1", ""],
+      ]);
+    });
+
     test("it sees and signals its own processes alone", async () => {
       const { stdout } = await run(
         'kill -0 "$SERVER" 2>/dev/null && echo reached; ls /proc | grep -cE "^[0-9]+$"',
