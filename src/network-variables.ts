@@ -27,11 +27,12 @@ export function proxyCredentials(
     const both = /^(?:[a-z][a-z0-9+.-]*:\/\/)?([^/]*)@/i.exec(value)?.[1];
     if (both === undefined) return [];
     const password = both.slice(both.indexOf(":") + 1);
-    return [both, password, decode(password)];
+    return [both, password, decodePart(password)];
   });
 }
 
-function decode(text: string): string {
+/** A part of a url; as it is where it is not encoded. */
+export function decodePart(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (error) {

@@ -59,6 +59,21 @@ export function builtInHosts(agent: string): HostPattern[] {
   }));
 }
 
+/** Of agents that go on trying without end, and without a word, where their model's host is refused. */
+const modelHosts: Readonly<Record<string, readonly string[]>> = {
+  codex: ["api.openai.com"],
+  gemini: [
+    "generativelanguage.googleapis.com",
+    "cloudcode-pa.googleapis.com",
+    "aiplatform.googleapis.com",
+  ],
+};
+
+/** Whether the agent of that name can do nothing without the host, and doesn't end by itself where it is refused. */
+export function needsHost(agent: string, host: string): boolean {
+  return modelHosts[agent]?.includes(host) ?? false;
+}
+
 /**
  * Hosts that the operator has named for an agent by its variables (ANTHROPIC_BASE_URL, HTTPS_ENDPOINT and the like), in
  * a url, wherever they are.

@@ -52,6 +52,27 @@ export async function decide(
 }
 
 /**
+ * As `decide`, where another proxy connects. That looks names up itself, and may know some that aren't found here:
+ * those that a list has are allowed. There are no addresses then.
+ */
+export async function decideForUpstream(
+  policy: NetworkPolicy,
+  target: { readonly host: string; readonly port: number },
+  resolve: (host: string) => Promise<readonly string[]>,
+): Promise<Decision> {
+  const lookUp = { failed: false };
+  const decision = await decide(policy, target, async (host) => {
+    try {
+      return await resolve(host);
+    } catch {
+      lookUp.failed = true;
+      return [];
+    }
+  });
+  return lookUp.failed ? { allowed: true, addresses: [] } : decision;
+}
+
+/**
  * Whether it is an address of the internet: not loopback, private, link-local, carrier-grade NAT, multicast, reserved,
  * nor one that carries an IPv4 address inside (6to4, Teredo, NAT64), which could be any of those.
  */

@@ -8,10 +8,19 @@ import { normalizeHost } from "../../network-rules.ts";
 import { codeOf } from "../../process/host-failure.ts";
 import { connectToAny, joinSockets } from "./connect.ts";
 import type { NetworkPolicy } from "./policy.ts";
-import { decide } from "./policy.ts";
+import { decide, decideForUpstream } from "./policy.ts";
 import type { Refusal, RefusalLog } from "./refusals.ts";
 import { createRefusalLog, explainRefusal } from "./refusals.ts";
 import { limitResolver, type Resolve } from "./resolver.ts";
+import {
+  authorizationOf,
+  connectToUpstream,
+  tunnelByUpstream,
+  UpstreamError,
+  type FindUpstream,
+  type UpstreamProxy,
+  type UpstreamTarget,
+} from "./upstream.ts";
 
 export interface ProxyOptions {
   readonly policy: NetworkPolicy;
@@ -19,6 +28,8 @@ export interface ProxyOptions {
   readonly onRefused: (refusal: Refusal) => void;
   /** The server's, from `createResolver`; this worker gets its part of it. */
   readonly resolve: Resolve;
+  /** The server's own way out. Default: hosts are reached without a further proxy. */
+  readonly findUpstream?: FindUpstream | undefined;
   /** Answers requests to the proxy itself, whose target is a path. Default: they are refused. */
   readonly serve?: Serve | undefined;
   readonly limits?: Partial<ProxyLimits>;
@@ -35,6 +46,8 @@ export interface ProxyLimits {
   readonly headersTimeoutMs: number;
   /** For a host to be found and to accept, in milliseconds. */
   readonly connectTimeoutMs: number;
+  /** For a host to be found that a further proxy finds itself, in milliseconds. */
+  readonly upstreamLookUpTimeoutMs: number;
   /** Without a byte in either direction, in milliseconds: a model may think for long. */
   readonly idleTimeoutMs: number;
 }
@@ -44,6 +57,7 @@ export const proxyLimits: ProxyLimits = {
   maxHeaderBytes: 32 * 1024,
   headersTimeoutMs: 20_000,
   connectTimeoutMs: 20_000,
+  upstreamLookUpTimeoutMs: 1_000,
   idleTimeoutMs: 30 * 60_000,
 };
 
@@ -57,9 +71,10 @@ export interface WorkerProxy {
   close(): void;
 }
 
-interface Target {
-  readonly host: string;
-  readonly port: number;
+interface Reached {
+  readonly remote: Duplex;
+  /** Set where it is that proxy that a request goes to. */
+  readonly upstream: UpstreamProxy | undefined;
 }
 
 /** What the proxy answers in the host's place: a status, and the words of the status line. */
@@ -80,19 +95,36 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
   let { policy } = options;
 
   /** @throws ProxyAnswer */
-  async function reach(target: Target): Promise<Duplex> {
+  async function reach(target: UpstreamTarget): Promise<Reached> {
     const signal = AbortSignal.any([ends.signal, AbortSignal.timeout(limits.connectTimeoutMs)]);
+    const upstream = options.findUpstream?.(target);
     try {
-      const decision = await decide(policy, target, (host) => resolve(host, signal));
+      const decision = await (upstream === undefined
+        ? decide(policy, target, (host) => resolve(host, signal))
+        : decideForUpstream(policy, target, (host) =>
+            resolve(host, AbortSignal.timeout(limits.upstreamLookUpTimeoutMs)),
+          ));
       if (!decision.allowed) {
-        const refusal = { ...target, reason: decision.reason };
+        const { host, port } = target;
+        const refusal = { host, port, reason: decision.reason };
         refusals.add(refusal);
         throw new ProxyAnswer(403, explainRefusal(refusal));
       }
-      return await connectToAny(decision.addresses, target.port, signal);
+      if (upstream === undefined) {
+        return { remote: await connectToAny(decision.addresses, target.port, signal), upstream };
+      }
+      const remote =
+        target.kind === "tunnel"
+          ? await tunnelByUpstream(upstream, target, signal)
+          : await connectToUpstream(upstream, signal);
+      return { remote, upstream };
     } catch (error) {
       if (error instanceof ProxyAnswer) throw error;
-      const reason = signal.aborted ? "no answer in time" : (codeOf(error) ?? "it failed");
+      const reason = signal.aborted
+        ? "no answer in time"
+        : error instanceof UpstreamError
+          ? error.message
+          : (codeOf(error) ?? "it failed");
       throw new ProxyAnswer(
         502,
         `Factory could not reach ${target.host}:${target.port} (${reason})`,
@@ -103,7 +135,7 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
   async function tunnel(message: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     client.on("error", () => client.destroy());
     try {
-      const remote = await reach(parseAuthority(message.url ?? ""));
+      const { remote } = await reach(parseAuthority(message.url ?? ""));
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       if (head.length > 0) remote.write(head);
       joinSockets(client, remote, limits.idleTimeoutMs);
@@ -116,12 +148,15 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
   async function forward(message: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
       const url = parseTarget(message.url ?? "");
-      const target = { host: normalize(url.hostname), port: Number(url.port || 80) };
-      const remote = await reach(target);
+      const { remote, upstream } = await reach({
+        host: normalize(url.hostname),
+        port: Number(url.port || 80),
+        kind: "request",
+      });
       const outgoing = request({
         createConnection: () => remote,
         method: message.method,
-        path: `${url.pathname}${url.search}`,
+        path: upstream === undefined ? `${url.pathname}${url.search}` : url.href,
         // Of the url, whatever the message says: else one host could be asked for and another be meant.
         headers: [
           ...endToEnd(message.rawHeaders, ["host"]),
@@ -129,6 +164,7 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
           url.host,
           "Connection",
           "close",
+          ...Object.entries(upstream === undefined ? {} : authorizationOf(upstream)).flat(),
         ],
         maxHeaderSize: limits.maxHeaderBytes,
         timeout: limits.idleTimeoutMs,
@@ -212,13 +248,13 @@ function toAnswer(error: unknown): ProxyAnswer {
 }
 
 /** host:port of CONNECT. @throws ProxyAnswer */
-function parseAuthority(authority: string): Target {
+function parseAuthority(authority: string): UpstreamTarget {
   const [, name = "", portText = ""] = /^(\[[^\]]*\]|[^:]*):(\d{1,5})$/.exec(authority) ?? [];
   const port = Number(portText);
   if (name === "" || port < 1 || port > 65_535) {
     throw new ProxyAnswer(400, "Factory's proxy takes CONNECT host:port");
   }
-  return { host: normalize(name), port };
+  return { host: normalize(name), port, kind: "tunnel" };
 }
 
 /** @throws ProxyAnswer */

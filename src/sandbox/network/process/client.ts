@@ -15,6 +15,7 @@ import { assertSocketPath, type ApiPlace, type WorkerNetwork } from "../open.ts"
 import type { NetworkPolicy } from "../policy.ts";
 import type { Serve } from "../proxy.ts";
 import type { Refusal } from "../refusals.ts";
+import { upstreamVariables } from "../upstream.ts";
 import {
   networkPaths,
   noticeSchema,
@@ -68,6 +69,7 @@ interface Waiting {
 }
 
 const main = path.join(import.meta.dirname, `main${path.extname(import.meta.filename)}`);
+const forNode = ["PATH", "NODE_COMPILE_CACHE", "NODE_EXTRA_CA_CERTS", "LANG", "TZ"];
 const startTimeoutMs = 20_000;
 const answerTimeoutMs = 20_000;
 const tries = 5;
@@ -120,7 +122,7 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
       env: {
         // To compile it takes a third of its memory.
         NODE_COMPILE_CACHE: path.join(paths.folder, "cache"),
-        ...pickVariables(environment, ["PATH", "NODE_COMPILE_CACHE", "LANG", "TZ"]),
+        ...pickVariables(environment, forNode),
       },
       reject: false,
     });
@@ -191,6 +193,7 @@ export function createNetworkProcess(options: NetworkProcessOptions): NetworkPro
       policy,
       api,
       isServed: serve !== undefined,
+      upstream: pickVariables(environment, upstreamVariables),
       endFile,
     }));
   }

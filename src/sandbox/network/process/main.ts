@@ -13,6 +13,7 @@ import { openWorkerNetwork, type OwnNetwork } from "../open.ts";
 import type { Serve } from "../proxy.ts";
 import type { Refusal } from "../refusals.ts";
 import { createResolver } from "../resolver.ts";
+import { createFindUpstream, type FindUpstream } from "../upstream.ts";
 import {
   networkPaths,
   orderSchema,
@@ -37,6 +38,7 @@ interface Worker {
 const [, , home = ""] = process.argv;
 const paths = networkPaths(home);
 const resolve = createResolver();
+let findUpstream: FindUpstream = () => undefined;
 const workers = new Map<string, Worker>();
 let server: Socket | undefined;
 let idleSince = performance.now();
@@ -105,7 +107,9 @@ async function obey(order: Order): Promise<void> {
   }
 }
 
-async function open({ id, user, policy, api, isServed, endFile }: OpenOrder): Promise<void> {
+async function open(order: OpenOrder): Promise<void> {
+  const { id, user, policy, api, isServed, endFile } = order;
+  findUpstream = createFindUpstream(order.upstream);
   const known = workers.get(id);
   if (known !== undefined) {
     known.network.setPolicy(policy);
@@ -119,6 +123,7 @@ async function open({ id, user, policy, api, isServed, endFile }: OpenOrder): Pr
     policy,
     api,
     resolve,
+    findUpstream: (target) => findUpstream(target),
     onRefused(refusal) {
       // Each once, and no more than the proxy tells of.
       refusals.push(refusal);

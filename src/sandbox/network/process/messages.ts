@@ -56,6 +56,8 @@ export const orderSchema = z.discriminatedUnion("kind", [
     policy,
     api: z.object({ host: z.string(), port: z.int() }).optional(),
     isServed: z.boolean(),
+    /** The server's variables that name a proxy of its own; see upstream.ts. For all workers, from now on. */
+    upstream: z.record(z.string(), z.string()),
     /** A file that is there once the worker has ended. Its folder is gone some time after that. */
     endFile: z.string(),
   }),
