@@ -13,6 +13,7 @@ import { queueTopic } from "./events.ts";
 import type { Told } from "./talk/keeper.ts";
 import { tooLate, type Pushed } from "./push.ts";
 import { changeWorker, lockWorker } from "./record.ts";
+import { findNeededHost } from "./sandbox/refusals.ts";
 import { isFinal } from "./states.ts";
 
 export interface Verdict {
@@ -29,11 +30,16 @@ export interface WorkerOutcome {
   readonly told: Told | null;
 }
 
-/** CANCELLED, TIMED_OUT and LOST win, then its memory cap, then the last reported outcome, then the agent's own. */
+/** CANCELLED, TIMED_OUT and LOST win, then its memory cap, the last reported outcome, its model's host, the agent's own. */
 export function judge(
   session: Pick<
     WorkerSession,
-    "cancelRequestedAt" | "cancelReason" | "reportedOutcome" | "timeoutSeconds" | "maxMemoryMib"
+    | "cancelRequestedAt"
+    | "cancelReason"
+    | "reportedOutcome"
+    | "timeoutSeconds"
+    | "maxMemoryMib"
+    | "blocked"
   >,
   { exit: outcome, excess, told }: WorkerOutcome,
   timedOut: boolean,
@@ -48,6 +54,10 @@ export function judge(
   }
   if (session.reportedOutcome === "SUCCEEDED") return verdict("SUCCEEDED", "reported success");
   if (session.reportedOutcome === "FAILED") return verdict("FAILED", "reported failure");
+  const needed = findNeededHost(session);
+  if (needed !== undefined && told?.verdict.succeeded !== true) {
+    return verdict("FAILED", describeNeededHost(needed), "FORBIDDEN");
+  }
   if (outcome.kind === "exited" && outcome.startFailure !== null) {
     return verdict("FAILED", startFailures[outcome.startFailure], "AGENT_UNAVAILABLE");
   }
@@ -62,6 +72,10 @@ export function judge(
   if (outcome.signal !== null) return verdict("FAILED", `ended by ${outcome.signal}`);
   if (outcome.exitCode === 0) return verdict("SUCCEEDED", null);
   return verdict("FAILED", `exit code ${String(outcome.exitCode)}`);
+}
+
+function describeNeededHost(host: string): string {
+  return `its model is at ${host}, which no list allows: allow the host by the dispatch's network, its repository's or FACTORY_NETWORK`;
 }
 
 function timeoutText({ timeoutSeconds }: Pick<WorkerSession, "timeoutSeconds">): string {

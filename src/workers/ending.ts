@@ -1,11 +1,12 @@
-// Why a session may have to be ended from outside: somebody cancelled it, its time is up, or it was taken
-// for lost and is another attempt's.
+// Why a session may have to be ended from outside: somebody cancelled it, its time is up, its agent may not reach its
+// model, or it was taken for lost and is another attempt's.
 import type { PrismaClient } from "../database/client.ts";
 import { insist } from "../database/insist.ts";
 import type { Notices } from "../events/notices.ts";
 import type { WorkerSession } from "../generated/prisma/client.ts";
 import type { Logger } from "../log.ts";
 import { workerTopic } from "./events.ts";
+import { findNeededHost } from "./sandbox/refusals.ts";
 import { isActive } from "./states.ts";
 
 export interface Ending {
@@ -33,9 +34,11 @@ export function watchEnding(
   async function look(): Promise<void> {
     const session = await deps.prisma.workerSession.findUnique({
       where: { id },
-      select: { cancelRequestedAt: true, attempt: true, status: true },
+      select: { cancelRequestedAt: true, attempt: true, status: true, blocked: true },
     });
     if (session?.cancelRequestedAt != null) controller.abort(new Error("cancelled"));
+    const host = session === null ? undefined : findNeededHost(session);
+    if (host !== undefined) controller.abort(new Error(`it may not reach ${host}`));
     const isOurs = session?.attempt === attempt && isActive(session.status);
     if (!isOurs) controller.abort(new Error("it was taken for lost, and ended or begun again"));
   }

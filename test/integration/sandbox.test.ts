@@ -1,7 +1,8 @@
 // Workers in a sandbox, by the public API of a server: what they reach, what they don't, and what is told of it.
-import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startFactory, type FactoryServer } from "../support/factory.ts";
@@ -25,6 +26,8 @@ describeSandbox("a worker in a sandbox", () => {
   /** On this machine, and named in no list. */
   let neighbour: Server;
   let neighbourPort = 0;
+  /** In the server's PATH. */
+  let programs = "";
   const repository = { owner: "acme", name: "locked" };
 
   beforeAll(async () => {
@@ -34,14 +37,22 @@ describeSandbox("a worker in a sandbox", () => {
     const address = neighbour.address();
     neighbourPort = typeof address === "object" ? (address?.port ?? 0) : 0;
     git = await startGitServer();
+    programs = await mkdtemp(join(tmpdir(), "factory-programs-"));
+    await chmod(programs, 0o755);
     server = await startFactory({
       git,
       env: {
         FACTORY_SANDBOX: "required",
+        PATH: `${programs}:${process.env["PATH"] ?? ""}`,
         ANTHROPIC_API_KEY: providerKey,
         FACTORY_MAX_WORKERS: "20",
       },
     });
+    await writeFile(
+      join(programs, "codex"),
+      "#!/bin/sh\ncurl -s https://api.openai.com/v1/models\nexec sleep 600\n",
+      { mode: 0o755 },
+    );
     await mkdir(join(server.home, ".ssh"));
     await writeFile(join(server.home, ".ssh/id_ed25519"), "the private key\n");
     await chmod(join(server.home, ".ssh"), 0o755);
@@ -52,6 +63,7 @@ describeSandbox("a worker in a sandbox", () => {
     neighbour.close();
     await server.dispose();
     await git.stop();
+    await rm(programs, { recursive: true });
   });
 
   async function run(task: string, more: object = {}): Promise<Ended> {
@@ -152,6 +164,12 @@ describeSandbox("a worker in a sandbox", () => {
       { host: "localhost", port: neighbourPort, blockReason: "UNLISTED" },
     ]);
     expect(facts.blockedHosts).toEqual(facts.events.filter(({ host }) => host !== undefined));
+  });
+
+  test("is ended where its agent would try without end to reach a model that it may not reach", async () => {
+    const ended = await run("anything", { agent: "codex", network: { mode: "NONE" } });
+    expect(ended).toMatchObject({ status: "FAILED", failureCode: "FORBIDDEN" });
+    expect(ended.statusReason).toContain("api.openai.com, which no list allows");
   });
 
   test("speaks with Factory by its own token", async () => {

@@ -3,17 +3,25 @@ import type { PrismaClient } from "../../database/client.ts";
 import { appendEvents } from "../../events/append.ts";
 import type { Prisma, WorkerSession } from "../../generated/prisma/client.ts";
 import type { Refusal } from "../../sandbox/network/refusals.ts";
-import type { WorkerBlockedPayload } from "../events.ts";
+import { workerTopic, type WorkerBlockedPayload } from "../events.ts";
 import { lockWorker, workerEvent } from "../record.ts";
 import type { Redact } from "../secrets.ts";
 import { isActive } from "../states.ts";
 
-/** Called once for each host and port. Nothing is told of a session that has ended. */
+interface StoredRefusal extends WorkerBlockedPayload {
+  /** Without this host the agent can do nothing. */
+  readonly isNeeded?: true;
+}
+
+/**
+ * Called once for each host and port. Nothing is told of a session that has ended.
+ * @param isNeeded whether the agent can do nothing without the host, so that the session is to be ended
+ */
 export async function recordRefusal(
   prisma: PrismaClient,
   { id, attempt }: Pick<WorkerSession, "id" | "attempt">,
   { host, port, reason }: Refusal,
-  redact: Redact,
+  { redact, isNeeded }: { readonly redact: Redact; readonly isNeeded: boolean },
 ): Promise<void> {
   await prisma.$transaction(async (transaction) => {
     const session = await lockWorker(transaction, id);
@@ -24,14 +32,27 @@ export async function recordRefusal(
     if (known.some((one) => one.host === blocked.host && one.port === port)) return;
     await transaction.workerSession.update({
       where: { id },
-      data: { blocked: [...known, blocked].map((one) => ({ ...one })) },
+      data: {
+        blocked: [...known, isNeeded ? { ...blocked, isNeeded } : blocked].map((one) => ({
+          ...one,
+        })),
+      },
     });
     const event = workerEvent("blocked", blocked);
-    await appendEvents(transaction, [{ streamId: session.streamId, events: [event] }]);
+    await appendEvents(
+      transaction,
+      [{ streamId: session.streamId, events: [event] }],
+      isNeeded ? [workerTopic(id)] : [],
+    );
   });
 }
 
 /** Written above alone. */
-export function readBlocked(stored: Prisma.JsonValue): WorkerBlockedPayload[] {
-  return stored as unknown as WorkerBlockedPayload[];
+export function readBlocked(stored: Prisma.JsonValue): StoredRefusal[] {
+  return stored as unknown as StoredRefusal[];
+}
+
+/** A host that the agent was refused and can do nothing without; undefined: none. */
+export function findNeededHost({ blocked }: Pick<WorkerSession, "blocked">): string | undefined {
+  return readBlocked(blocked).find(({ isNeeded }) => isNeeded === true)?.host;
 }

@@ -12,7 +12,7 @@ import type { Logger } from "../../log.ts";
 import { joinNetworkRules, readStoredRules } from "../../network-rules.ts";
 import type { RepositoryService } from "../../repositories/service.ts";
 import { sessionPaths } from "../../process/session-folder.ts";
-import { builtInHosts, hostsOfVariables } from "../../sandbox/network/built-in-hosts.ts";
+import { builtInHosts, hostsOfVariables, needsHost } from "../../sandbox/network/built-in-hosts.ts";
 import type { ApiPlace, WorkerNetwork } from "../../sandbox/network/open.ts";
 import type { NetworkPolicy } from "../../sandbox/network/policy.ts";
 import type { Refusal } from "../../sandbox/network/refusals.ts";
@@ -135,8 +135,12 @@ export function createSandboxes(options: SandboxesOptions): Sandboxes {
 
   /** What it is refused is told in its stream. */
   function listenFor(session: WorkerSession, recording: Open["recording"]) {
+    const { agent } = session;
+    // An operator who has named another place of the model's doesn't need the usual one.
+    const isElsewhere = hostsOfVariables(variablesOf(agent)).length > 0;
     return (refusal: Refusal) => {
-      const recorded = recordRefusal(prisma, session, refusal, redact)
+      const isNeeded = !isElsewhere && needsHost(agent, refusal.host);
+      const recorded = recordRefusal(prisma, session, refusal, { redact, isNeeded })
         .catch((error: unknown) => {
           logger.warn({ err: error, worker: session.number }, "a refusal was not recorded");
         })

@@ -17,7 +17,8 @@ const quiet = {
   reportedOutcome: null,
   timeoutSeconds: 60,
   maxMemoryMib: null,
-} as const;
+  blocked: [],
+};
 const cancelled = { ...quiet, cancelRequestedAt: new Date(), cancelReason: "enough" };
 
 function exited(exit: Partial<Exited> = {}): Exited {
@@ -50,6 +51,24 @@ test("who went over its memory cap has failed, whatever it reported, and is told
   expect(over({ ...quiet, maxMemoryMib: 512 }).reason).toContain("a higher maxMemoryMib");
   expect(over(quiet, true).status).toBe("TIMED_OUT");
   expect(over(cancelled).status).toBe("CANCELLED");
+});
+
+test("whose model's host is refused has failed, unless it has found another way", () => {
+  const refused = {
+    ...quiet,
+    blocked: [
+      { host: "chatgpt.com", port: 443, reason: "unlisted" },
+      { host: "api.openai.com", port: 443, reason: "unlisted", isNeeded: true },
+    ],
+  };
+  expect(judge(refused, exited({ exitCode: null, signal: "SIGTERM" }), false)).toEqual({
+    status: "FAILED",
+    failureCode: "FORBIDDEN",
+    reason: expect.stringContaining("api.openai.com, which no list allows"),
+  });
+  expect(judge({ ...refused, reportedOutcome: "SUCCEEDED" }, exited(), false).status).toBe(
+    "SUCCEEDED",
+  );
 });
 
 describe("what decides, strongest first", () => {
