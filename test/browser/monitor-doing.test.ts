@@ -143,6 +143,7 @@ test("a dispatch is watched at once, and its choices are there again the next ti
   await dialog.getByRole("textbox", { name: "Time limit (minutes)" }).fill("1.5");
   await dialog.getByRole("combobox", { name: "Worktree at the end" }).click();
   await page.getByRole("option", { name: "Delete it always" }).click();
+  await dialog.getByRole("checkbox", { name: "Let the agent push its branch" }).click();
   await expectAccessible(page);
   await dialog.getByRole("button", { name: "Dispatch", exact: true }).click();
 
@@ -150,10 +151,11 @@ test("a dispatch is watched at once, and its choices are there again the next ti
   await rowOf(page, "worker-1").getByText("succeeded").waitFor();
   const { workerSession } = await factory.query<{ workerSession: object }>(
     `{ workerSession(id: "worker-1") {
-      agent task priority timeoutSeconds cleanup repositoryName parentSession { name }
+      agent task priority timeoutSeconds cleanup agentPush repositoryName parentSession { name }
     } }`,
   );
   expect(workerSession).toEqual({
+    agentPush: true,
     agent: "shell",
     task: "echo done",
     priority: 7,
@@ -176,6 +178,14 @@ test("a dispatch is watched at once, and its choices are there again the next ti
   await next.getByRole("textbox", { name: "Command" }).press("Control+Enter");
   await next.getByRole("alert").getByText("BAD_INPUT").waitFor();
   expect(await next.getByRole("textbox", { name: "Branch" }).inputValue()).toBe("not..a branch");
+  await next.getByRole("textbox", { name: "Branch" }).fill("");
+  await next.getByRole("button", { name: "More options" }).click();
+  await next.getByRole("textbox", { name: "Memory cap (MiB)" }).fill("1");
+  await next.getByRole("textbox", { name: "Command" }).press("Control+Enter");
+  await next
+    .getByRole("alert")
+    .getByText(/maxMemoryMib/)
+    .waitFor();
   await expectAccessible(page);
   expectNoComplaints(opened, factory);
 });

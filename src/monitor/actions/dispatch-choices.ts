@@ -19,7 +19,11 @@ export interface Choices {
   readonly permissions: string;
   readonly sandbox: string;
   readonly allowedHosts: string;
+  readonly maxMemoryMib: string;
+  readonly maxCpus: string;
+  readonly maxProcesses: string;
   readonly push: boolean;
+  readonly agentPush: boolean;
 }
 
 export interface Work {
@@ -42,7 +46,11 @@ const beginning: Choices = {
   permissions: "",
   sandbox: "",
   allowedHosts: "",
+  maxMemoryMib: "",
+  maxCpus: "",
+  maxProcesses: "",
   push: false,
+  agentPush: false,
 };
 
 const key = "dispatch";
@@ -76,6 +84,7 @@ export function toInput(choices: Choices, work: Work, idempotencyKey: string): D
     priority: toNumber(choices.priority) ?? 0,
     retries: toNumber(choices.retries) ?? 0,
     push: choices.push,
+    agentPush: choices.agentPush,
     cleanup: cleanups.find((cleanup) => cleanup === choices.cleanup) ?? "KEEP",
     permissions: policies.find((policy) => policy === choices.permissions) ?? null,
     sandbox: sandboxes.find((sandbox) => sandbox === choices.sandbox) ?? null,
@@ -87,6 +96,9 @@ export function toInput(choices: Choices, work: Work, idempotencyKey: string): D
     timeoutSeconds: timeout === null ? null : Math.round(timeout * 60),
     maxCostUsd: toNumber(choices.maxCostUsd),
     maxTurns: toNumber(choices.maxTurns),
+    maxMemoryMib: toNumber(choices.maxMemoryMib),
+    maxCpus: toNumber(choices.maxCpus),
+    maxProcesses: toNumber(choices.maxProcesses),
   };
 }
 

@@ -101,10 +101,35 @@ export function DispatchOptions({
           hint="Beside those, from its sandbox; with commas between."
         />
       </div>
+      <div className="field-row">
+        <NumberField
+          label="Memory cap (MiB)"
+          value={choices.maxMemoryMib}
+          onValue={(maxMemoryMib) => onChoose({ maxMemoryMib })}
+          placeholder="as the server has it"
+        />
+        <NumberField
+          label="Processor cap"
+          value={choices.maxCpus}
+          onValue={(maxCpus) => onChoose({ maxCpus })}
+          placeholder="as the server has it"
+        />
+        <NumberField
+          label="Process cap"
+          value={choices.maxProcesses}
+          onValue={(maxProcesses) => onChoose({ maxProcesses })}
+          placeholder="as the server has it"
+        />
+      </div>
       <CheckField
         label="Push the branch when the work succeeded"
         value={choices.push}
         onValue={(push) => onChoose({ push })}
+      />
+      <CheckField
+        label="Let the agent push its branch from its sandbox"
+        value={choices.agentPush}
+        onValue={(agentPush) => onChoose({ agentPush })}
       />
     </div>
   );

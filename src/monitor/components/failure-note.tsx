@@ -17,8 +17,9 @@ export function FailureNote({ failure }: { failure: Failure | undefined }) {
   );
 }
 
-/** The server's messages are made to stand in a log, too. */
+/** The server's messages are made to stand in a log, too. A name that one begins with, such as maxTurns, stays. */
 export function sentence(message: string): string {
-  const begun = message.charAt(0).toUpperCase() + message.slice(1);
+  const isName = /^[a-z]+[A-Z_.]/.test(message);
+  const begun = isName ? message : message.charAt(0).toUpperCase() + message.slice(1);
   return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
