@@ -1,6 +1,16 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -356,6 +366,27 @@ describe("a start", () => {
       const words = factory.said.join("\n");
       expect(words).toContain('FACTORY_TOKEN="$FACTORY_TOKEN"');
       expect(words + factory.log.join("\n")).not.toMatch(new RegExp(`${token}|sign-in\\?code`));
+    } finally {
+      await factory.dispose();
+    }
+  });
+
+  test("says in the log, at /readyz and of its runner that workers are not locked in, and why", async () => {
+    // With git, and without bubblewrap.
+    await symlink("/usr/bin/git", join(home, "git"));
+    const factory = await startFactory({ env: { FACTORY_SANDBOX: "auto", PATH: home } });
+    try {
+      const words = /workers are not locked in: bwrap is not installed.*apt-get install bubblewrap/;
+      expect(factory.log.join("\n")).toMatch(words);
+      const answer = await factory.fetch("/readyz");
+      expect(answer.status).toBe(200);
+      expect(await answer.text()).toMatch(words);
+      const { runners } = await factory.query<{ runners: readonly object[] }>(
+        "{ runners { hasSandbox noSandboxReason } }",
+      );
+      expect(runners).toEqual([
+        { hasSandbox: false, noSandboxReason: expect.stringMatching(/bwrap is not installed/) },
+      ]);
     } finally {
       await factory.dispose();
     }
