@@ -14,19 +14,17 @@ const maxTotalBytes = 64 * 1024 * 1024;
 
 /**
  * Those of the paths whose files are, byte by byte, what a checkout writes.
- * @param making an existing or missing folder of the server's, for the time of the comparison
  * @param paths each byte a character (latin1)
  */
 export async function findAsCheckedOut(
   git: WorktreeGit,
-  making: string,
   paths: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<ReadonlySet<string>> {
   const files = await readWithCarriageReturns(git.workTree, paths);
   if (files.size === 0) return new Set();
-  const folder = join(making, randomUUID());
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const folder = join(git.scratch, randomUUID());
+  await mkdir(folder, { mode: 0o700 });
   try {
     await git.runInFiles({
       arguments: ["checkout-index", `--prefix=${folder}/`, "-z", "--stdin"],

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import { diffArguments, parseCounts, type ChangeCounts } from "./diff-counts.ts";
@@ -44,15 +44,13 @@ export async function diffWorktree(
   context: WorktreeContext,
   { branch, baseCommit, limitBytes = defaultLimitBytes, signal }: DiffInput,
 ): Promise<WorktreeDiff> {
-  const { making } = context.layout;
   await assertWorktree(context, branch);
   const git = await openWorktree(context, branch);
-  await mkdir(making, { recursive: true });
   // The worker's own git may be using the real index at this moment.
-  const indexFile = join(making, randomUUID());
+  const indexFile = join(git.scratch, randomUUID());
   try {
     await copyIndex(join(git.gitDirectory, "index"), indexFile);
-    const index = { git, indexFile, making, signal };
+    const index = { git, indexFile, signal };
     const large = await prepareIndex(index);
     const from = baseCommit ?? emptyTree;
     // One after the other would read all files twice as long; they disturb each other in nothing.
@@ -71,7 +69,6 @@ export async function diffWorktree(
 interface Index {
   readonly git: WorktreeGit;
   readonly indexFile: string;
-  readonly making: string;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -88,7 +85,7 @@ async function copyIndex(from: string, to: string): Promise<void> {
 
 /** Enters what is untracked, and leaves out what no diff can read. @returns the paths that count as changed anyway */
 async function prepareIndex(index: Index): Promise<readonly string[]> {
-  const { git, indexFile, making, signal } = index;
+  const { git, indexFile, signal } = index;
   const [untracked, changed] = await Promise.all([
     // A path with a slash at its end is a repository of its own.
     listPaths(index, ["ls-files", "--others", "--exclude-standard", "-z"]),
@@ -100,7 +97,6 @@ async function prepareIndex(index: Index): Promise<readonly string[]> {
   const entered = files.filter((path) => !large.has(path));
   const same = await findAsCheckedOut(
     git,
-    making,
     changed.filter((path) => !large.has(path)),
     signal,
   );

@@ -13,6 +13,7 @@ import { createRunner, type GitCallReport } from "./run.ts";
 import { createServing } from "./serve.ts";
 import { createSharedRun, type SharedRun } from "./shared-run.ts";
 import { listRepositoryFolders, sweepHome, sweepTrash } from "./sweep.ts";
+import type { Confine } from "./worktree-git.ts";
 
 export type { AddedWorktree, AddWorktreeInput, StartPoint } from "./add-worktree.ts";
 export type { CloneOptions } from "./clone.ts";
@@ -35,6 +36,7 @@ export type { GitRepository, WorktreeReader } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";
 export type { ServeInput, ServePushInput } from "./serve.ts";
 export type { SweepInput, WorktreeFolders } from "./sweep.ts";
+export type { Confine } from "./worktree-git.ts";
 
 export interface Git {
   /** Handles of the same repository share its locks and fetches. @throws FactoryError BAD_INPUT */
@@ -61,6 +63,11 @@ export interface GitOptions {
   readonly environment: Environment;
   /** Transports that a url may use, such as https and ssh. */
   readonly protocols: readonly string[];
+  /**
+   * What starts a git that looks into a worktree while a worker may be changing it. Before and behind a worker there is
+   * nobody who could: then git is started as it is. Default: always so.
+   */
+  readonly confine?: Confine | undefined;
   /** Told of every call at level debug. */
   readonly logger?: Pick<Logger, "debug" | "warn">;
   readonly onCall?: (report: GitCallReport) => void;
@@ -74,7 +81,7 @@ const trashAtStartMs = 10_000;
 const lockTimeoutMs = 2 * 60 * 60_000;
 
 export function createGit(options: GitOptions): Git {
-  const { home, environment, protocols, logger, onCall } = options;
+  const { home, environment, protocols, confine, logger, onCall } = options;
   const { lockGraceMs = defaultLockGraceMs } = options;
   const git = createRunner({
     home,
@@ -107,6 +114,7 @@ export function createGit(options: GitOptions): Git {
       layout,
       identity: identify,
       protocols,
+      confine,
       mutex,
       serving,
       shareFetch(run) {

@@ -48,7 +48,7 @@ export async function inspectWorktree(
       : [];
   const [whole, status, unfinished, submodules] = await Promise.all([
     isWhole(context, branch),
-    readStatus(git, context.layout.making, signal),
+    readStatus(git, signal),
     findUnfinished(git.gitDirectory),
     listSubmodules(),
   ]);
@@ -83,10 +83,8 @@ export interface Status {
 /** Of files whose content git takes for changed, so many are compared with what a checkout writes. */
 const mostCompared = 2_000;
 
-/** @param making see findAsCheckedOut */
 export async function readStatus(
   git: WorktreeGit,
-  making: string,
   signal: AbortSignal | undefined,
 ): Promise<Status> {
   const headers = new Map<string, string>();
@@ -129,7 +127,7 @@ export async function readStatus(
     },
     onWarnings: (text) => (unreadable = readUnreadable(text)),
   });
-  const same = await findAsCheckedOut(git, making, [...modified], signal);
+  const same = await findAsCheckedOut(git, [...modified], signal);
   const named = paths.filter((path) => !same.has(path)).slice(0, mostNamed);
   const oid = headers.get("branch.oid");
   const head = headers.get("branch.head");

@@ -27,23 +27,27 @@ export interface Layout {
   /** The worktree's own repository: HEAD, index, refs, configuration. Its worker writes there. */
   ownRepository(branch: string): string;
   control(branch: string): string;
+  /** For what calls of git on that worktree write for themselves; cleared at each start. */
+  scratch(branch: string): string;
 }
 
 export function layOut(home: string, { host, owner, name }: RepositoryName): Layout {
   const ownRepositories = join(home, "repositories", host, owner, `${name}.worktrees`);
   const controls = join(home, "control", host, owner, name);
   const worktrees = join(home, "worktrees", owner, name);
+  const making = join(home, "making");
   return {
     repository: join(home, "repositories", host, owner, `${name}.git`),
     ownRepositories,
     controls,
     credentials: join(home, "credentials", host, owner, `${name}.json`),
     worktrees,
-    making: join(home, "making"),
+    making,
     trash: join(home, "trash"),
     worktree: (branch) => join(worktrees, ...branch.split("/")),
     ownRepository: (branch) => join(ownRepositories, `${worktreeId(branch)}.git`),
     control: (branch) => join(controls, worktreeId(branch)),
+    scratch: (branch) => join(making, host, owner, name, worktreeId(branch)),
   };
 }
 

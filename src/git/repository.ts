@@ -61,7 +61,7 @@ import type { SharedRun } from "./shared-run.ts";
 import { sweepLocks } from "./sweep-locks.ts";
 import { startWorktree } from "./start-worktree.ts";
 import { takeIn } from "./take-in.ts";
-import { isWhole, type WorktreeContext } from "./worktree-git.ts";
+import { isWhole, type Confine, type WorktreeContext } from "./worktree-git.ts";
 
 interface Cancellable {
   readonly signal?: AbortSignal | undefined;
@@ -198,6 +198,8 @@ export interface RepositoryParts {
   readonly layout: Layout;
   readonly identity: () => Promise<Identity>;
   readonly protocols: readonly string[];
+  /** See GitOptions. */
+  readonly confine: Confine | undefined;
   readonly mutex: KeyedMutex;
   readonly serving: GitServing;
   /** The shared fetch of this repository, made where there is none. */
@@ -229,12 +231,13 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     exclusively: (action) => mutex.run(layout.repository, action),
     fetch: (signal) => fetch({ signal }),
   };
+  const confined: WorktreeContext = { ...context, confine: parts.confine };
   const changing = <T>(branch: string, action: () => Promise<T>, signal?: AbortSignal) =>
     mutex.run(layout.control(branch), () => explainRead(branch, action), signal);
 
   const reader = ({ forWorker }: ReaderOptions): WorktreeReader =>
     createReader({
-      ...context,
+      ...confined,
       git: (call) =>
         git({ ...call, timeoutMs: readTimeoutMs, maxWaitMs: readTimeoutMs, forWorker }),
     });
@@ -277,7 +280,7 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       const branch = base.replace(/^refs\/heads\//, "");
       // As its worktree has it now.
       if (await isThere(layout.ownRepository(branch))) {
-        await changing(branch, () => takeIn(context, branch, signal), signal);
+        await changing(branch, () => takeIn(confined, branch, signal), signal);
       }
       return resolveBase(git, place, base, signal);
     },
@@ -314,8 +317,8 @@ export function createRepository(parts: RepositoryParts): GitRepository {
     reader,
     findStray: (branch, { signal } = {}) =>
       explainRead(branch, () => findStray(context, branch, signal)),
-    listCommits: (input) => explainRead(input.branch, () => listCommits(context, input)),
-    countChanges: (input) => explainRead(input.branch, () => countChanges(context, input)),
+    listCommits: (input) => explainRead(input.branch, () => listCommits(confined, input)),
+    countChanges: (input) => explainRead(input.branch, () => countChanges(confined, input)),
     isWhole: (branch) => isWhole(context, branch),
     listWorktreeFolders: () => listWorktreeFolders(layout),
     sweep: (input) =>

@@ -9,7 +9,7 @@ import { watchForOddFile } from "./odd-file.ts";
 import { openPlace } from "./open-place.ts";
 import { findLauncher } from "./process-group.ts";
 import { step } from "../measurements.ts";
-import { spawnGit, type GitCall, type GitPlace } from "./spawn.ts";
+import { confinementVariable, spawnGit, type GitCall, type GitPlace } from "./spawn.ts";
 
 export type { GitCall, GitPlace } from "./spawn.ts";
 
@@ -54,7 +54,12 @@ export function createRunner(options: RunnerOptions): GitRunner {
     const started = performance.now();
     let exitCode: number | null = null;
     try {
-      const environment = { ...base, ...placeVariables(call.place), ...call.environment };
+      const environment = {
+        ...base,
+        ...placeVariables(call.place),
+        ...confinementVariable(call.confinement ?? []),
+        ...call.environment,
+      };
       await using start = await openPlace(call.place, home);
       using watch = watchForOddFile(call.place);
       const { signal = watch.signal } = call;

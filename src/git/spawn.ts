@@ -20,6 +20,8 @@ export interface GitCall {
   /** Further variables, such as secrets, which never go into arguments. */
   readonly environment?: Readonly<Record<string, string>>;
   readonly input?: string | Buffer;
+  /** Program and arguments that start it, each without a line end. Only for what `limited.sh` starts. Default: none. */
+  readonly confinement?: readonly string[];
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds for the whole call. Default: one minute. */
   readonly timeoutMs?: number;
@@ -102,11 +104,13 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
       // Only when all output is there. By default it waits 50 ms after the exit and may cut the output.
       completion: { onClose: true, onExit: false },
       // Our own variables are the only ones, and simple-git keeps back those that it isn't told of. Its
-      // checks of arguments stay on; these two variables are set by us alone (see environment.ts).
+      // checks of arguments stay on; these are set by us alone (see environment.ts).
       allowEnvironment: Object.keys(environment),
       unsafe: {
         allowUnsafeConfigPaths: true,
         allowUnsafeSshCommand: true,
+        // Of a worktree's repository, which is read by `limited`.
+        allowUnsafePack: true,
         // A checkout's path may hold a space.
         allowUnsafeCustomBinary: true,
       },
@@ -174,6 +178,11 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
 
 /** Starts it in a group of its own, too, where that can be had. */
 export const limited = join(import.meta.dirname, "limited.sh");
+
+/** What `limited.sh` takes; none of simple-git's ways to name a program has room for it. */
+export function confinementVariable(confinement: readonly string[]): Record<string, string> {
+  return confinement.length === 0 ? {} : { FACTORY_GIT_CONFINEMENT: confinement.join("\n") };
+}
 
 function findBinary(isUntrusted: boolean, launcher: string | undefined): string | [string, string] {
   if (isUntrusted) return [limited, "git"];

@@ -1,5 +1,6 @@
 // Submodules with work in them. Each is looked into as the worktree itself is, never by its own configuration.
 import { randomUUID } from "node:crypto";
+import { mkdir } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { FactoryError } from "../errors.ts";
 import { createControl } from "./control.ts";
@@ -52,8 +53,16 @@ async function isInUse(
       gitDirectory,
       head: "ref: refs/heads/main\n",
     });
-    const borrowed = undefined;
-    const git = await openUntrusted(context, { gitDirectory, control, workTree, borrowed });
+    const scratch = join(control, "scratch");
+    await mkdir(scratch, { mode: 0o700 });
+    const git = await openUntrusted(context, {
+      gitDirectory,
+      control,
+      workTree,
+      written: parent.written,
+      scratch,
+      borrowed: undefined,
+    });
     return await hasWork(context, git, signal, depth);
   } catch (error) {
     // What can't be read may be work.
@@ -88,7 +97,7 @@ async function hasWork(
 ): Promise<boolean> {
   const count = ["rev-list", "--count", "HEAD", "--branches", "--not", "--remotes", "--"];
   const [{ changedFiles, stashes }, unfinished, commits, inner] = await Promise.all([
-    readStatus(git, context.layout.making, signal),
+    readStatus(git, signal),
     findUnfinished(git.gitDirectory),
     git.run({ arguments: count, signal }),
     findSubmodulesInUse(context, git, signal, depth + 1),

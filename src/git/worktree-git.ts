@@ -9,6 +9,14 @@ import type { Layout } from "./layout.ts";
 import { assertNoOddFile } from "./odd-file.ts";
 import { assertReal } from "./open-place.ts";
 import type { GitCall, GitPlace, GitRunner } from "./run.ts";
+import { confinementVariable, limited } from "./spawn.ts";
+
+/** Program and arguments to stand before git, so that it sees those folders and no others. */
+export type Confine = (view: {
+  /** Those that are missing are left out. */
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+}) => readonly string[];
 
 /** What the steps on one repository's worktrees share. */
 export interface WorktreeContext {
@@ -18,6 +26,10 @@ export interface WorktreeContext {
   readonly place: GitPlace;
   /** Whose commits workers make. */
   identity(): Promise<Identity>;
+  /** What git is started by where a worker may be changing what it reads; see GitOptions. Default: nothing. */
+  readonly confine?: Confine | undefined;
+  /** Worktrees that were opened before, where nobody changes them meanwhile. Default: each is opened, and looked at, anew. */
+  readonly opened?: Map<string, Promise<WorktreeGit>> | undefined;
   /** Alone among what makes and removes folders of this repository's worktrees. */
   exclusively<T>(action: () => Promise<T>): Promise<T>;
   /** Brings the clone up to date with its remote. */
@@ -31,20 +43,25 @@ export interface GitSource {
   run(call: LocalCall): Promise<string>;
 }
 
-export interface WorktreeGit extends GitSource {
-  readonly gitDirectory: string;
-  readonly workTree: string;
+export interface WorktreeGit extends GitSource, Folders {
   /** In the worktree's folder. */
   runInFiles(call: LocalCall & { readonly indexFile?: string }): Promise<string>;
   /** Brings one of its refs into the clone, by a refspec, with checked objects. */
   fetchIntoClone(refspec: string, call: Omit<LocalCall, "arguments">): Promise<string>;
 }
 
-export interface UntrustedRepository {
+interface Folders {
   readonly gitDirectory: string;
+  readonly workTree: string;
+  /** All that its worker can write: those two, or what they are in. */
+  readonly written: readonly string[];
+  /** Of the server's own: there calls of git write what they need for themselves. It exists. */
+  readonly scratch: string;
+}
+
+export interface UntrustedRepository extends Folders {
   /** Whose configuration git reads; see control.ts. */
   readonly control: string;
-  readonly workTree: string;
   /** The one folder of objects that it borrows from, absolute; undefined: none. */
   readonly borrowed: string | undefined;
 }
@@ -55,44 +72,58 @@ export async function openWorktree(context: WorktreeContext, branch: string): Pr
   const gitDirectory = layout.ownRepository(branch);
   if (!(await isThere(gitDirectory))) throw notThere(branch);
   await ensureControl(layout, branch);
+  const scratch = layout.scratch(branch);
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  const workTree = layout.worktree(branch);
   return openUntrusted(context, {
     gitDirectory,
     control: layout.control(branch),
-    workTree: layout.worktree(branch),
+    workTree,
+    written: [gitDirectory, workTree],
+    scratch,
     borrowed: join(layout.repository, "objects"),
   });
 }
 
 /**
  * Every git that opens a repository which a worker can write is started by what this returns. Here it is seen to that
- * such a git reads no objects but its own and the clone's; a sandbox around those calls has its place here, too.
- * A worker that still runs may change what was looked at a moment ago.
+ * such a git reads no objects but its own and the clone's. A worker that still runs may change what was looked at a
+ * moment ago: `confine` keeps such a git from all else.
  * @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE
  */
 export async function openUntrusted(
-  { git, layout, place: clone }: WorktreeContext,
-  { gitDirectory, control, workTree, borrowed }: UntrustedRepository,
+  { git, layout, place: clone, confine }: WorktreeContext,
+  repository: UntrustedRepository,
 ): Promise<WorktreeGit> {
+  const { gitDirectory, control, workTree, written, scratch, borrowed } = repository;
   await assertReal(gitDirectory, dirname(layout.trash));
   await assertNoOddFile(gitDirectory);
   await borrowOnlyFrom(gitDirectory, borrowed);
   const place = { gitDirectory, commonDirectory: control };
   const share = layout.repository;
+  const readable = [control, ...written, ...(borrowed === undefined ? [] : [borrowed])];
+  const confinement = confine?.({ readable, writable: [scratch] }) ?? [];
   return {
     gitDirectory,
     workTree,
-    run: (call) => git({ ...call, place, share }),
+    written,
+    scratch,
+    run: (call) => git({ ...call, place, share, confinement }),
     runInFiles: ({ indexFile, ...call }) => {
       const index = indexFile === undefined ? {} : { indexFile };
-      return git({ ...call, place: { ...place, workTree, ...index }, share });
+      return git({ ...call, place: { ...place, workTree, ...index }, share, confinement });
     },
     fetchIntoClone: (refspec, call) =>
       git({
         ...call,
-        // By way of the control folder: the serving side, too, obeys no configuration of the worker's.
-        arguments: ["-c", "fetch.fsckObjects=true", ...fetchQuietly, control, refspec],
+        // By way of the control folder: the serving side, too, obeys no configuration of the worker's. It is what
+        // opens the worker's repository.
+        arguments: [
+          ...["-c", "fetch.fsckObjects=true", ...fetchQuietly],
+          ...[`--upload-pack=${uploadPack}`, control, refspec],
+        ],
         place: clone,
-        environment: { GIT_ALLOW_PROTOCOL: "file" },
+        environment: { GIT_ALLOW_PROTOCOL: "file", ...confinementVariable(confinement) },
       }),
   };
 }
@@ -102,6 +133,9 @@ const fetchQuietly = [
   // As for the remote: it may be a shallow clone.
   "--update-shallow",
 ];
+
+/** A shell reads it. Source: git-fetch(1), "--upload-pack". */
+const uploadPack = `'${limited.replaceAll("'", "'\\''")}' git upload-pack`;
 
 /** Another folder named there would be read by git, and taken into the clone with the branch. */
 async function borrowOnlyFrom(gitDirectory: string, folder: string | undefined): Promise<void> {

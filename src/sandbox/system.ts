@@ -64,13 +64,20 @@ const inMemory = [
 /** Package managers that keep programs elsewhere; shown where they are. */
 const stores = ["/nix/store", "/gnu/store"];
 
-/** bubblewrap's arguments for the system's own files. `etc` are the names in /etc. */
-export async function systemArguments(etc: readonly string[]): Promise<string[]> {
+/** bubblewrap's arguments for the system's programs and libraries. */
+export async function programFolders(): Promise<string[]> {
   const folders = await Promise.all(besideUsr.map((name) => besideArguments(name)));
   return [
     ...["--ro-bind", "/usr", "/usr"],
     ...folders.flat(),
     ...stores.flatMap((store) => ["--ro-bind-try", store, store]),
+  ];
+}
+
+/** bubblewrap's arguments for the system's own files. `etc` are the names in /etc. */
+export async function systemArguments(etc: readonly string[]): Promise<string[]> {
+  return [
+    ...(await programFolders()),
     ...etc.filter(isShown).flatMap((name) => {
       const file = path.join("/etc", name);
       return ["--ro-bind-try", file, file];

@@ -42,6 +42,7 @@ import { leaveAddress } from "./address.ts";
 import { createAuthenticator } from "./auth.ts";
 import { createBrowserSessions } from "./browser-sessions.ts";
 import { createFailedSignIns } from "./failed-sign-ins.ts";
+import { findGitConfinement } from "./git-confinement.ts";
 import { createGraphQLServer } from "./graphql.ts";
 import { installCommand, openHome, readToken } from "./home.ts";
 import { createHttpApp } from "./http.ts";
@@ -168,6 +169,7 @@ async function start(
     home: config.home,
     environment: config.environment,
     protocols: config.gitProtocols,
+    confine: await findGitConfinement(sandbox, config.environment["PATH"] ?? "", logger),
     logger,
   });
   const runnerId = config.role === "api" ? undefined : home.runnerId;

@@ -4,7 +4,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { createGit, type Git, type GitCallReport } from "../../../src/git/git.ts";
+import { createGit, type Confine, type Git, type GitCallReport } from "../../../src/git/git.ts";
 import type { GitRepository } from "../../../src/git/git.ts";
 import { startGitServer, type GitServer } from "../../support/git-server.ts";
 
@@ -29,6 +29,7 @@ export interface Workspace {
 
 export async function createWorkspace(
   environment: Record<string, string | undefined> = process.env,
+  confine?: Confine,
 ): Promise<Workspace> {
   const home = await realpath(await mkdtemp(join(tmpdir(), "factory-home-")));
   const server = await startGitServer();
@@ -38,6 +39,7 @@ export async function createWorkspace(
       home,
       environment,
       protocols: ["http"],
+      confine,
       onCall: (report) => calls.push(report),
     });
   const git = start();
