@@ -32,7 +32,7 @@ export type { PushInput, PushResult } from "./push.ts";
 export type { Refs, ResolvedBase } from "./refs.ts";
 export type { TellProgress } from "./progress.ts";
 export type { RemoveWorktreeInput } from "./remove-worktree.ts";
-export type { GitRepository, WorktreeReader } from "./repository.ts";
+export type { GitRepository, SettledReader, WorktreeReader } from "./repository.ts";
 export type { GitCallReport } from "./run.ts";
 export type { ServeInput, ServePushInput } from "./serve.ts";
 export type { SweepInput, WorktreeFolders } from "./sweep.ts";

@@ -5,6 +5,7 @@ import {
   openBranch,
   openClone,
   openWorktree,
+  readCheckedOut,
   type GitSource,
   type WorktreeContext,
 } from "./worktree-git.ts";
@@ -73,11 +74,11 @@ export async function findStray(
 ): Promise<Stray | undefined> {
   await assertWorktree(context, branch);
   const git = await openWorktree(context, branch);
-  const [shown, refs] = await Promise.all([
-    git.run({ arguments: ["branch", "--show-current"], signal }),
+  const [checkedOut, refs] = await Promise.all([
+    readCheckedOut(git),
     git.run({ arguments: ["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads/"], signal }),
   ]);
-  const head = shown.trim();
+  const head = checkedOut ?? "";
   const branches = refs.split("\n").filter((name) => name !== "");
   const others = branches.filter((name) => name !== branch);
   const excluded = branches.includes(branch) ? [`refs/heads/${branch}`] : [];

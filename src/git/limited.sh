@@ -13,6 +13,9 @@ if [ -n "${FACTORY_GIT_CONFINEMENT-}" ]; then
 '
   set -- $confinement "$@"
 fi
-# As findLauncher in process-group.ts has found out.
-if command -v setsid >/dev/null; then exec setsid "$@"; fi
+# Where its caller signals a whole group: see spawn.ts.
+if [ -n "${FACTORY_GIT_GROUP-}" ]; then
+  unset FACTORY_GIT_GROUP
+  exec setsid "$@"
+fi
 exec "$@"

@@ -32,10 +32,13 @@ export function watchForOddFile(place: GitPlace): OddFileWatch {
     signal: found.signal,
     [Symbol.dispose]() {
       clearTimeout(timer);
-      ended.abort();
+      ended.abort(ends);
     },
   };
 }
+
+/** Without a reason each call of git would make an error with a stack. */
+const ends = new Error("git has ended");
 
 /** Before git opens the repository. Where there is no find(1), nothing is found. @throws UntrustedFileError */
 export async function assertNoOddFile(gitDirectory: string): Promise<void> {

@@ -147,6 +147,8 @@ export interface GitRepository {
   findUnpushedBranches(options?: Cancellable): Promise<string[]>;
   /** @throws FactoryError WORKTREE_DIRTY */
   removeWorktree(input: RemoveWorktreeInput): Promise<void>;
+  /** The same questions about worktrees that no process changes any more: each is looked at once. */
+  settled(): SettledReader;
   /** The same questions for whoever asks through the API: with an answer, or an end, within seconds. */
   reader(options: ReaderOptions): WorktreeReader;
   /** As the two below: @throws FactoryError WORKTREE_NOT_FOUND; HOST_FAILURE where git can't read it */
@@ -189,6 +191,8 @@ export interface ReaderOptions {
 }
 
 export type WorktreeReader = Pick<GitRepository, "inspectWorktree" | "countCommits" | "diff">;
+
+export type SettledReader = Pick<GitRepository, "takeIn" | "findStray" | "inspectWorktree">;
 
 export interface RepositoryParts {
   readonly git: GitRunner;
@@ -303,6 +307,16 @@ export function createRepository(parts: RepositoryParts): GitRepository {
       ),
     takeIn: (branch, { signal } = {}) =>
       changing(branch, () => takeIn(context, branch, signal), signal),
+    settled() {
+      const settled: WorktreeContext = { ...context, opened: new Map() };
+      return {
+        ...createReader(settled),
+        takeIn: (branch, { signal } = {}) =>
+          changing(branch, () => takeIn(settled, branch, signal), signal),
+        findStray: (branch, { signal } = {}) =>
+          explainRead(branch, () => findStray(settled, branch, signal)),
+      };
+    },
     assertNothingLost: (input) => assertNothingLost(context, input),
     findUnpushedBranches: ({ signal } = {}) => findUnpushedBranches(context, signal),
     async addWorktree(input) {

@@ -68,8 +68,14 @@ export interface SpawnOptions {
 /** @throws GitFailure, FactoryError at a timeout, the signal's reason. */
 export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<string> {
   const { signal, timeoutMs = localTimeoutMs, onOutput, onProgress, input, stallMs } = call;
-  const { folder, environment, launcher, isUntrusted } = options;
+  const { folder, launcher, isUntrusted } = options;
   const [command = ""] = call.arguments;
+  const leadsGroup = launcher !== undefined && !withoutHelpers.has(command);
+  const environment = {
+    ...options.environment,
+    // For `limited`.
+    ...(leadsGroup && isUntrusted ? { FACTORY_GIT_GROUP: "1" } : {}),
+  };
   const ending = new AbortController();
   const watch = watchForGroup();
   const state = { cut: false, overflowed: false, stderr: "" };
@@ -98,7 +104,7 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
   try {
     const git = simpleGit({
       baseDir: folder,
-      binary: findBinary(isUntrusted, launcher),
+      binary: isUntrusted ? [limited, "git"] : leadsGroup ? [launcher, "git"] : "git",
       abort: ending.signal,
       trimmed: false,
       // Only when all output is there. By default it waits 50 ms after the exit and may cut the output.
@@ -123,9 +129,9 @@ export async function spawnGit(call: GitCall, options: SpawnOptions): Promise<st
       ...(onProgress === undefined ? {} : { progress: onProgress }),
       ...(input === undefined ? {} : { input: () => input }),
     })
-      .env({ ...environment })
+      .env(environment)
       .outputHandler((_command, stdout, stderr) => {
-        group = watch.find(stdout, launcher !== undefined);
+        group = watch.find(stdout, leadsGroup);
         watch.stop();
         const endIfLarge = (stream: NodeJS.ReadableStream, maxBytes: number) => {
           let bytes = 0;
@@ -184,10 +190,22 @@ export function confinementVariable(confinement: readonly string[]): Record<stri
   return confinement.length === 0 ? {} : { FACTORY_GIT_CONFINEMENT: confinement.join("\n") };
 }
 
-function findBinary(isUntrusted: boolean, launcher: string | undefined): string | [string, string] {
-  if (isUntrusted) return [limited, "git"];
-  return launcher === undefined ? "git" : [launcher, "git"];
-}
+/** These start no process that could outlive them: a group of their own would be one more program to start. */
+const withoutHelpers = new Set([
+  "branch",
+  "count-objects",
+  "diff",
+  "diff-files",
+  "for-each-ref",
+  "log",
+  "ls-files",
+  "rev-list",
+  "rev-parse",
+  "status",
+  "symbolic-ref",
+  "update-index",
+  "update-ref",
+]);
 
 function timeoutError(call: GitCall, milliseconds: number): FactoryError {
   const seconds = Math.round(milliseconds / 1000);

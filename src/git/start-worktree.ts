@@ -20,6 +20,7 @@ import {
   findForeign,
   openClone,
   openWorktree,
+  readCheckedOut,
   type GitSource,
   type WorktreeContext,
   type WorktreeGit,
@@ -139,8 +140,7 @@ async function standOnBranch(
   branch: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const shown = await git.run({ arguments: ["branch", "--show-current"], signal });
-  const head = shown.trim();
+  const head = (await readCheckedOut(git)) ?? "";
   if (head === branch) return;
   const refuse = (what: string, cause?: GitFailure) => {
     const remedy = `the worktree of ${branch} can't be put on its branch: ${what}; put it right in ${git.workTree}, or delete the worktree with force`;

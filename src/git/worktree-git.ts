@@ -67,7 +67,15 @@ export interface UntrustedRepository extends Folders {
 }
 
 /** The branch's worktree, whose folder may be gone. @throws FactoryError WORKTREE_NOT_FOUND, HOST_FAILURE */
-export async function openWorktree(context: WorktreeContext, branch: string): Promise<WorktreeGit> {
+export function openWorktree(context: WorktreeContext, branch: string): Promise<WorktreeGit> {
+  const known = context.opened?.get(branch);
+  if (known !== undefined) return known;
+  const opening = openAnew(context, branch);
+  context.opened?.set(branch, opening);
+  return opening;
+}
+
+async function openAnew(context: WorktreeContext, branch: string): Promise<WorktreeGit> {
   const { layout } = context;
   const gitDirectory = layout.ownRepository(branch);
   if (!(await isThere(gitDirectory))) throw notThere(branch);
@@ -172,6 +180,14 @@ export async function isWhole({ layout }: WorktreeContext, branch: string): Prom
     isThere(join(layout.ownRepository(branch), "HEAD")),
   ]);
   return hasHead && gitFile?.trim() === gitFileOf(layout, branch).trim();
+}
+
+/** The branch that HEAD names, which may have no commit yet; undefined: none. */
+export async function readCheckedOut({
+  gitDirectory,
+}: Pick<WorktreeGit, "gitDirectory">): Promise<string | undefined> {
+  const head = await readIfSound(join(gitDirectory, "HEAD"));
+  return /^ref: *refs\/heads\/(.+?)\s*$/.exec(head ?? "")?.[1];
 }
 
 /** What is in the folder is told also where it doesn't name the repository any more. @throws FactoryError WORKTREE_NOT_FOUND */

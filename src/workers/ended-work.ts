@@ -1,7 +1,14 @@
 // What a session leaves at its end, read once: what is counted here is what is pushed and recorded.
 import { counted } from "../counted.ts";
 import { FactoryError } from "../errors.ts";
-import type { ChangeCounts, GitCommit, Stray, WorktreeState } from "../git/git.ts";
+import type {
+  ChangeCounts,
+  GitCommit,
+  GitRepository,
+  SettledReader,
+  Stray,
+  WorktreeState,
+} from "../git/git.ts";
 import { askGit, type AskGitDependencies, type CommittingSession } from "./ask-git.ts";
 import { mostCommits } from "./commits.ts";
 
@@ -27,14 +34,16 @@ export async function readEndedWork(
   session: CommittingSession,
 ): Promise<EndedWork> {
   const { branch, worktreeId } = session;
+  let reader: SettledReader | undefined;
+  const settled = (git: GitRepository) => (reader ??= git.settled());
   // From here on it is in the clone, whatever becomes of the worktree.
-  const tip = await askGit(deps, session, (git) => git.takeIn(branch));
+  const tip = await askGit(deps, session, (git) => settled(git).takeIn(branch));
   const [added, stray, state] = await Promise.all([
     readAdded(deps, session, tip),
-    askGit(deps, session, (git) => git.findStray(branch)),
+    askGit(deps, session, (git) => settled(git).findStray(branch)),
     worktreeId === null
       ? null
-      : askGit(deps, session, (git) => git.inspectWorktree(branch).catch(nullWhereGone)),
+      : askGit(deps, session, (git) => settled(git).inspectWorktree(branch).catch(nullWhereGone)),
   ]);
   return { tip, ...added, stray, state, branch };
 }

@@ -134,7 +134,7 @@ describe("a call of git", () => {
   test("that takes too long is ended, with its helpers", async () => {
     const file = join(folder, "helper");
     const run = await runnerOf(`sleep 1000 & echo $! > ${file}; wait`);
-    const local = { arguments: ["log"], place: place(), timeoutMs: 300 };
+    const local = { arguments: ["repack"], place: place(), timeoutMs: 300 };
     await expect(run(local)).rejects.toMatchObject({ code: "HOST_FAILURE" });
     await gone(file);
     const remote = { ...local, network: true };
