@@ -18,8 +18,10 @@ import { follow, isFinal, type SessionEvent } from "./subscriber.ts";
 import { createWorld, repositories, type Session, type World } from "./world.ts";
 
 const clients = 3;
-/** How long all sessions may take to end once nothing happens any more. */
-const settleMs = 90_000;
+/** Sessions that haven't ended, from which on clients wait: how fast the machine is must not decide what is left. */
+const mostOpen = 24;
+/** How long it may take, once nothing happens any more, until the next session ends. */
+const stillMs = 90_000;
 
 export interface SoakReport {
   readonly sessions: number;
@@ -53,6 +55,7 @@ export async function runSoak(options: {
           }
         }
         await pause(50, 400)();
+        while (!over.aborted && (await countOpen(world)) > mostOpen) await pause(200, 400)();
       }),
     );
     const [faults] = await Promise.all([
@@ -60,6 +63,11 @@ export async function runSoak(options: {
       ...acting,
     ]);
     await settle(world);
+    // Who was away meanwhile comes back, and hears of the end.
+    await Promise.race([
+      Promise.all(following.values()),
+      delay(stillMs, undefined, { ref: false }),
+    ]);
     giveUp.abort();
     return await inspect(world, faults, following);
   } finally {
@@ -73,12 +81,13 @@ export async function runSoak(options: {
  * killed goes with a sweep, once it is old enough; that is not waited for, but asked for.
  */
 async function settle(world: World): Promise<void> {
-  const deadline = performance.now() + settleMs;
+  let deadline = performance.now() + stillMs;
+  let before = Infinity;
   for (;;) {
-    const [row] = await world.queryDatabase<{ open: number }>(
-      `SELECT count(*)::int AS open FROM "WorkerSession" WHERE "finishedAt" IS NULL`,
-    );
-    const isOver = row?.open === 0;
+    const open = await countOpen(world);
+    if (open < before) deadline = performance.now() + stillMs;
+    before = open;
+    const isOver = open === 0;
     const isQuiet = isOver && (await checkFiles(world)).length === 0;
     if (isQuiet || performance.now() > deadline) return;
     if (isOver) {
@@ -86,6 +95,13 @@ async function settle(world: World): Promise<void> {
     }
     await delay(500);
   }
+}
+
+async function countOpen(world: World): Promise<number> {
+  const [row] = await world.queryDatabase<{ open: number }>(
+    `SELECT count(*)::int AS open FROM "WorkerSession" WHERE "finishedAt" IS NULL`,
+  );
+  return row?.open ?? 0;
 }
 
 async function inspect(
