@@ -156,7 +156,8 @@ export function createWorkerProxy(options: ProxyOptions): WorkerProxy {
       const outgoing = request({
         createConnection: () => remote,
         method: message.method,
-        path: upstream === undefined ? `${url.pathname}${url.search}` : url.href,
+        // Without a user and a password that the url may hold.
+        path: `${upstream === undefined ? "" : url.origin}${url.pathname}${url.search}`,
         // Of the url, whatever the message says: else one host could be asked for and another be meant.
         headers: [
           ...endToEnd(message.rawHeaders, ["host"]),

@@ -158,7 +158,7 @@ describe("a worker's proxy behind another one", () => {
   test("tunnels and requests go by it, with its credentials", async () => {
     await open(`${host},known.invalid:*`);
     expect(await getByTunnel(host)).toContain("here /by-tunnel");
-    expect(await get(`http://${host}/plain`)).toBe("200 OK here /plain");
+    expect(await get(`http://user:password@${host}/plain#part`)).toBe("200 OK here /plain");
     expect(asked).toEqual([
       `CONNECT ${host} ${credentials}`,
       `GET http://${host}/plain ${credentials}`,
